@@ -1,0 +1,43 @@
+//! Every bound of the house, with its reason. A bound that is not here does not exist.
+
+/// Largest message accepted, in octets. Told to clients as APPENDLIMIT (RFC 7889) and SIZE (RFC 1870).
+/// Providers stop at 25–50 MB; twice that leaves room for what encoding adds.
+pub const MESSAGE: u32 = 128 << 20;
+/// A command line without its literals. RFC 7162 §4 asks for 8192; long UID sets of phones need more.
+pub const COMMAND_LINE: usize = 64 << 10;
+/// A command with all literals but a message's: a SEARCH string, a mailbox name, a password.
+pub const COMMAND: usize = 128 << 10;
+/// Literals in one command. Each costs the client a round trip; LOGIN needs two, a search a few.
+pub const COMMAND_LITERALS: usize = 64;
+/// Nesting of parentheses and NOT/OR in one command: the parser's recursion is bounded by it.
+pub const COMMAND_DEPTH: usize = 32;
+/// Keys in one SEARCH, nested ones counted.
+pub const SEARCH_KEYS: usize = 1_000;
+/// Ranges in one sequence set: what fits into a command line.
+pub const SET_RANGES: usize = 20_000;
+/// Items in one FETCH.
+pub const FETCH_ITEMS: usize = 64;
+/// Octets of a mailbox name in UTF-8 (the field's usual bound, and well under a redb key's).
+pub const MAILBOX_NAME: usize = 1_000;
+/// Levels of a mailbox name.
+pub const MAILBOX_DEPTH: usize = 32;
+/// Mailboxes of one account: LIST of all of them stays below a megabyte.
+pub const MAILBOXES: usize = 10_000;
+/// Octets of a keyword.
+pub const KEYWORD: usize = 64;
+/// Parts of a message that are outlined; what follows is part of the body around it.
+pub const PARTS: usize = 1_000;
+/// Nesting of parts that is outlined.
+pub const PART_DEPTH: usize = 32;
+/// Octets of a header that is parsed; fields after it are served, but not understood.
+pub const HEADER: usize = 256 << 10;
+/// Octets of one header value that is kept in an envelope or an outline.
+pub const HEADER_VALUE: usize = 16 << 10;
+/// Addresses of one header field that are kept in an envelope.
+pub const ADDRESSES: usize = 1_000;
+/// Parameters of one structured field that are kept.
+pub const PARAMS: usize = 64;
+/// Octets of an initial SASL response or of one SASL answer, decoded (RFC 4954 §4 allows 12288 as base64).
+pub const SASL: usize = 9_000;
+/// Octets of output gathered before it is sent and the work pauses.
+pub const OUT: usize = 256 << 10;

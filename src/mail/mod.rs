@@ -1,0 +1,19 @@
+//! The nouns of mail, and every bound: what a message, a flag, a mailbox name *is*, without protocols, tables or I/O.
+
+mod envelope;
+mod flags;
+mod ids;
+pub mod limits;
+mod outline;
+pub mod search;
+mod section;
+mod set;
+mod stamp;
+
+pub use envelope::{Address, Envelope};
+pub use flags::{FlagSet, SystemFlag};
+pub use ids::{AccountId, BlobId, MailboxId, ModSeq, Uid, UidValidity};
+pub use outline::{Content, Disposition, Param, Part, Span, Tag};
+pub use section::{Section, SectionText};
+pub use set::{Bound, SequenceSet};
+pub use stamp::{Day, Stamp};
