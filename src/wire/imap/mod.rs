@@ -1,0 +1,8 @@
+//! IMAP4rev1 (RFC 3501) and IMAP4rev2 (RFC 9051): commands in, responses out.
+
+mod command;
+
+pub use command::{
+    Append, Body, Command, Dialect, FetchItem, ListCommand, ListPattern, ListSelect, ListReturn, Mailbox, QuotaResource,
+    ReturnOption, SearchCommand, StatusItem, StoreMode,
+};

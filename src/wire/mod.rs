@@ -1,0 +1,3 @@
+//! Bytes <-> values: the grammars of the protocols, and nothing of what they mean.
+
+pub mod imap;

@@ -1,0 +1,310 @@
+"""The servers under measurement: how each is made, started, stopped and asked about itself."""
+
+import os
+import shutil
+import socket
+import subprocess
+import time
+from pathlib import Path
+
+import host
+from client import Imap
+
+USER, PASSWORD = "bench@example.org", "open sesame 7"
+HASHED_USERS = 48  # further accounts, whose passwords are hashed with argon2id at every peer
+START_SECONDS = 30
+SYNCS = "fsync,fdatasync,sync_file_range,msync,sync,syncfs"
+
+
+class Dead(Exception):
+    """A server that does not start, or does not stop when asked."""
+
+
+class Peer:
+    """A server with one folder for everything it writes. Subclasses say `create` and `command`."""
+
+    name = ""
+    note = ""
+
+    def __init__(self, folder):
+        self.folder = Path(folder, self.name)
+        self.data = self.folder / "data"
+        self.process = None
+        self.trace = None
+        self.imap_port = self.imaps_port = 0
+
+    def hashed_user(self, number):
+        """The name of an account with the common password whose hash is argon2id."""
+        return f"user{number}@example.org"
+
+    def start(self, traced=False):
+        """Starts the server; returns milliseconds from the spawn to the first complete IMAP greeting.
+
+        `traced`: under strace, which notes every call that syncs (see `syncs`); only these calls are
+        slowed down (seccomp-bpf), so that group commits form nearly as they do untraced.
+        """
+        command = self.command()
+        if traced:
+            self.trace = self.folder / "syncs.trace"
+            tracer = ["strace", "-D", "-f", "--seccomp-bpf", "-qq", "-e", "signal=none", "-o", str(self.trace)]
+            command = [*tracer, "-e", f"trace={SYNCS}", *command]
+        log = open(self.folder / "console.log", "ab")
+        began = time.perf_counter()
+        self.process = subprocess.Popen(
+            command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd=self.folder, start_new_session=True
+        )
+        log.close()
+        while time.perf_counter() < began + START_SECONDS:
+            if self.process.poll() is not None:
+                break
+            try:
+                with socket.create_connection(("127.0.0.1", self.imap_port), timeout=5) as probe:
+                    if probe.recv(64).startswith(b"* OK"):
+                        return (time.perf_counter() - began) * 1000
+            except OSError:
+                pass
+            time.sleep(0.001)
+        last = Path(self.folder, "console.log").read_text(errors="replace")[-600:]
+        self.stop()
+        raise Dead(f"{self.name} gives no greeting; its last words: {last}")
+
+    def stop(self):
+        """Ends the server: SIGTERM, and SIGKILL to what is left of its own tree after ten seconds."""
+        if self.process is None:
+            return
+        tree = host.process_tree(self.process.pid)
+        self.process.terminate()
+        try:
+            self.process.wait(10)
+        except subprocess.TimeoutExpired:
+            for pid in tree:
+                try:
+                    os.kill(pid, 9)
+                except ProcessLookupError:
+                    pass
+            self.process.wait(10)
+        for _ in range(500):  # children that outlive their master for a moment still hold ports and files
+            if not any(Path(f"/proc/{pid}").exists() for pid in tree):
+                break
+            time.sleep(0.01)
+        self.process, self.trace = None, None
+
+    def connect(self, tls=False, login=True):
+        """A client connection, logged in as the bench's user."""
+        client = Imap(self.imaps_port if tls else self.imap_port, tls)
+        return client.login(USER, PASSWORD) if login else client
+
+    def memory_kb(self):
+        """PSS of all the server's processes."""
+        return host.memory_kb(self.process.pid)
+
+    def written_bytes(self):
+        """Bytes the server's processes, ended ones included, have written so far."""
+        return host.written_bytes(self.process.pid)
+
+    def syncs(self):
+        """Calls that sync, by name, since the traced start."""
+        counts = {}
+        for line in self.trace.read_text(errors="replace").splitlines():
+            call = line.split(None, 1)[-1].split("(", 1)[0]
+            if call in SYNCS.split(","):  # "<... fsync resumed>" is the end of a call already counted
+                counts[call] = counts.get(call, 0) + 1
+        return counts
+
+    def remove(self):
+        """Stops the server and deletes all it wrote."""
+        self.stop()
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+
+class Dovecot(Peer):
+    """Dovecot 2.3 from Debian, as root with folders of its own, tuned as its documentation advises.
+
+    Log-in processes in high-performance mode (shared, not one per connection), argon2id verified by
+    workers so that both cores serve log-ins, all mail of virtual users below one uid, `mail_fsync`
+    left at its default `optimized`, quota and full-text search off.
+    """
+
+    location = ""
+
+    def prepare(self):
+        """Installs what is missing."""
+        host.install(
+            {
+                "/usr/lib/dovecot/imap": "dovecot-imapd",
+                "/usr/sbin/dovecot": "dovecot-core",
+                "openssl": "openssl",
+                "strace": "strace",
+                "/usr/lib/x86_64-linux-gnu/libsodium.so.23": "libsodium23",
+            }
+            if os.uname().machine == "x86_64"
+            else {"/usr/lib/dovecot/imap": "dovecot-imapd", "openssl": "openssl", "strace": "strace"}
+        )
+
+    def create(self):
+        """An empty store."""
+        self.remove()
+        for name in ("data", "run", "state"):
+            (self.folder / name).mkdir(parents=True)
+        self.data.chmod(0o777)
+        self.imap_port = host.free_port()
+        self.imaps_port = host.free_port({self.imap_port})
+        key, certificate = self.folder / "key.pem", self.folder / "certificate.pem"
+        subprocess.run(
+            ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"]
+            + ["-days", "30", "-subj", "/CN=localhost", "-keyout", str(key), "-out", str(certificate)],
+            check=True,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+        digest = host.argon2id(PASSWORD)
+        users = [f"{USER}:{{PLAIN}}{PASSWORD}\n"]
+        users += [f"{self.hashed_user(number)}:{{ARGON2ID}}{digest}\n" for number in range(HASHED_USERS)]
+        (self.folder / "users").write_text("".join(users))
+        (self.folder / "users").chmod(0o644)
+        (self.folder / "dovecot.conf").write_text(self.configuration())
+        for parent in self.folder.parents:
+            if not parent.stat().st_mode & 0o001:
+                raise Dead(f"{parent} is closed to Dovecot's mail user; choose another --work folder")
+
+    def command(self):
+        return ["/usr/sbin/dovecot", "-F", "-c", str(self.folder / "dovecot.conf")]
+
+    def configuration(self):
+        """dovecot.conf. `{PLAIN}` for the bench's user keeps argon2 out of all but the log-in measurement."""
+        here = self.folder
+        return f"""
+base_dir = {here}/run
+state_dir = {here}/state
+log_path = {here}/dovecot.log
+instance_name = {self.name}
+protocols = imap
+listen = 127.0.0.1
+ssl = yes
+ssl_cert = <{here}/certificate.pem
+ssl_key = <{here}/key.pem
+disable_plaintext_auth = no
+auth_mechanisms = plain login
+auth_cache_size = 10M
+auth_cache_verify_password_with_worker = yes
+mail_location = {self.location}
+mail_max_userip_connections = 5000
+maildir_very_dirty_syncs = yes
+first_valid_uid = 1
+first_valid_gid = 1
+default_vsz_limit = 1G
+default_process_limit = 4000
+default_client_limit = 12000
+passdb {{
+  driver = passwd-file
+  args = {here}/users
+}}
+userdb {{
+  driver = static
+  args = uid=mail gid=mail home={here}/data/%n
+}}
+namespace inbox {{
+  inbox = yes
+  separator = /
+  mailbox Sent {{
+    special_use = \\Sent
+    auto = create
+  }}
+  mailbox Drafts {{
+    special_use = \\Drafts
+    auto = create
+  }}
+  mailbox Trash {{
+    special_use = \\Trash
+    auto = create
+  }}
+  mailbox Junk {{
+    special_use = \\Junk
+    auto = create
+  }}
+  mailbox Archive {{
+    special_use = \\Archive
+    auto = create
+  }}
+}}
+service imap-login {{
+  service_count = 0
+  process_min_avail = 2
+  process_limit = 2
+  client_limit = 4000
+  inet_listener imap {{
+    port = {self.imap_port}
+  }}
+  inet_listener imaps {{
+    port = {self.imaps_port}
+  }}
+}}
+service imap {{
+  process_limit = 4000
+}}
+service auth-worker {{
+  process_limit = 2
+  unix_listener auth-worker {{
+    mode = 0600
+  }}
+}}
+service stats {{
+  unix_listener stats-writer {{
+    mode = 0666
+  }}
+}}
+"""
+
+
+class DovecotMaildir(Dovecot):
+    """One file per message."""
+
+    name, location = "dovecot-maildir", "maildir:~/Maildir"
+
+
+class DovecotMdbox(Dovecot):
+    """Dovecot's own format: many messages per file."""
+
+    name, location = "dovecot-mdbox", "mdbox:~/mdbox"
+
+
+class Pillarbox(Peer):
+    """Ourselves."""
+
+    name = "pillarbox"
+    binary = Path()
+    ports = (24, 25, 80, 110, 143, 443, 465, 587, 993, 995)
+
+    def prepare(self):
+        """strace alone."""
+        host.install({"strace": "strace"})
+
+    def create(self):
+        """An empty store with the accounts; the first start, which makes the certificate, is not measured."""
+        self.remove()
+        self.folder.mkdir(parents=True)
+        self.offset = host.free_offset(self.ports)
+        self.imap_port, self.imaps_port = 143 + self.offset, 993 + self.offset
+        for user in (USER, *map(self.hashed_user, range(HASHED_USERS))):
+            done = subprocess.run(
+                [self.binary, "account", "add", user, "--password-stdin", "--data", self.data],
+                input=PASSWORD.encode() + b"\n",
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.PIPE,
+                timeout=60,
+                check=False,
+            )
+            if done.returncode != 0:
+                raise Dead(f"account add {user}: {done.stderr.decode(errors='replace')[-300:]}")
+        self.start()
+        self.stop()
+
+    def command(self):
+        return [
+            *(str(self.binary), "serve", "--data", str(self.data)),
+            *("--bind", "127.0.0.1", "--port-offset", str(self.offset)),
+        ]
+
+
+PEERS = {kind.name: kind for kind in (DovecotMaildir, DovecotMdbox, Pillarbox)}
