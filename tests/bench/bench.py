@@ -1,0 +1,176 @@
+"""Measures Pillarbox beside Dovecot (Maildir and mdbox): same disk, same mail, interleaved rounds.
+
+Each round gives every peer a fresh store and runs all measurements on it, one peer after the other; the
+next round begins with another peer. The table's values are medians of the rounds.
+"""
+
+import argparse
+import json
+import os
+import platform
+import signal
+import statistics
+import sys
+import time
+import traceback
+from pathlib import Path
+
+import host
+import mail
+import measures
+import peers
+import report
+from stage import Stage, load_boxes, load_mail
+
+ROOT = Path(__file__).resolve().parents[2]
+FULL = {"messages": 10_000, "appends": 2000, "repeats": 5, "boxes": 200, "notices": 20, "idle": 1000, "logins": 800}
+QUICK = {"messages": 1000, "appends": 160, "repeats": 2, "boxes": 200, "notices": 5, "idle": 100, "logins": 80}
+
+
+def options():
+    """The command line."""
+    parser = argparse.ArgumentParser(prog="tests/bench/run", description=__doc__)
+    names = ",".join(module.NAME for module in measures.ALL)
+    parser.add_argument("--quick", action="store_true", help="a tenth of the mail, one round: a smoke test")
+    parser.add_argument("--only", metavar="NAME[,NAME]", help=f"some of: {names}")
+    parser.add_argument("--peers", metavar="NAME[,NAME]", help=f"some of: {','.join(peers.PEERS)}")
+    parser.add_argument("--rounds", type=int, help="interleaved rounds (3; with --quick 1)")
+    parser.add_argument("--binary", type=Path, default=ROOT / "target/release/pillarbox", help="the pillarbox to measure")
+    parser.add_argument("--mail", choices=("synthetic", "both"), default="both", help="with the real mail too (default)")
+    parser.add_argument("--real", type=Path, default=ROOT.parent / "shared/corpus/real-mail.mbox.xz", help="the real mail")
+    parser.add_argument("--work", type=Path, default=ROOT / "target/bench", help="folder for mail and stores")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="also write every value there")
+    for key, value in FULL.items():
+        parser.add_argument(f"--{key}", type=int, help=f"{value}; with --quick {QUICK[key]}")
+    chosen = parser.parse_args()
+    for key, value in (QUICK if chosen.quick else FULL).items():
+        if getattr(chosen, key) is None:
+            setattr(chosen, key, value)
+    if chosen.rounds is None:
+        chosen.rounds = 1 if chosen.quick else 3
+    chosen.modules = [module for module in measures.ALL if not chosen.only or module.NAME in chosen.only.split(",")]
+    chosen.kinds = choose_peers(parser, chosen)
+    if not chosen.modules:
+        parser.error(f"--only: none of {names}")
+    return chosen
+
+
+def choose_peers(parser, chosen):
+    """The peers asked for; Pillarbox is left out with a word when it is not built and was not named."""
+    names = chosen.peers.split(",") if chosen.peers else list(peers.PEERS)
+    for name in names:
+        if name not in peers.PEERS:
+            parser.error(f"--peers: no {name}; known: {', '.join(peers.PEERS)}")
+    chosen.binary = chosen.binary.resolve()
+    if "pillarbox" in names and not os.access(chosen.binary, os.X_OK):
+        if chosen.peers:
+            parser.error(f"{chosen.binary} is missing: cargo build --release")
+        host.say(f"pillarbox is left out: {chosen.binary} is missing (cargo build --release)")
+        names.remove("pillarbox")
+    peers.Pillarbox.binary = chosen.binary
+    return [peers.PEERS[name] for name in names]
+
+
+def run_peer(peer, chosen, synthetic, real, failures):
+    """One peer's turn in one round: a fresh store, then every measurement."""
+    stage = Stage(peer, chosen, synthetic, real)
+    began = time.perf_counter()
+    try:
+        peer.create()
+        peer.start()
+        needs = " ".join(module.NEEDS for module in chosen.modules)
+        loaded = False
+        for module in chosen.modules:
+            if module.NEEDS and not loaded and module.NAME != "disk" and "mail" in needs:
+                load_mail(stage)
+                loaded = True
+            loaded = loaded or module.NAME == "disk"
+            if "boxes" in module.NEEDS:
+                load_boxes(stage)
+            try:
+                module.run(stage)
+            except Exception as fault:  # one failed measurement must not cost the others
+                host.say(f"{peer.name}: {module.NAME} failed: {fault!r}")
+                for row in module.ROWS:
+                    failures.setdefault((peer.name, row.key), repr(fault))
+                if not isinstance(fault, (peers.Dead, OSError, RuntimeError)) and os.environ.get("BENCH_TRACE"):
+                    traceback.print_exc()
+                peer.stop()
+                peer.start()
+    except Exception as fault:
+        host.say(f"{peer.name}: gave up this round: {fault!r}")
+        failures[(peer.name, "round")] = repr(fault)
+        if os.environ.get("BENCH_TRACE"):
+            traceback.print_exc()
+    finally:
+        peer.remove()
+    host.say(f"{peer.name}: {time.perf_counter() - began:.0f} s")
+    return stage
+
+
+def main():
+    """Runs the rounds, prints the table."""
+    chosen = options()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    chosen.work.mkdir(parents=True, exist_ok=True)
+    host.say("mail")
+    synthetic = mail.synthetic(chosen.work, chosen.messages)
+    real = None
+    if chosen.mail == "both":
+        if chosen.real.exists():
+            real = mail.real(chosen.real, 300 if chosen.quick else 3000)
+        else:
+            host.say(f"the real mail is left out: {chosen.real} is missing")
+    turn = [kind(chosen.work) for kind in chosen.kinds]
+    for peer in turn:
+        peer.prepare()
+    rounds = {peer.name: [] for peer in turn}
+    failures, floor, cold = {}, [], ""
+    sizes = {}
+    try:
+        for number in range(chosen.rounds):
+            floor.append(statistics.median(host.durable_commit_ms(chosen.work)))
+            for at in range(len(turn)):
+                peer = turn[(at + number) % len(turn)]
+                host.say(f"round {number + 1} of {chosen.rounds}: {peer.name}")
+                stage = run_peer(peer, chosen, synthetic, real, failures)
+                rounds[peer.name].append(stage.values)
+                cold = stage.cold or cold
+                sizes.setdefault(peer.name, stage.sizes)
+    except KeyboardInterrupt:
+        host.say("interrupted; the table shows what was measured so far")
+    show(chosen, [mail for mail in (synthetic, real) if mail], rounds, failures, floor, cold, sizes)
+    sys.exit(1 if failures else 0)
+
+
+def show(chosen, mails, rounds, failures, floor, cold, sizes):
+    """Prints the table with its circumstances, and writes the JSON file."""
+    results = {name: report.merge(values) for name, values in rounds.items()}
+    rows = [row for module in chosen.modules for row in module.ROWS]
+    merged_floor = {"median": statistics.median(floor), "min": min(floor), "max": max(floor)} if floor else None
+    print(f"{platform.machine()}, {os.cpu_count()} cores, Linux {platform.release()}; {chosen.rounds} interleaved rounds")
+    for body in mails:
+        print(body.describe())
+    if cold:
+        print(f"cold: {cold}")
+    print("ratio: pillarbox against the better Dovecot, above 1 where pillarbox is better;")
+    print("client CPU: user + system time of the client per second of wall time, each peer in the order of the columns")
+    print()
+    print("\n".join(report.table(rows, results, failures, merged_floor)))
+    for (peer, key), fault in sorted(failures.items()):
+        print(f"failed: {peer}, {key}: {fault}")
+    if chosen.json:
+        record = {
+            "options": {key: str(value) for key, value in vars(chosen).items() if key not in ("modules", "kinds")},
+            "cold": cold,
+            "floor_ms": merged_floor,
+            "results": results,
+            "ratios": {row.key: report.ratio(row, results) for row in rows},
+            "reply_bytes": sizes,
+            "failures": {f"{peer} {key}": fault for (peer, key), fault in failures.items()},
+        }
+        chosen.json.write_text(json.dumps(record, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,38 @@
+"""Log-ins: connect, LOGIN, LOGOUT, each on a new plain connection, 4 clients at once; log-ins per second.
+
+The hash is argon2id (m=19456, t=2, p=1) at every peer. Once with a few accounts again and again, as
+phones do, where a server may remember that it has verified a password; and once with every account for the
+first time since the start, where each log-in pays for the hash.
+"""
+
+from client import Imap, crowd
+from peers import HASHED_USERS, PASSWORD
+from stage import Row
+
+NAME, NEEDS = "login", ""
+CLIENTS = 4
+ROWS = [
+    Row("login-first", "log-ins, every account for the first time", "per s", "higher"),
+    Row("login-again", "log-ins, same accounts again", "per s", "higher"),
+]
+
+
+def run(stage):
+    stage.peer.stop()
+    stage.peer.start()
+    users = [stage.peer.hashed_user(number) for number in range(HASHED_USERS)]
+    for key, names in (("login-first", users), ("login-again", users[:CLIENTS] * (stage.options.logins // CLIENTS))):
+        wall, cpu = crowd([visitor(stage.peer.imap_port, names[number::CLIENTS]) for number in range(CLIENTS)])
+        stage.record(key, len(names) / wall, cpu / wall)
+
+
+def visitor(port, names):
+    """One client that logs in as each of `names`, one after the other."""
+
+    def work():
+        for name in names:
+            with Imap(port) as client:
+                client.login(name, PASSWORD)
+                client.command("LOGOUT")
+
+    return lambda: work

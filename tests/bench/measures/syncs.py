@@ -1,0 +1,40 @@
+"""Syncs per appended message of 5 to 6 KB, with 1 and with 8 clients (8 mailboxes); calls.
+
+A run of its own under strace: fsync, fdatasync, sync_file_range, msync, sync, syncfs. What a server
+syncs through io_uring or O_DSYNC is not seen by strace; the disk's own flushes beside it would show it.
+"""
+
+import host
+from stage import Row
+
+from .append import append
+
+NAME, NEEDS = "syncs", ""
+ROWS = [
+    Row("syncs1", "syncs per APPEND, 1 client", "calls", "lower"),
+    Row("syncs8", "syncs per APPEND, 8 clients", "calls", "lower"),
+    Row("flushes1", "  flushes of the whole disk, 1 client", "flushes", "lower"),
+    Row("flushes8", "  flushes of the whole disk, 8 clients", "flushes", "lower"),
+]
+
+
+def run(stage):
+    stage.peer.stop()
+    stage.peer.start(traced=True)
+    try:
+        for key, clients in (("1", 1), ("8", 8)):
+            # A run beforehand, so that making the mailboxes' files does not count.
+            append(stage, "syncs" + key, clients, False, clients * 2, 5000, 6000)
+            before, disk_before = sum(stage.peer.syncs().values()), host.disk_counters(stage.peer.folder)
+            _, _, count = append_again(stage, "syncs" + key, clients)
+            stage.record("syncs" + key, (sum(stage.peer.syncs().values()) - before) / count)
+            if disk_before:
+                stage.record("flushes" + key, (host.disk_counters(stage.peer.folder)[1] - disk_before[1]) / count)
+    finally:
+        stage.peer.stop()
+        stage.peer.start()
+
+
+def append_again(stage, title, clients):
+    """Into the mailboxes of the run before."""
+    return append(stage, title, clients, False, stage.options.appends // 4, 5000, 6000, create=False)
