@@ -216,7 +216,8 @@ def crowd(jobs):
     """Runs each job in a client process of its own, all released together.
 
     A job is a function that prepares itself (connects, logs in) and returns a second function, which
-    is what is measured. Returns (wall seconds from the first start to the last end, CPU seconds of all).
+    is what is measured and may return a count. Returns (wall seconds from the first start to the last
+    end, CPU seconds of all, sum of the counts).
     """
     ready_in, ready_out = os.pipe()
     go_in, go_out = os.pipe()
@@ -232,9 +233,9 @@ def crowd(jobs):
                 os.close(ready_out)  # so that a failed sibling shows as end of file
                 os.read(go_in, 1)
                 cpu, began = time.process_time(), time.perf_counter()
-                work()
+                count = work() or 0
                 ended = time.perf_counter()
-                os.write(result_out, b"%.6f %.6f %.6f\n" % (began, ended, time.process_time() - cpu))
+                os.write(result_out, b"%.6f %.6f %.6f %d\n" % (began, ended, time.process_time() - cpu, count))
                 os._exit(0)
             except BaseException as fault:  # the child must never return into the parent's code
                 os.write(2, f"client process: {fault!r}\n".encode())
@@ -258,4 +259,4 @@ def crowd(jobs):
     if failed:
         raise Refused(f"{failed} of {len(jobs)} client processes failed")
     wall = max(span[1] for span in spans) - min(span[0] for span in spans)
-    return wall, sum(span[2] for span in spans)
+    return wall, sum(span[2] for span in spans), int(sum(span[3] for span in spans))

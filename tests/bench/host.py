@@ -76,6 +76,16 @@ def process_tree(root):
     return tree
 
 
+def alive_in(pid, session):
+    """Whether `pid` still runs (is no zombie) and belongs to `session`, so that a recycled pid is never meant."""
+    try:
+        stat = Path(f"/proc/{pid}/stat").read_text()
+    except OSError:
+        return False
+    state, _, _, of_session = stat[stat.rindex(")") + 2 :].split()[:4]
+    return state != "Z" and int(of_session) == session
+
+
 def memory_kb(root):
     """PSS of a process tree in KB: private pages whole, shared pages by share; RSS where the kernel hides PSS."""
     total = 0
@@ -90,6 +100,47 @@ def memory_kb(root):
             except OSError:
                 continue
     return total
+
+
+class Group:
+    """A memory cgroup for one server, where the machine grants one: says what the kernel holds for it."""
+
+    def __init__(self, name):
+        self.path = None
+        first = Path("/sys/fs/cgroup/memory")  # version 1; version 2 has all controllers in one tree
+        path = (first if first.is_dir() else Path("/sys/fs/cgroup")) / name
+        try:
+            path.mkdir(exist_ok=True)
+        except OSError:
+            return
+        if (path / "memory.stat").exists():
+            self.path = path
+
+    def enter(self):
+        """Called in the child between fork and exec."""
+        if self.path:
+            (self.path / "cgroup.procs").write_text(str(os.getpid()))
+
+    def kernel_kb(self):
+        """Kernel memory of the group in KB: page tables, stacks, sockets, inodes; None where it is not known."""
+        if not self.path:
+            return None
+        try:
+            first = [self.path / "memory.kmem.usage_in_bytes", self.path / "memory.kmem.tcp.usage_in_bytes"]
+            if first[0].exists():
+                return sum(int(file.read_text()) for file in first if file.exists()) / 1024
+            stat = dict(line.split() for line in (self.path / "memory.stat").read_text().splitlines())
+            return (int(stat["kernel"]) + int(stat["sock"])) / 1024
+        except (OSError, KeyError):
+            return None
+
+    def remove(self):
+        """Gives the empty group back."""
+        if self.path:
+            try:
+                self.path.rmdir()
+            except OSError:
+                pass
 
 
 def written_bytes(root):

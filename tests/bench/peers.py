@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import time
@@ -31,6 +32,7 @@ class Peer:
         self.data = self.folder / "data"
         self.process = None
         self.trace = None
+        self.group = host.Group(f"mail-bench-{self.name}-{os.getpid()}")
         self.imap_port = self.imaps_port = 0
 
     def hashed_user(self, number):
@@ -51,7 +53,13 @@ class Peer:
         log = open(self.folder / "console.log", "ab")
         began = time.perf_counter()
         self.process = subprocess.Popen(
-            command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd=self.folder, start_new_session=True
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            cwd=self.folder,
+            start_new_session=True,
+            preexec_fn=self.group.enter,
         )
         log.close()
         while time.perf_counter() < began + START_SECONDS:
@@ -69,23 +77,24 @@ class Peer:
         raise Dead(f"{self.name} gives no greeting; its last words: {last}")
 
     def stop(self):
-        """Ends the server: SIGTERM, and SIGKILL to what is left of its own tree after ten seconds."""
+        """Ends the server and whatever of its own processes outlives it; SIGKILL after ten seconds."""
         if self.process is None:
             return
-        tree = host.process_tree(self.process.pid)
+        session, tree = self.process.pid, host.process_tree(self.process.pid)
         self.process.terminate()
         try:
             self.process.wait(10)
         except subprocess.TimeoutExpired:
-            for pid in tree:
-                try:
-                    os.kill(pid, 9)
-                except ProcessLookupError:
-                    pass
+            self.process.kill()
             self.process.wait(10)
-        for _ in range(500):  # children that outlive their master for a moment still hold ports and files
-            if not any(Path(f"/proc/{pid}").exists() for pid in tree):
+        # Dovecot's children may serve their clients on; they would hold ports, files and memory.
+        for turn in range(500):
+            left = [pid for pid in tree if host.alive_in(pid, session)]
+            if not left:
                 break
+            if turn % 100 == 20:
+                for pid in left:
+                    os.kill(pid, signal.SIGTERM if turn < 200 else signal.SIGKILL)
             time.sleep(0.01)
         self.process, self.trace = None, None
 
@@ -97,6 +106,10 @@ class Peer:
     def memory_kb(self):
         """PSS of all the server's processes."""
         return host.memory_kb(self.process.pid)
+
+    def kernel_kb(self):
+        """Kernel memory held for the server, or None where the machine grants no cgroup."""
+        return self.group.kernel_kb()
 
     def written_bytes(self):
         """Bytes the server's processes, ended ones included, have written so far."""

@@ -10,7 +10,7 @@ import os
 import host
 from stage import Row
 
-from .append import append
+from .append import append, make_boxes
 
 NAME, NEEDS = "cost", ""
 ROWS = [
@@ -22,10 +22,12 @@ ROWS = [
 
 
 def run(stage):
+    bodies = stage.synthetic.between(5000, 6000, stage.options.costs)
     for key, clients in (("1", 1), ("8", 8)):
+        boxes = make_boxes(stage, "cost" + key, clients)
         os.sync()
         before, disk_before = stage.peer.written_bytes(), host.disk_counters(stage.peer.folder)
-        _, _, count = append(stage, "cost" + key, clients, False, stage.options.appends, 5000, 6000)
+        _, _, count = append(stage, boxes, clients, bodies)
         stage.record("written" + key, (stage.peer.written_bytes() - before) / count / 1000)
         os.sync()
         if disk_before:

@@ -7,7 +7,7 @@ syncs through io_uring or O_DSYNC is not seen by strace; the disk's own flushes 
 import host
 from stage import Row
 
-from .append import append
+from .append import append, make_boxes
 
 NAME, NEEDS = "syncs", ""
 ROWS = [
@@ -19,22 +19,19 @@ ROWS = [
 
 
 def run(stage):
+    bodies = stage.synthetic.between(5000, 6000, stage.options.costs)
     stage.peer.stop()
     stage.peer.start(traced=True)
     try:
         for key, clients in (("1", 1), ("8", 8)):
             # A run beforehand, so that making the mailboxes' files does not count.
-            append(stage, "syncs" + key, clients, False, clients * 2, 5000, 6000)
+            boxes = make_boxes(stage, "syncs" + key, clients)
+            append(stage, boxes, clients, bodies[: clients * 2])
             before, disk_before = sum(stage.peer.syncs().values()), host.disk_counters(stage.peer.folder)
-            _, _, count = append_again(stage, "syncs" + key, clients)
+            _, _, count = append(stage, boxes, clients, bodies)
             stage.record("syncs" + key, (sum(stage.peer.syncs().values()) - before) / count)
             if disk_before:
                 stage.record("flushes" + key, (host.disk_counters(stage.peer.folder)[1] - disk_before[1]) / count)
     finally:
         stage.peer.stop()
         stage.peer.start()
-
-
-def append_again(stage, title, clients):
-    """Into the mailboxes of the run before."""
-    return append(stage, title, clients, False, stage.options.appends // 4, 5000, 6000, create=False)
