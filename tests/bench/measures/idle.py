@@ -18,6 +18,7 @@ ROWS = [
     Row("idletls", "memory per idle connection, TLS", "KB", "lower"),
     Row("idletls-kernel", "  and in the kernel", "KB", "lower"),
     Row("idlebig", "memory per idle connection, mailbox of 10,000", "KB", "lower"),
+    Row("idlebig-kernel", "  and in the kernel", "KB", "lower"),
     Row("arrive", "connections brought to IDLE", "per s", "higher"),
 ]
 
