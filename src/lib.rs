@@ -1,2 +1,21 @@
+//! Pillarbox: a mail appliance in one binary.
+//!
+//! The rooms, and what they own; arrows between them point down (`tests/architecture.rs` holds them):
+//!
+//! ```text
+//!                  main                    parses arguments, wires, nothing else
+//!                 net                      accept, TLS, timeouts, one loop for all protocols
+//!                  |
+//!               session   admin · keep     protocol state machines · what an owner can do · import
+//!               /     \      /
+//!            wire      store               bytes <-> values   |   values <-> redb      (never see each other)
+//!               \     /
+//!                mail                      the nouns, and limits: every bound on one page
+//! ```
+//!
+//! Three laws: no snapshot lives across an `.await`; reads are borrowed, writes are values; commit, ring, answer, in
+//! that order.
+
 pub mod mail;
+pub mod store;
 pub mod wire;

@@ -4,6 +4,7 @@ mod envelope;
 mod flags;
 mod ids;
 pub mod limits;
+pub mod mime;
 mod outline;
 pub mod search;
 mod section;

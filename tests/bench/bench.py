@@ -40,6 +40,7 @@ def options():
     parser.add_argument("--mail", choices=("synthetic", "both"), default="both", help="with the real mail too (default)")
     parser.add_argument("--real", type=Path, default=ROOT.parent / "shared/corpus/real-mail.mbox.xz", help="the real mail")
     parser.add_argument("--work", type=Path, default=ROOT / "target/bench", help="folder for mail and stores")
+    parser.add_argument("--own-logins", action="store_true", help="Dovecot's default: a log-in process per connection")
     parser.add_argument("--json", type=Path, metavar="FILE", help="also write every value there")
     for key, value in FULL.items():
         parser.add_argument(f"--{key}", type=int, help=f"{value}; with --quick {QUICK[key]}")
@@ -50,6 +51,7 @@ def options():
     if chosen.rounds is None:
         chosen.rounds = 1 if chosen.quick else 3
     chosen.modules = [module for module in measures.ALL if not chosen.only or module.NAME in chosen.only.split(",")]
+    peers.Dovecot.shared_logins = not chosen.own_logins
     chosen.kinds = choose_peers(parser, chosen)
     if not chosen.modules:
         parser.error(f"--only: none of {names}")

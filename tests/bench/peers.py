@@ -133,12 +133,17 @@ class Peer:
 class Dovecot(Peer):
     """Dovecot 2.3 from Debian, as root with folders of its own, tuned as its documentation advises.
 
-    Log-in processes in high-performance mode (shared, not one per connection), argon2id verified by
+    Log-in processes in high-performance mode (shared; one per connection when `shared_logins` is off), argon2id verified by
     workers so that both cores serve log-ins, all mail of virtual users below one uid, `mail_fsync`
     left at its default `optimized`, quota and full-text search off.
     """
 
     location = ""
+    shared_logins = True
+    logins = {
+        True: "service_count = 0\n  process_min_avail = 2\n  process_limit = 2\n  client_limit = 4000",
+        False: "service_count = 1\n  process_min_avail = 2\n  process_limit = 4000\n  client_limit = 1",
+    }
 
     def prepare(self):
         """Installs what is missing."""
@@ -242,10 +247,7 @@ namespace inbox {{
   }}
 }}
 service imap-login {{
-  service_count = 0
-  process_min_avail = 2
-  process_limit = 2
-  client_limit = 4000
+  {self.logins[Dovecot.shared_logins]}
   inet_listener imap {{
     port = {self.imap_port}
   }}

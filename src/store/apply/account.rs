@@ -1,0 +1,74 @@
+//! Accounts.
+
+use super::Batch;
+use crate::mail::AccountId;
+use crate::store::error::{Fault, Refusal, StoreError};
+use crate::store::record::{Account, SpecialUse, decode, encode};
+use crate::store::schema::LAST_ACCOUNT;
+use crate::store::snapshot::{account_range, mailboxes_of};
+use crate::store::write::{NewAccount, Outcome};
+use redb::ReadableTable;
+
+impl Batch<'_> {
+    pub(super) fn add_account(&mut self, new: &NewAccount) -> Result<Outcome, StoreError> {
+        if self.tables.address.get(new.address.as_str())?.is_some() {
+            return Err(Refusal::AddressTaken.into());
+        }
+        let number = self.raise(LAST_ACCOUNT, 1)?;
+        let account = AccountId(u32::try_from(number).map_err(|_| Fault::Corrupt("account number"))?);
+        let record = Account {
+            address: new.address.clone(),
+            credentials: new.credentials.clone(),
+            limits: new.limits,
+            created: new.now,
+            next_mailbox: 1,
+        };
+        self.tables.account.insert(account.0, encode(&record)?.as_slice())?;
+        self.tables.address.insert(new.address.as_str(), account.0)?;
+        self.create_mailbox(account, "INBOX", None)?;
+        self.subscribe(account, "INBOX", true)?;
+        for special in SpecialUse::ALL {
+            self.create_mailbox(account, special.name(), Some(special))?;
+            self.subscribe(account, special.name(), true)?;
+        }
+        Ok(Outcome::Account(account))
+    }
+
+    pub(super) fn change_account(
+        &mut self,
+        account: AccountId,
+        change: impl FnOnce(&mut Account),
+    ) -> Result<Outcome, StoreError> {
+        let mut record = self.account_record(account)?;
+        change(&mut record);
+        if let Some((limits, _)) = self.accounts.get_mut(&account) {
+            *limits = record.limits;
+        }
+        self.tables.account.insert(account.0, encode(&record)?.as_slice())?;
+        self.touched = true;
+        Ok(Outcome::Done)
+    }
+
+    pub(super) fn remove_account(&mut self, account: AccountId) -> Result<Outcome, StoreError> {
+        let record = self.account_record(account)?;
+        let mailboxes: Vec<String> = mailboxes_of(&self.tables.mailbox, account)?
+            .map(|row| row.map(|(_, mailbox)| mailbox.name))
+            .collect::<Result<_, Fault>>()?;
+        for name in mailboxes {
+            self.remove_mailbox(account, &name)?;
+        }
+        let (from, to) = account_range(account);
+        let bounds = (from.as_ref().map(Vec::as_slice), to.as_ref().map(Vec::as_slice));
+        self.tables.subscription.retain_in::<&[u8], _>(bounds, |_, ()| false)?;
+        self.tables.address.remove(record.address.as_str())?;
+        self.tables.account.remove(account.0)?;
+        self.accounts.remove(&account);
+        self.touched = true;
+        Ok(Outcome::Done)
+    }
+
+    pub(super) fn account_record(&self, account: AccountId) -> Result<Account, StoreError> {
+        let found = self.tables.account.get(account.0)?;
+        Ok(decode(found.ok_or(Refusal::NoAccount)?.value(), "account")?)
+    }
+}

@@ -1,0 +1,217 @@
+//! Mailboxes: their names, their tree, their life.
+
+use super::{Batch, Cached};
+use crate::mail::{AccountId, MailboxId, UidValidity, limits};
+use crate::store::error::{Fault, Refusal, StoreError};
+use crate::store::record::{MailboxRecord, SpecialUse, encode};
+use crate::store::schema::{UID_VALIDITY, key_name, name_key};
+use crate::store::snapshot::account_range;
+use crate::store::write::{Outcome, Uids};
+use redb::ReadableTable;
+use std::num::NonZeroU32;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+impl Batch<'_> {
+    pub(super) fn create_mailbox(
+        &mut self,
+        account: AccountId,
+        name: &str,
+        special: Option<SpecialUse>,
+    ) -> Result<Outcome, StoreError> {
+        check_name(name)?;
+        if self.named(account, name)?.is_some() {
+            return Err(Refusal::MailboxExists.into());
+        }
+        let missing: Vec<&str> = ancestors(name)
+            .map(|ancestor| Ok(self.named(account, ancestor)?.is_none().then_some(ancestor)))
+            .filter_map(Result::transpose)
+            .collect::<Result<_, StoreError>>()?;
+        if self.names(account)?.len() + missing.len() >= limits::MAILBOXES {
+            return Err(Refusal::TooManyMailboxes.into());
+        }
+        for ancestor in missing {
+            self.new_mailbox(account, ancestor, None)?;
+        }
+        Ok(Outcome::Mailbox(self.new_mailbox(account, name, special)?))
+    }
+
+    pub(super) fn delete_mailbox(&mut self, account: AccountId, name: &str) -> Result<Outcome, StoreError> {
+        if name == "INBOX" {
+            return Err(Refusal::Inbox.into());
+        }
+        if self.named(account, name)?.is_none() {
+            let below = self.names(account)?.iter().any(|other| is_below(other, name));
+            return Err(if below { Refusal::HasChildren } else { Refusal::NoMailbox }.into());
+        }
+        self.remove_mailbox(account, name)?;
+        Ok(Outcome::Done)
+    }
+
+    pub(super) fn rename_mailbox(&mut self, account: AccountId, from: &str, to: &str) -> Result<Outcome, StoreError> {
+        check_name(to)?;
+        if self.named(account, to)?.is_some() {
+            return Err(Refusal::MailboxExists.into());
+        }
+        if from == "INBOX" {
+            return self.empty_inbox(account, to);
+        }
+        if is_below(to, from) {
+            return Err(Refusal::IntoItself.into());
+        }
+        let moving: Vec<(String, String)> = self
+            .names(account)?
+            .into_iter()
+            .filter(|name| name == from || is_below(name, from))
+            .map(|old| {
+                let new = format!("{to}{}", old.get(from.len()..).unwrap_or_default());
+                (old, new)
+            })
+            .collect();
+        if moving.is_empty() {
+            return Err(Refusal::NoMailbox.into());
+        }
+        for (_, new) in &moving {
+            check_name(new)?;
+            if self.named(account, new)?.is_some() {
+                return Err(Refusal::MailboxExists.into());
+            }
+        }
+        for ancestor in ancestors(to).map(str::to_owned).collect::<Vec<_>>() {
+            if self.named(account, &ancestor)?.is_none() {
+                self.new_mailbox(account, &ancestor, None)?;
+            }
+        }
+        for (old, new) in moving {
+            let mailbox = self.named(account, &old)?.ok_or(Fault::Corrupt("a name without its mailbox"))?;
+            self.tables.name.remove(name_key(account, &old).as_slice())?;
+            self.tables.name.insert(name_key(account, &new).as_slice(), mailbox.0)?;
+            self.mailbox(mailbox)?.name = new;
+            self.mark(mailbox);
+        }
+        Ok(Outcome::Done)
+    }
+
+    pub(super) fn subscribe(&mut self, account: AccountId, name: &str, on: bool) -> Result<Outcome, StoreError> {
+        check_name(name)?;
+        let key = name_key(account, name);
+        if on {
+            self.tables.subscription.insert(key.as_slice(), ())?;
+        } else {
+            self.tables.subscription.remove(key.as_slice())?;
+        }
+        self.touched = true;
+        Ok(Outcome::Done)
+    }
+
+    /// Removes a mailbox, whatever it is, with its mail.
+    pub(super) fn remove_mailbox(&mut self, account: AccountId, name: &str) -> Result<(), StoreError> {
+        let mailbox = self.named(account, name)?.ok_or(Refusal::NoMailbox)?;
+        self.drop_messages(mailbox)?;
+        let end = (u128::from(mailbox.0) << 64 | u128::from(u64::MAX)).to_be_bytes();
+        let start = (u128::from(mailbox.0) << 64).to_be_bytes();
+        self.tables.vanished.retain_in::<&[u8; 16], _>(&start..=&end, |_, _| false)?;
+        self.change(mailbox).gone = true;
+        self.mailboxes.remove(&mailbox);
+        self.tables.mailbox.remove(mailbox.0)?;
+        self.tables.name.remove(name_key(account, name).as_slice())?;
+        Ok(())
+    }
+
+    /// RENAME of INBOX: a new mailbox takes its messages, and INBOX stays, empty (RFC 9051 §6.3.6).
+    fn empty_inbox(&mut self, account: AccountId, to: &str) -> Result<Outcome, StoreError> {
+        let inbox = self.named(account, "INBOX")?.ok_or(Refusal::NoMailbox)?;
+        let Outcome::Mailbox(mailbox) = self.create_mailbox(account, to, None)? else {
+            return Err(Fault::Corrupt("a new mailbox without id").into());
+        };
+        self.move_messages(inbox, &Uids::all(), mailbox)?;
+        Ok(Outcome::Done)
+    }
+
+    fn new_mailbox(
+        &mut self,
+        account: AccountId,
+        name: &str,
+        special: Option<SpecialUse>,
+    ) -> Result<MailboxId, StoreError> {
+        let mut owner = self.account_record(account)?;
+        let mailbox = MailboxId::new(account, owner.next_mailbox);
+        owner.next_mailbox = owner.next_mailbox.checked_add(1).ok_or(Refusal::TooManyMailboxes)?;
+        self.tables.account.insert(account.0, encode(&owner)?.as_slice())?;
+        let record = MailboxRecord::new(name, self.next_uid_validity()?, special);
+        self.tables.mailbox.insert(mailbox.0, encode(&record)?.as_slice())?;
+        self.tables.name.insert(name_key(account, name).as_slice(), mailbox.0)?;
+        self.mailboxes.insert(mailbox, Cached { record, dirty: false });
+        self.touched = true;
+        Ok(mailbox)
+    }
+
+    /// Never given out twice, and ahead of what any earlier store of the same account had, as long as clocks go on.
+    fn next_uid_validity(&mut self) -> Result<UidValidity, Fault> {
+        // RFC 9051 §2.3.1.1 suggests the creation time; it only has to ascend, so a clock that stands still is no harm.
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(1, |now| now.as_secs());
+        let next = self.raise(UID_VALIDITY, now)?;
+        let number = u32::try_from(next).ok().and_then(NonZeroU32::new);
+        number.map(UidValidity).ok_or(Fault::Corrupt("UIDVALIDITY is used up"))
+    }
+
+    fn named(&self, account: AccountId, name: &str) -> Result<Option<MailboxId>, StoreError> {
+        Ok(self.tables.name.get(name_key(account, name).as_slice())?.map(|id| MailboxId(id.value())))
+    }
+
+    fn names(&self, account: AccountId) -> Result<Vec<String>, StoreError> {
+        let (from, to) = account_range(account);
+        let bounds = (from.as_ref().map(Vec::as_slice), to.as_ref().map(Vec::as_slice));
+        let mut names = Vec::new();
+        for row in self.tables.name.range::<&[u8]>(bounds)? {
+            let (key, _) = row?;
+            names.push(key_name(key.value()).ok_or(Fault::Corrupt("a mailbox name"))?.to_owned());
+        }
+        Ok(names)
+    }
+}
+
+/// The names above this one, the outermost first.
+fn ancestors(name: &str) -> impl Iterator<Item = &str> {
+    name.match_indices('/').filter_map(|(at, _)| name.get(..at))
+}
+
+/// Whether `name` lies below `above`.
+fn is_below(name: &str, above: &str) -> bool {
+    name.strip_prefix(above).is_some_and(|rest| rest.starts_with('/'))
+}
+
+/// What a mailbox may be called: no empty level, nothing that LIST takes for a wildcard, nothing invisible.
+fn check_name(name: &str) -> Result<(), Refusal> {
+    let good = !name.is_empty()
+        && name.len() <= limits::MAILBOX_NAME
+        && name.split('/').count() <= limits::MAILBOX_DEPTH
+        && name.split('/').all(|level| !level.is_empty())
+        && !name.chars().any(|c| c.is_control() || matches!(c, '*' | '%' | '\u{2028}' | '\u{2029}'));
+    if good { Ok(()) } else { Err(Refusal::BadName) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ancestors_are_named_from_the_outermost() {
+        assert_eq!(ancestors("a/b/c").collect::<Vec<_>>(), ["a", "a/b"]);
+        assert_eq!(ancestors("a").count(), 0);
+    }
+
+    #[test]
+    fn below_means_a_level_deeper_and_not_a_longer_word() {
+        assert!(is_below("a/b", "a"));
+        assert!(!is_below("ab", "a"));
+        assert!(!is_below("a", "a"));
+    }
+
+    #[test]
+    fn names_with_empty_levels_wildcards_or_controls_are_refused() {
+        for bad in ["", "/", "a//b", "/a", "a/", "a*", "%", "a\u{7}"] {
+            assert_eq!(check_name(bad), Err(Refusal::BadName), "{bad:?}");
+        }
+        assert_eq!(check_name("Entwürfe & Söhne/日本語"), Ok(()));
+    }
+}

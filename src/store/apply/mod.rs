@@ -1,0 +1,223 @@
+//! Doing writes: one batch of them is one transaction. A write checks all its conditions before it changes anything, so
+//! that a refused one leaves nothing behind; a fault aborts the whole batch.
+
+mod account;
+mod mailbox;
+mod message;
+mod sweep;
+
+use super::error::{Fault, Refusal, StoreError};
+use super::mirror::Change;
+use super::record::{Account, Limits, MailboxRecord, Usage, decode, encode};
+use super::schema::{
+    ACCOUNT, ADDRESS, BODY, Bytes, CONFIG, DOOMED, HEAD, Key12, MAILBOX, MSG, NAME, REFS, STAGING, SUBSCRIPTION, VANISHED,
+};
+use super::snapshot::usage_of;
+use super::space::Space;
+use super::store::Shared;
+use super::write::{Outcome, Write};
+use crate::mail::{AccountId, MailboxId};
+use redb::{Table, WriteTransaction};
+use std::collections::{BTreeMap, HashMap};
+
+/// All tables of a transaction.
+struct Tables<'t> {
+    config: Table<'t, &'static str, u64>,
+    account: Table<'t, u32, Bytes>,
+    address: Table<'t, &'static str, u32>,
+    mailbox: Table<'t, u64, Bytes>,
+    name: Table<'t, Bytes, u64>,
+    subscription: Table<'t, Bytes, ()>,
+    msg: Table<'t, Key12, Bytes>,
+    vanished: Table<'t, &'static [u8; 16], Bytes>,
+    head: Table<'t, u64, Bytes>,
+    body: Table<'t, Key12, Bytes>,
+    refs: Table<'t, u64, u32>,
+    doomed: Table<'t, u64, ()>,
+    staging: Table<'t, u64, ()>,
+}
+
+/// One transaction in the making.
+pub(super) struct Batch<'t> {
+    tables: Tables<'t>,
+    shared: &'t Shared,
+    mailboxes: BTreeMap<MailboxId, Cached>,
+    accounts: HashMap<AccountId, (Limits, Usage)>,
+    changes: BTreeMap<MailboxId, Change>,
+    touched: bool,
+}
+
+struct Cached {
+    record: MailboxRecord,
+    dirty: bool,
+}
+
+/// What a batch leaves to be told after its commit.
+pub(super) struct Done {
+    pub(super) changes: BTreeMap<MailboxId, Change>,
+    /// Whether there is anything to commit.
+    pub(super) touched: bool,
+}
+
+impl<'t> Batch<'t> {
+    pub(super) fn begin(transaction: &'t WriteTransaction, shared: &'t Shared) -> Result<Batch<'t>, Fault> {
+        let tables = Tables {
+            config: transaction.open_table(CONFIG)?,
+            account: transaction.open_table(ACCOUNT)?,
+            address: transaction.open_table(ADDRESS)?,
+            mailbox: transaction.open_table(MAILBOX)?,
+            name: transaction.open_table(NAME)?,
+            subscription: transaction.open_table(SUBSCRIPTION)?,
+            msg: transaction.open_table(MSG)?,
+            vanished: transaction.open_table(VANISHED)?,
+            head: transaction.open_table(HEAD)?,
+            body: transaction.open_table(BODY)?,
+            refs: transaction.open_table(REFS)?,
+            doomed: transaction.open_table(DOOMED)?,
+            staging: transaction.open_table(STAGING)?,
+        };
+        Ok(Batch {
+            tables,
+            shared,
+            mailboxes: BTreeMap::new(),
+            accounts: HashMap::new(),
+            changes: BTreeMap::new(),
+            touched: false,
+        })
+    }
+
+    /// Does one write.
+    pub(super) fn apply(&mut self, write: Write) -> Result<Outcome, StoreError> {
+        match write {
+            Write::AddAccount(account) => self.add_account(&account),
+            Write::SetCredentials { account, credentials } => {
+                self.change_account(account, |record| record.credentials = credentials)
+            }
+            Write::SetLimits { account, limits } => self.change_account(account, |record| record.limits = limits),
+            Write::RemoveAccount(account) => self.remove_account(account),
+            Write::CreateMailbox { account, name, special } => self.create_mailbox(account, &name, special),
+            Write::DeleteMailbox { account, name } => self.delete_mailbox(account, &name),
+            Write::RenameMailbox { account, from, to } => self.rename_mailbox(account, &from, &to),
+            Write::Subscribe { account, name, on } => self.subscribe(account, &name, on),
+            Write::Append { mailbox, message } => self.append(mailbox, message),
+            Write::Store { mailbox, uids, change } => self.store(mailbox, &uids, &change),
+            Write::Copy { from, uids, to } => self.copy(from, &uids, to),
+            Write::Move { from, uids, to } => self.move_messages(from, &uids, to),
+            Write::Expunge { mailbox, uids } => self.expunge(mailbox, uids.as_ref()),
+            Write::Stage(parcel) => self.stage(&parcel),
+            Write::Sweep => self.sweep(),
+            Write::Mend(mends) => self.mend(mends),
+        }
+    }
+
+    /// Notes from which UID on messages are recent, for the next time that the mailbox is opened after a restart.
+    pub(super) fn save_recents(&mut self) -> Result<(), Fault> {
+        for (mailbox, recent_from) in self.shared.mirrors.recents() {
+            match self.mailbox(mailbox) {
+                Ok(record) if record.recent_from < recent_from => {
+                    record.recent_from = recent_from;
+                    self.mark(mailbox);
+                }
+                Ok(_) | Err(StoreError::Refused(_)) => {}
+                Err(StoreError::Fault(fault)) => return Err(fault),
+            }
+        }
+        Ok(())
+    }
+
+    /// Writes what was gathered in memory and closes the tables.
+    pub(super) fn finish(mut self) -> Result<Done, Fault> {
+        for (mailbox, cached) in &self.mailboxes {
+            if cached.dirty {
+                let record = encode(&cached.record)?;
+                self.tables.mailbox.insert(mailbox.0, record.as_slice())?;
+            }
+        }
+        Ok(Done { changes: std::mem::take(&mut self.changes), touched: self.touched })
+    }
+
+    fn space(&self) -> &Space {
+        &self.shared.space
+    }
+
+    /// A mailbox's record, to be changed; `mark` it then.
+    fn mailbox(&mut self, mailbox: MailboxId) -> Result<&mut MailboxRecord, StoreError> {
+        let cached = match self.mailboxes.entry(mailbox) {
+            std::collections::btree_map::Entry::Occupied(cached) => cached.into_mut(),
+            std::collections::btree_map::Entry::Vacant(vacant) => {
+                let found = redb::ReadableTable::get(&self.tables.mailbox, mailbox.0)?;
+                let record = decode(found.ok_or(Refusal::NoMailbox)?.value(), "mailbox")?;
+                vacant.insert(Cached { record, dirty: false })
+            }
+        };
+        Ok(&mut cached.record)
+    }
+
+    /// The record was changed: it is written when the batch ends, and its counters are told.
+    fn mark(&mut self, mailbox: MailboxId) {
+        self.touched = true;
+        if let Some(cached) = self.mailboxes.get_mut(&mailbox) {
+            cached.dirty = true;
+        }
+    }
+
+    /// What sessions on this mailbox are told; the record's modseq and next UID go with it.
+    fn change(&mut self, mailbox: MailboxId) -> &mut Change {
+        self.mark(mailbox);
+        let change = self.changes.entry(mailbox).or_default();
+        if let Some(cached) = self.mailboxes.get(&mailbox) {
+            change.modseq = Some(cached.record.modseq);
+            change.uid_next = cached.record.uid_next;
+        }
+        change
+    }
+
+    /// An account's limits, and what it stores as of this moment of the batch.
+    fn account(&mut self, account: AccountId) -> Result<&mut (Limits, Usage), StoreError> {
+        match self.accounts.entry(account) {
+            std::collections::hash_map::Entry::Occupied(known) => Ok(known.into_mut()),
+            std::collections::hash_map::Entry::Vacant(vacant) => {
+                let found = redb::ReadableTable::get(&self.tables.account, account.0)?;
+                let record: Account = decode(found.ok_or(Refusal::NoAccount)?.value(), "account")?;
+                let mut usage = usage_of(&self.tables.mailbox, account)?;
+                // Mailboxes that this batch changed are written only when it ends.
+                for (mailbox, cached) in self.mailboxes.range(MailboxId::new(account, 0)..=MailboxId::new(account, u32::MAX)) {
+                    let stored: Option<MailboxRecord> = redb::ReadableTable::get(&self.tables.mailbox, mailbox.0)?
+                        .map(|record| decode(record.value(), "mailbox"))
+                        .transpose()?;
+                    let (bytes, messages) = stored.map_or((0, 0), |stored| (stored.bytes, stored.messages));
+                    usage.bytes = usage.bytes.saturating_sub(bytes) + cached.record.bytes;
+                    usage.messages = usage.messages.saturating_sub(messages) + cached.record.messages;
+                }
+                Ok(vacant.insert((record.limits, usage)))
+            }
+        }
+    }
+
+    /// Refuses what would exceed the account's limits.
+    fn check_quota(&mut self, account: AccountId, bytes: u64, messages: u64) -> Result<(), StoreError> {
+        let (limits, usage) = *self.account(account)?;
+        let over = |limit: Option<u64>, used: u64, more: u64| limit.is_some_and(|limit| used.saturating_add(more) > limit);
+        if over(limits.bytes, usage.bytes, bytes) || over(limits.messages, usage.messages, messages) {
+            return Err(Refusal::OverQuota.into());
+        }
+        Ok(())
+    }
+
+    /// Counts what the account stores on or off.
+    fn charge(&mut self, account: AccountId, bytes: i64, messages: i64) {
+        if let Some((_, usage)) = self.accounts.get_mut(&account) {
+            usage.bytes = usage.bytes.saturating_add_signed(bytes);
+            usage.messages = usage.messages.saturating_add_signed(messages);
+        }
+    }
+
+    /// A number in `config` that only grows.
+    fn raise(&mut self, key: &'static str, at_least: u64) -> Result<u64, Fault> {
+        let last = redb::ReadableTable::get(&self.tables.config, key)?.map_or(0, |value| value.value());
+        let next = at_least.max(last + 1);
+        self.tables.config.insert(key, next)?;
+        self.touched = true;
+        Ok(next)
+    }
+}

@@ -1,0 +1,82 @@
+//! The sweep: what no message shows any more goes, late and in small batches, since a fetch may span several snapshots.
+
+use super::Batch;
+use crate::mail::BlobId;
+use crate::store::check::{Mend, recounted};
+use crate::store::error::StoreError;
+use crate::store::schema::body_key;
+use crate::store::write::{Outcome, Uids};
+use redb::ReadableTable;
+
+/// Blobs in one transaction: a pause of some milliseconds for whoever waits behind it.
+const AT_ONCE: usize = 128;
+
+impl Batch<'_> {
+    pub(super) fn sweep(&mut self) -> Result<Outcome, StoreError> {
+        for blob in self.shared.abandoned.take() {
+            self.tables.doomed.insert(blob.0, ())?;
+            self.touched = true;
+        }
+        let mut doomed = Vec::new();
+        let mut more = false;
+        for row in self.tables.doomed.iter()? {
+            let blob = BlobId(row?.0.value());
+            if self.shared.pins.holds(blob) {
+                continue;
+            }
+            if doomed.len() == AT_ONCE {
+                more = true;
+                break;
+            }
+            doomed.push(blob);
+        }
+        for blob in &doomed {
+            self.remove_blob(*blob)?;
+        }
+        Ok(Outcome::Swept { removed: doomed.len(), more })
+    }
+
+    pub(super) fn mend(&mut self, mends: Vec<Mend>) -> Result<Outcome, StoreError> {
+        for mend in mends {
+            match mend {
+                Mend::Recount(mailbox) => {
+                    let messages = self.messages(mailbox, &Uids::all())?;
+                    let record = self.mailbox(mailbox)?;
+                    *record = recounted(record, messages.iter().map(|(_, message)| (message.size, message.flags)));
+                    self.mark(mailbox);
+                }
+                Mend::Refs(blob, 0 | 1) => {
+                    self.tables.refs.remove(blob.0)?;
+                }
+                Mend::Refs(blob, count) => {
+                    self.tables.refs.insert(blob.0, count)?;
+                }
+                Mend::Doom(blob) => {
+                    self.tables.doomed.insert(blob.0, ())?;
+                }
+            }
+        }
+        self.touched = true;
+        Ok(Outcome::Done)
+    }
+
+    /// Uploads that a crash cut off.
+    pub(in crate::store) fn clear_staging(&mut self) -> Result<(), StoreError> {
+        let staged = self.tables.staging.iter()?.map(|row| Ok(BlobId(row?.0.value()))).collect::<Result<Vec<_>, StoreError>>()?;
+        for blob in staged {
+            self.remove_blob(blob)?;
+        }
+        Ok(())
+    }
+
+    fn remove_blob(&mut self, blob: BlobId) -> Result<(), StoreError> {
+        self.touched = true;
+        self.tables.head.remove(blob.0)?;
+        let (start, end) = (body_key(blob, 0, 0), body_key(blob, u32::MAX >> 8, u8::MAX));
+        self.tables.body.retain_in::<&[u8; 12], _>(&start..=&end, |_, _| false)?;
+        self.tables.refs.remove(blob.0)?;
+        self.tables.doomed.remove(blob.0)?;
+        self.tables.staging.remove(blob.0)?;
+        Ok(())
+    }
+}

@@ -1,0 +1,90 @@
+//! Reading a stored message at any range of octets, a frame at a time.
+
+use super::codec;
+use super::error::Fault;
+use super::record::Head;
+use super::schema::{FRAME, pieces};
+use super::snapshot::Snapshot;
+use crate::mail::{BlobId, Span};
+
+/// A range of a message that is being read; outlives snapshots.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Reading {
+    /// Whose octets.
+    pub blob: BlobId,
+    /// The octets still to be read.
+    pub rest: Span,
+}
+
+impl Reading {
+    /// Reads on until `out` holds at least `enough` octets or the range ends; true when it has ended.
+    ///
+    /// Overshoots by less than one frame, so that no frame is unpacked twice.
+    pub fn read(&mut self, snapshot: &Snapshot, head: &Head<'_>, out: &mut Vec<u8>, enough: usize) -> Result<bool, Fault> {
+        self.rest.end = self.rest.end.min(head.size);
+        while !self.rest.is_empty() {
+            if out.len() >= enough {
+                return Ok(false);
+            }
+            let start = self.rest.start as usize;
+            let top = head.top.raw as usize;
+            let end = if start < top { self.read_top(head, out)? } else { self.read_frame(snapshot, head, start - top, out)? };
+            if end <= start {
+                return Err(Fault::Corrupt("a message is shorter than its size"));
+            }
+            self.rest.start = u32::try_from(end).map_err(|_| Fault::Corrupt("a message of 4 GB"))?;
+        }
+        Ok(true)
+    }
+
+    /// Reads from the top; returns the offset reached.
+    fn read_top(&self, head: &Head<'_>, out: &mut Vec<u8>) -> Result<usize, Fault> {
+        let from = self.rest.start as usize;
+        let to = (self.rest.end as usize).min(head.top.raw as usize);
+        append_range(out, from, to, head.top.raw as usize, |out| codec::unpack(head.top, head.top_bytes, out))?;
+        Ok(to)
+    }
+
+    /// Reads from the frame that holds this offset after the top; returns the offset reached.
+    fn read_frame(&self, snapshot: &Snapshot, head: &Head<'_>, offset: usize, out: &mut Vec<u8>) -> Result<usize, Fault> {
+        let number = offset / FRAME;
+        let frame = *head.frames.get(number).ok_or(Fault::Corrupt("a frame is missing"))?;
+        let base = head.top.raw as usize + number * FRAME;
+        let frame_end = base + frame.raw as usize;
+        let to = (self.rest.end as usize).min(frame_end);
+        let from = self.rest.start as usize - base;
+        let number = u32::try_from(number).map_err(|_| Fault::Corrupt("too many frames"))?;
+        append_range(out, from, to.saturating_sub(base), frame.raw as usize, |out| {
+            if pieces(frame.stored as usize).count() == 1 {
+                let piece = snapshot.piece(self.blob, number, 0)?;
+                return codec::unpack(frame, piece.value(), out);
+            }
+            let mut stored = Vec::with_capacity(frame.stored as usize);
+            for (at, _) in pieces(frame.stored as usize).enumerate() {
+                let at = u8::try_from(at).map_err(|_| Fault::Corrupt("too many pieces"))?;
+                stored.extend_from_slice(snapshot.piece(self.blob, number, at)?.value());
+            }
+            codec::unpack(frame, &stored, out)
+        })?;
+        Ok(to)
+    }
+}
+
+/// Unpacks `whole` octets to the end of `out` and keeps those from `from` to `to`.
+fn append_range(
+    out: &mut Vec<u8>,
+    from: usize,
+    to: usize,
+    whole: usize,
+    unpack: impl FnOnce(&mut Vec<u8>) -> Result<(), Fault>,
+) -> Result<(), Fault> {
+    let start = out.len();
+    unpack(out)?;
+    if to < whole {
+        out.truncate(start + to);
+    }
+    if from > 0 {
+        out.drain(start..start + from.min(out.len() - start));
+    }
+    Ok(())
+}

@@ -1,0 +1,481 @@
+//! What all sessions on a mailbox share: its rows in memory, and a bell that says that they changed.
+//!
+//! A [`Mirror`] is one published state. Its rows are chunks behind `Arc`s: the next state shares all chunks but those
+//! that changed, a session keeps the state that its client knows for the price of a list of pointers, and comparing the
+//! two skips whatever is the same chunk.
+
+use super::error::Fault;
+use super::record::MailboxRecord;
+use super::snapshot::Snapshot;
+use super::write::Uids;
+use crate::mail::{FlagSet, MailboxId, ModSeq, Uid, UidValidity};
+use event_listener::{Event, EventListener};
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+/// What of a message is in memory while its mailbox is open.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Row {
+    /// Its UID.
+    pub uid: Uid,
+    /// The change that it was touched by last.
+    pub modseq: ModSeq,
+    /// Its flags.
+    pub flags: FlagSet,
+}
+
+/// Rows in the order of their UIDs.
+#[derive(Clone, Debug, Default)]
+pub struct Rows {
+    // None is empty; each is ascending.
+    chunks: Vec<Arc<Vec<Row>>>,
+    len: usize,
+}
+
+/// One published state of an open mailbox.
+#[derive(Clone, Debug)]
+pub struct Mirror {
+    /// Which mailbox.
+    pub mailbox: MailboxId,
+    /// Its generation.
+    pub uid_validity: UidValidity,
+    /// The next UID; `None` when they are used up.
+    pub uid_next: Option<Uid>,
+    /// The modification sequence of the last change.
+    pub modseq: ModSeq,
+    /// Keyword names by number.
+    pub keywords: Arc<[String]>,
+    /// The messages.
+    pub rows: Rows,
+    /// The mailbox was deleted.
+    pub gone: bool,
+}
+
+/// An open mailbox: where its present state is and where its bell hangs.
+#[derive(Clone, Debug)]
+pub struct Watch(Arc<Slot>);
+
+#[derive(Debug)]
+struct Slot {
+    state: Mutex<State>,
+    bell: Event,
+}
+
+#[derive(Debug)]
+enum State {
+    /// Being read from a snapshot; changes committed meanwhile wait. They may be in the snapshot already, but they say
+    /// what a row *is*, so doing them again does no harm.
+    Loading(Vec<Change>),
+    Open { mirror: Arc<Mirror>, recent_from: u32 },
+    /// Reading it failed; the next who opens it starts afresh.
+    Failed,
+}
+
+/// What a transaction did to a mailbox.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Change {
+    /// New rows and changed rows, the last one of a UID counts.
+    pub(super) set: Vec<Row>,
+    /// UIDs that are gone.
+    pub(super) removed: Vec<Uid>,
+    pub(super) uid_next: Option<Uid>,
+    pub(super) modseq: Option<ModSeq>,
+    /// When they changed.
+    pub(super) keywords: Option<Arc<[String]>>,
+    pub(super) gone: bool,
+}
+
+/// All open mailboxes.
+#[derive(Debug, Default)]
+pub(super) struct Mirrors {
+    open: Mutex<Open>,
+    // Held while a mailbox is being read, so that two sessions that open it at once share one slot.
+    loading: Mutex<()>,
+}
+
+#[derive(Debug, Default)]
+struct Open {
+    slots: HashMap<MailboxId, Arc<Slot>>,
+    // Slots that nobody watches stay for the next SELECT, oldest first, up to a number of rows.
+    idle: Vec<MailboxId>,
+    // Where dropped slots' messages stopped being recent.
+    recents: HashMap<MailboxId, u32>,
+}
+
+/// Rows that may stay in memory though nobody watches their mailboxes: 4 MB.
+const IDLE_ROWS: usize = 128 << 10;
+/// Mailboxes that may stay in memory though nobody watches them.
+const IDLE_SLOTS: usize = 64;
+/// Rows in a full chunk: what a flag change copies.
+const CHUNK: usize = 256;
+
+impl Rows {
+    /// How many there are.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.len
+    }
+
+    /// Whether there are none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+
+    /// The row at this place, counted from 0.
+    #[must_use]
+    pub fn get(&self, index: usize) -> Option<Row> {
+        self.from(index).next()
+    }
+
+    /// The last row.
+    #[must_use]
+    pub fn last(&self) -> Option<Row> {
+        self.chunks.last().and_then(|chunk| chunk.last()).copied()
+    }
+
+    /// All rows, ascending.
+    pub fn iter(&self) -> impl Iterator<Item = Row> {
+        self.chunks.iter().flat_map(|chunk| chunk.iter().copied())
+    }
+
+    /// The rows from this place on.
+    pub fn from(&self, index: usize) -> impl Iterator<Item = Row> {
+        let mut skip = index;
+        let mut first = self.chunks.len();
+        for (at, chunk) in self.chunks.iter().enumerate() {
+            if skip < chunk.len() {
+                first = at;
+                break;
+            }
+            skip -= chunk.len();
+        }
+        self.chunks.get(first..).unwrap_or_default().iter().flat_map(|chunk| chunk.iter().copied()).skip(skip)
+    }
+
+    /// The place of the first row with this UID or a higher one; `len` where there is none.
+    #[must_use]
+    pub fn lower_bound(&self, uid: u32) -> usize {
+        let mut base = 0;
+        for chunk in &self.chunks {
+            if chunk.last().is_some_and(|last| last.uid.number() >= uid) {
+                return base + chunk.partition_point(|row| row.uid.number() < uid);
+            }
+            base += chunk.len();
+        }
+        base
+    }
+
+    /// The place of the row with this UID.
+    #[must_use]
+    pub fn find(&self, uid: Uid) -> Option<usize> {
+        let index = self.lower_bound(uid.number());
+        self.get(index).filter(|row| row.uid == uid).map(|_| index)
+    }
+
+    /// The chunks, for comparing two states.
+    #[must_use]
+    pub fn chunks(&self) -> &[Arc<Vec<Row>>] {
+        &self.chunks
+    }
+
+    /// Puts a row after all others; one that does not ascend is not taken.
+    pub fn push(&mut self, row: Row) {
+        if self.last().is_some_and(|last| last.uid >= row.uid) {
+            return;
+        }
+        self.len += 1;
+        match self.chunks.last_mut() {
+            Some(chunk) if chunk.len() < CHUNK => Arc::make_mut(chunk).push(row),
+            _ => {
+                let mut chunk = Vec::with_capacity(if self.chunks.is_empty() { 0 } else { CHUNK });
+                chunk.push(row);
+                self.chunks.push(Arc::new(chunk));
+            }
+        }
+    }
+
+    /// Replaces the row of this UID, if there is one.
+    pub fn replace(&mut self, row: Row) -> bool {
+        let at = self.chunks.partition_point(|chunk| chunk.last().is_some_and(|last| last.uid < row.uid));
+        let Some(chunk) = self.chunks.get_mut(at) else { return false };
+        let Ok(place) = chunk.binary_search_by_key(&row.uid, |row| row.uid) else { return false };
+        if let Some(old) = Arc::make_mut(chunk).get_mut(place) {
+            *old = row;
+        }
+        true
+    }
+
+    /// Removes the rows of these UIDs.
+    pub fn remove(&mut self, uids: &Uids) {
+        self.chunks.retain_mut(|chunk| {
+            if chunk.iter().any(|row| uids.holds(row.uid)) {
+                let before = chunk.len();
+                let left: Vec<Row> = chunk.iter().filter(|row| !uids.holds(row.uid)).copied().collect();
+                self.len -= before - left.len();
+                *chunk = Arc::new(left);
+            }
+            !chunk.is_empty()
+        });
+    }
+}
+
+impl FromIterator<Row> for Rows {
+    fn from_iter<I: IntoIterator<Item = Row>>(rows: I) -> Rows {
+        let mut all = Rows::default();
+        for row in rows {
+            all.push(row);
+        }
+        all
+    }
+}
+
+impl Mirror {
+    fn apply(&mut self, change: &Change) {
+        for row in &change.set {
+            if !self.rows.replace(*row) {
+                self.rows.push(*row);
+            }
+        }
+        if !change.removed.is_empty() {
+            let mut removed = change.removed.clone();
+            removed.sort_unstable();
+            self.rows.remove(&Uids::from_ascending(removed));
+        }
+        if let Some(modseq) = change.modseq {
+            self.modseq = self.modseq.max(modseq);
+            self.uid_next = change.uid_next;
+        }
+        if let Some(keywords) = &change.keywords {
+            self.keywords = Arc::clone(keywords);
+        }
+        self.gone |= change.gone;
+    }
+}
+
+impl Watch {
+    /// The present state.
+    #[must_use]
+    pub fn now(&self) -> Arc<Mirror> {
+        match &*self.0.lock() {
+            State::Open { mirror, .. } => Arc::clone(mirror),
+            // A watch is only given out when the mirror is open, and it stays open.
+            State::Loading(_) | State::Failed => Arc::new(Mirror::nothing()),
+        }
+    }
+
+    /// Hears the bell from now on: look at the state after listening, or a ring may be missed.
+    #[must_use]
+    pub fn listen(&self) -> EventListener {
+        self.0.bell.listen()
+    }
+
+    /// Claims the messages below this UID as `\Recent` for one session: returns from which UID on they are its own.
+    #[must_use]
+    pub fn claim_recent(&self, below: u32) -> u32 {
+        match &mut *self.0.lock() {
+            State::Open { recent_from, .. } => {
+                let from = *recent_from;
+                *recent_from = from.max(below);
+                from
+            }
+            State::Loading(_) | State::Failed => below,
+        }
+    }
+
+    /// From which UID on messages are still `\Recent` for whoever asks first.
+    #[must_use]
+    pub fn recent_from(&self) -> u32 {
+        match &*self.0.lock() {
+            State::Open { recent_from, .. } => *recent_from,
+            State::Loading(_) | State::Failed => u32::MAX,
+        }
+    }
+}
+
+impl Mirror {
+    /// A mailbox that is not there.
+    fn nothing() -> Mirror {
+        Mirror {
+            mailbox: MailboxId(0),
+            uid_validity: UidValidity(std::num::NonZeroU32::MIN),
+            uid_next: None,
+            modseq: ModSeq::FIRST,
+            keywords: Arc::from([]),
+            rows: Rows::default(),
+            gone: true,
+        }
+    }
+}
+
+impl Slot {
+    fn lock(&self) -> std::sync::MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Mirrors {
+    /// Opens a mailbox; `None` when there is none. `snapshot` is called after changes began to be gathered.
+    pub(super) fn open(
+        &self,
+        mailbox: MailboxId,
+        snapshot: impl FnOnce() -> Result<Snapshot, Fault>,
+    ) -> Result<Option<Watch>, Fault> {
+        if let Some(watch) = self.find(mailbox) {
+            return Ok(Some(watch));
+        }
+        let _loading = self.loading.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(watch) = self.find(mailbox) {
+            return Ok(Some(watch));
+        }
+        let slot = Arc::new(Slot { state: Mutex::new(State::Loading(Vec::new())), bell: Event::new() });
+        self.lock().slots.insert(mailbox, Arc::clone(&slot));
+        match snapshot().and_then(|snapshot| load(mailbox, &snapshot)) {
+            Ok(Some((mut mirror, recent_from))) => {
+                let mut state = slot.lock();
+                if let State::Loading(changes) = &*state {
+                    for change in changes {
+                        mirror.apply(change);
+                    }
+                }
+                *state = State::Open { mirror: Arc::new(mirror), recent_from };
+                drop(state);
+                self.keep(mailbox);
+                Ok(Some(Watch(slot)))
+            }
+            other => {
+                *slot.lock() = State::Failed;
+                self.lock().slots.remove(&mailbox);
+                other.map(|_| None)
+            }
+        }
+    }
+
+    fn find(&self, mailbox: MailboxId) -> Option<Watch> {
+        let open = self.lock();
+        let slot = open.slots.get(&mailbox)?;
+        matches!(*slot.lock(), State::Open { .. }).then(|| Watch(Arc::clone(slot)))
+    }
+
+    /// Publishes what a transaction did, and rings.
+    pub(super) fn publish(&self, mailbox: MailboxId, change: Change) {
+        let slot = {
+            let mut open = self.lock();
+            if change.gone { open.slots.remove(&mailbox) } else { open.slots.get(&mailbox).cloned() }
+        };
+        let Some(slot) = slot else { return };
+        match &mut *slot.lock() {
+            State::Loading(changes) => changes.push(change),
+            State::Open { mirror, .. } => Arc::make_mut(mirror).apply(&change),
+            State::Failed => {}
+        }
+        slot.bell.notify(usize::MAX);
+    }
+
+    /// Up to which UID the messages of mailboxes that are or were open have been told to sessions.
+    pub(super) fn recents(&self) -> HashMap<MailboxId, u32> {
+        let mut open = self.lock();
+        let mut recents = std::mem::take(&mut open.recents);
+        for (mailbox, slot) in &open.slots {
+            if let State::Open { recent_from, .. } = &*slot.lock() {
+                recents.insert(*mailbox, *recent_from);
+            }
+        }
+        recents
+    }
+
+    /// Puts this mailbox last in the line of those to be dropped, and drops what is too much and not watched.
+    fn keep(&self, mailbox: MailboxId) {
+        let mut open = self.lock();
+        open.idle.retain(|other| *other != mailbox);
+        open.idle.push(mailbox);
+        let Open { slots, idle, recents } = &mut *open;
+        let mut rows = 0;
+        let mut kept = 0;
+        // From the one used last: what comes after the bound goes, unless somebody watches it.
+        let mut keep = Vec::with_capacity(idle.len());
+        for mailbox in idle.iter().rev() {
+            let Some(slot) = slots.get(mailbox) else { continue };
+            if Arc::strong_count(slot) == 1 {
+                let (len, recent) = match &*slot.lock() {
+                    State::Open { mirror, recent_from } => (mirror.rows.len(), *recent_from),
+                    State::Loading(_) | State::Failed => (0, 0),
+                };
+                rows += len;
+                kept += 1;
+                if rows > IDLE_ROWS || kept > IDLE_SLOTS {
+                    slots.remove(mailbox);
+                    recents.insert(*mailbox, recent);
+                    continue;
+                }
+            }
+            keep.push(*mailbox);
+        }
+        keep.reverse();
+        *idle = keep;
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, Open> {
+        self.open.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn load(mailbox: MailboxId, snapshot: &Snapshot) -> Result<Option<(Mirror, u32)>, Fault> {
+    let Some(MailboxRecord { uid_validity, uid_next, modseq, keywords, recent_from, .. }) = snapshot.mailbox(mailbox)? else {
+        return Ok(None);
+    };
+    let mut rows = Rows::default();
+    for message in snapshot.messages(mailbox, 1, u32::MAX)? {
+        let (uid, message) = message?;
+        rows.push(Row { uid, modseq: message.modseq, flags: message.flags });
+    }
+    let mirror = Mirror { mailbox, uid_validity, uid_next, modseq, keywords: keywords.into(), rows, gone: false };
+    Ok(Some((mirror, recent_from)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn rows(uids: impl IntoIterator<Item = u32>) -> Rows {
+        uids.into_iter()
+            .map(|uid| Row { uid: Uid::new(uid).unwrap(), modseq: ModSeq::FIRST, flags: FlagSet::NONE })
+            .collect()
+    }
+
+    fn numbers(rows: &Rows) -> Vec<u32> {
+        rows.iter().map(|row| row.uid.number()).collect()
+    }
+
+    #[test]
+    fn rows_are_found_across_chunks() {
+        let rows = rows((1..=1000).map(|n| n * 2));
+        assert_eq!(rows.len(), 1000);
+        assert_eq!(rows.find(Uid::new(1000).unwrap()), Some(499));
+        assert_eq!(rows.find(Uid::new(999).unwrap()), None);
+        assert_eq!(rows.lower_bound(2001), 1000);
+        assert_eq!(rows.get(999).unwrap().uid.number(), 2000);
+        assert_eq!(rows.from(998).count(), 2);
+        assert_eq!(rows.from(5000).count(), 0);
+    }
+
+    #[test]
+    fn a_change_copies_only_the_chunk_it_touches() {
+        let before = rows(1..=1000);
+        let mut after = before.clone();
+        after.replace(Row { uid: Uid::new(300).unwrap(), modseq: ModSeq::FIRST.next(), flags: FlagSet(1) });
+        let shared = before.chunks().iter().zip(after.chunks()).filter(|(a, b)| Arc::ptr_eq(a, b)).count();
+        assert_eq!(shared, before.chunks().len() - 1);
+        assert_eq!(before.get(299).unwrap().flags, FlagSet::NONE);
+    }
+
+    #[test]
+    fn removal_leaves_no_empty_chunk() {
+        let mut all = rows(1..=1000);
+        all.remove(&Uids(vec![(1, 300), (400, 999)]));
+        assert_eq!(numbers(&all), (301..400).chain([1000]).collect::<Vec<_>>());
+        assert_eq!(all.len(), 100);
+        all.remove(&Uids::all());
+        assert!(all.is_empty() && all.chunks().is_empty());
+    }
+}

@@ -1,0 +1,35 @@
+//! Values <-> redb: tables, records, snapshots, and the one writer.
+//!
+//! Read first: `schema` (what is where), `write` (what can be asked of the writer), `writer` (how it becomes durable),
+//! `snapshot` (how it is read), `mirror` (what sessions share of an open mailbox). Nothing outside this room names
+//! redb or postcard.
+
+mod apply;
+mod body;
+mod check;
+mod codec;
+mod error;
+mod mirror;
+mod parcel;
+mod record;
+mod schema;
+mod snapshot;
+mod space;
+#[expect(clippy::module_inception, reason = "the room's main noun")]
+mod store;
+mod write;
+mod writer;
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "a test may fall over")]
+mod tests;
+
+pub use body::Reading;
+pub use check::{Finding, Mend, Report};
+pub use error::{Fault, Refusal, StoreError};
+pub use mirror::{Mirror, Row, Rows, Watch};
+pub use parcel::{Packer, Parcel};
+pub use record::{Account, Credentials, Head, Limits, MailboxRecord, Message, SpecialUse, Usage};
+pub use snapshot::{Snapshot, StoredHead};
+pub use store::{Options, Pin, Store};
+pub use write::{FlagChange, NewAccount, NewMessage, Outcome, Uids, Write};

@@ -1,0 +1,273 @@
+//! The records. Each is stored as a version octet and its fields in postcard; records only gain fields, at their end.
+
+use super::error::Fault;
+use crate::mail::{BlobId, FlagSet, ModSeq, Stamp, Uid, UidValidity};
+use serde::{Deserialize, Serialize};
+
+/// An account, and the ways in.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Account {
+    /// `local@domain`, lower case.
+    pub address: String,
+    /// How a password is verified.
+    pub credentials: Credentials,
+    /// What it may store.
+    pub limits: Limits,
+    /// When it was made, in seconds since 1970.
+    pub created: i64,
+    /// The number of the next mailbox.
+    pub next_mailbox: u32,
+}
+
+/// What is kept of a password: enough to verify it, nothing to read it from.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Credentials {
+    /// Argon2id in the PHC string format; empty: no log-in.
+    pub argon2: String,
+    /// SCRAM-SHA-256 (RFC 5802 §3): the salt,
+    pub scram_salt: Vec<u8>,
+    /// the iteration count,
+    pub scram_iterations: u32,
+    /// `StoredKey`,
+    pub scram_stored: Vec<u8>,
+    /// and `ServerKey`.
+    pub scram_server: Vec<u8>,
+}
+
+/// The limits of an account; `None` is no limit.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Limits {
+    /// Octets of mail, copies counted each.
+    pub bytes: Option<u64>,
+    /// Messages.
+    pub messages: Option<u64>,
+}
+
+/// What an account stores.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Usage {
+    /// Octets.
+    pub bytes: u64,
+    /// Messages.
+    pub messages: u64,
+}
+
+/// A role that a mailbox plays (RFC 6154).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum SpecialUse {
+    /// `\Archive`
+    Archive,
+    /// `\Drafts`
+    Drafts,
+    /// `\Junk`
+    Junk,
+    /// `\Sent`
+    Sent,
+    /// `\Trash`
+    Trash,
+}
+
+/// A mailbox with its counters, which change in the same transaction as what they count.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct MailboxRecord {
+    /// The full name, levels separated by `/`.
+    pub name: String,
+    /// The generation of its UIDs.
+    pub uid_validity: UidValidity,
+    /// The next UID; `None` when they are used up.
+    pub uid_next: Option<Uid>,
+    /// The modification sequence of the last change.
+    pub modseq: ModSeq,
+    /// Messages.
+    pub messages: u64,
+    /// Octets of all messages.
+    pub bytes: u64,
+    /// Messages without `\Seen`.
+    pub unseen: u64,
+    /// Messages with `\Deleted`.
+    pub deleted: u64,
+    /// Octets of messages with `\Deleted`.
+    pub deleted_bytes: u64,
+    /// UIDs from here on have not been told to any session yet: they are `\Recent` (RFC 3501 §2.3.2).
+    pub recent_from: u32,
+    /// Its role.
+    pub special: Option<SpecialUse>,
+    /// Keyword names; a keyword's number is its place.
+    pub keywords: Vec<String>,
+}
+
+/// A message in a mailbox.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Message {
+    /// Its content.
+    pub blob: BlobId,
+    /// RFC822.SIZE.
+    pub size: u32,
+    /// Its flags.
+    pub flags: FlagSet,
+    /// The change that it was touched by last.
+    pub modseq: ModSeq,
+    /// INTERNALDATE.
+    pub received: Stamp,
+    /// When it came into this mailbox, in seconds since 1970 (RFC 8514).
+    pub saved: i64,
+    /// The thread (RFC 8474 THREADID); 0 until threads are kept.
+    pub thread: u64,
+}
+
+/// The content of a message, but for its body.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Head<'a> {
+    /// Octets of the message.
+    pub size: u32,
+    /// The first half of the SHA-256 of the message.
+    pub hash: [u8; 16],
+    /// How the top is stored.
+    pub top: Frame,
+    /// How the rest is stored: frames of `schema::FRAME` raw octets, the last one shorter.
+    pub frames: Vec<Frame>,
+    /// The envelope in postcard; see [`Head::envelope`].
+    #[serde(borrow, with = "serde_bytes")]
+    pub(super) envelope: &'a [u8],
+    /// The outline in postcard; see [`Head::outline`].
+    #[serde(borrow, with = "serde_bytes")]
+    pub(super) outline: &'a [u8],
+    /// The first octets of the message as stored: its header, up to a bound.
+    #[serde(borrow, with = "serde_bytes")]
+    pub(super) top_bytes: &'a [u8],
+}
+
+/// A run of octets as stored.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Frame {
+    /// Octets as served.
+    pub raw: u32,
+    /// Octets as stored.
+    pub stored: u32,
+    /// How.
+    pub codec: Codec,
+}
+
+/// How a frame is stored.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Codec {
+    /// As it is.
+    Raw,
+    /// zstd.
+    Zstd,
+    /// zstd with the built-in dictionary number 1.
+    ZstdDict1,
+}
+
+/// A stored record's version octet.
+const VERSION: u8 = 1;
+
+pub(super) fn encode<T: Serialize>(record: &T) -> Result<Vec<u8>, Fault> {
+    encode_into(record, Vec::with_capacity(96))
+}
+
+pub(super) fn encode_into<T: Serialize>(record: &T, mut bytes: Vec<u8>) -> Result<Vec<u8>, Fault> {
+    bytes.clear();
+    bytes.push(VERSION);
+    postcard::to_extend(record, bytes).map_err(|_| Fault::Corrupt("a record does not encode"))
+}
+
+pub(super) fn decode<'a, T: Deserialize<'a>>(bytes: &'a [u8], what: &'static str) -> Result<T, Fault> {
+    match bytes.split_first() {
+        Some((&VERSION, fields)) => postcard::take_from_bytes(fields).map(|(record, _)| record).map_err(|_| Fault::Corrupt(what)),
+        _ => Err(Fault::Corrupt(what)),
+    }
+}
+
+impl<'a> Head<'a> {
+    /// The envelope, read when the message came in.
+    pub fn envelope(&self) -> Result<crate::mail::Envelope<'a>, Fault> {
+        decode(self.envelope, "envelope")
+    }
+
+    /// The MIME tree, read when the message came in.
+    pub fn outline(&self) -> Result<crate::mail::Part<'a>, Fault> {
+        decode(self.outline, "outline")
+    }
+}
+
+impl SpecialUse {
+    /// All, in the order in which an account's mailboxes are made.
+    pub const ALL: [SpecialUse; 5] =
+        [SpecialUse::Sent, SpecialUse::Drafts, SpecialUse::Trash, SpecialUse::Junk, SpecialUse::Archive];
+
+    /// The mailbox name that a new account has for it.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            SpecialUse::Archive => "Archive",
+            SpecialUse::Drafts => "Drafts",
+            SpecialUse::Junk => "Junk",
+            SpecialUse::Sent => "Sent",
+            SpecialUse::Trash => "Trash",
+        }
+    }
+
+    /// The attribute, as in LIST (RFC 6154 §2).
+    #[must_use]
+    pub fn attribute(self) -> &'static str {
+        match self {
+            SpecialUse::Archive => "\\Archive",
+            SpecialUse::Drafts => "\\Drafts",
+            SpecialUse::Junk => "\\Junk",
+            SpecialUse::Sent => "\\Sent",
+            SpecialUse::Trash => "\\Trash",
+        }
+    }
+}
+
+impl MailboxRecord {
+    /// A new, empty mailbox.
+    pub(super) fn new(name: &str, uid_validity: UidValidity, special: Option<SpecialUse>) -> MailboxRecord {
+        MailboxRecord {
+            name: name.to_owned(),
+            uid_validity,
+            uid_next: Some(Uid::FIRST),
+            modseq: ModSeq::FIRST,
+            messages: 0,
+            bytes: 0,
+            unseen: 0,
+            deleted: 0,
+            deleted_bytes: 0,
+            recent_from: 1,
+            special,
+            keywords: Vec::new(),
+        }
+    }
+
+    /// Counts a message in.
+    pub(super) fn count(&mut self, size: u32, flags: FlagSet) {
+        self.messages += 1;
+        self.bytes += u64::from(size);
+        self.count_flags(size, flags, 1);
+    }
+
+    /// Counts a message out. Saturating: a wrong counter is `check`'s to find, not a reason to fall over.
+    pub(super) fn discount(&mut self, size: u32, flags: FlagSet) {
+        self.messages = self.messages.saturating_sub(1);
+        self.bytes = self.bytes.saturating_sub(u64::from(size));
+        self.count_flags(size, flags, -1);
+    }
+
+    /// Counts a message's flags from `old` to `new`.
+    pub(super) fn recount(&mut self, size: u32, old: FlagSet, new: FlagSet) {
+        self.count_flags(size, old, -1);
+        self.count_flags(size, new, 1);
+    }
+
+    fn count_flags(&mut self, size: u32, flags: FlagSet, by: i64) {
+        use crate::mail::SystemFlag::{Deleted, Seen};
+        if !flags.is(Seen) {
+            self.unseen = self.unseen.saturating_add_signed(by);
+        }
+        if flags.is(Deleted) {
+            self.deleted = self.deleted.saturating_add_signed(by);
+            self.deleted_bytes = self.deleted_bytes.saturating_add_signed(by * i64::from(size));
+        }
+    }
+}

@@ -1,0 +1,196 @@
+//! What a reader sees: one consistent state. Never to be held across a wait: a slow client would pin redb's pages.
+
+use super::error::Fault;
+use super::record::{Account, Head, MailboxRecord, Message, Usage, decode};
+use super::schema::{
+    ACCOUNT, ADDRESS, BODY, Bytes, HEAD, Key12, MAILBOX, MSG, NAME, SUBSCRIPTION, body_key, key_name, msg_key, msg_uid, name_key,
+};
+use crate::mail::{AccountId, BlobId, MailboxId, Uid};
+use redb::{AccessGuard, Key, ReadOnlyTable, ReadTransaction, ReadableDatabase, ReadableTable, TableDefinition, Value};
+use std::cell::OnceCell;
+use std::ops::Bound;
+
+/// A consistent state of the store.
+pub struct Snapshot {
+    transaction: ReadTransaction,
+    // Opened on first use: most readers need two or three.
+    msg: OnceCell<ReadOnlyTable<Key12, Bytes>>,
+    head: OnceCell<ReadOnlyTable<u64, Bytes>>,
+    body: OnceCell<ReadOnlyTable<Key12, Bytes>>,
+}
+
+/// A stored head, read in place.
+pub struct StoredHead<'s>(AccessGuard<'s, Bytes>);
+
+impl Snapshot {
+    pub(super) fn of(database: &redb::Database) -> Result<Snapshot, Fault> {
+        let transaction = database.begin_read()?;
+        Ok(Snapshot { transaction, msg: OnceCell::new(), head: OnceCell::new(), body: OnceCell::new() })
+    }
+
+    /// An account.
+    pub fn account(&self, account: AccountId) -> Result<Option<Account>, Fault> {
+        let table = self.table(ACCOUNT)?;
+        let found = table.get(account.0)?;
+        found.map(|record| decode(record.value(), "account")).transpose()
+    }
+
+    /// The account that this address, in lower case, belongs to.
+    pub fn account_of(&self, address: &str) -> Result<Option<AccountId>, Fault> {
+        Ok(self.table(ADDRESS)?.get(address)?.map(|account| AccountId(account.value())))
+    }
+
+    /// All accounts.
+    pub fn accounts(&self) -> Result<Vec<(AccountId, Account)>, Fault> {
+        let table = self.table(ACCOUNT)?;
+        let mut accounts = Vec::new();
+        for row in table.iter()? {
+            let (id, record) = row?;
+            accounts.push((AccountId(id.value()), decode(record.value(), "account")?));
+        }
+        Ok(accounts)
+    }
+
+    /// A mailbox by its id.
+    pub fn mailbox(&self, mailbox: MailboxId) -> Result<Option<MailboxRecord>, Fault> {
+        let table = self.table(MAILBOX)?;
+        let found = table.get(mailbox.0)?;
+        found.map(|record| decode(record.value(), "mailbox")).transpose()
+    }
+
+    /// A mailbox by its name.
+    pub fn mailbox_named(&self, account: AccountId, name: &str) -> Result<Option<MailboxId>, Fault> {
+        Ok(self.table(NAME)?.get(name_key(account, name).as_slice())?.map(|id| MailboxId(id.value())))
+    }
+
+    /// The mailboxes of an account, in the order of their names' octets.
+    pub fn mailboxes(&self, account: AccountId) -> Result<Vec<(MailboxId, MailboxRecord)>, Fault> {
+        let mut mailboxes = Vec::new();
+        for row in mailboxes_of(&self.table(MAILBOX)?, account)? {
+            mailboxes.push(row?);
+        }
+        mailboxes.sort_by(|a, b| a.1.name.cmp(&b.1.name));
+        Ok(mailboxes)
+    }
+
+    /// The names that an account is subscribed to, in the order of their octets; mailboxes of these names need not exist.
+    pub fn subscriptions(&self, account: AccountId) -> Result<Vec<String>, Fault> {
+        let table = self.table(SUBSCRIPTION)?;
+        let mut names = Vec::new();
+        let (from, to) = account_range(account);
+        let bounds = (from.as_ref().map(Vec::as_slice), to.as_ref().map(Vec::as_slice));
+        for row in table.range::<&[u8]>(bounds)? {
+            let (key, _) = row?;
+            names.push(key_name(key.value()).ok_or(Fault::Corrupt("a subscription's name"))?.to_owned());
+        }
+        Ok(names)
+    }
+
+    /// What an account stores.
+    pub fn usage(&self, account: AccountId) -> Result<Usage, Fault> {
+        usage_of(&self.table(MAILBOX)?, account)
+    }
+
+    /// A message.
+    pub fn message(&self, mailbox: MailboxId, uid: Uid) -> Result<Option<Message>, Fault> {
+        let found = self.msg()?.get(&msg_key(mailbox, uid))?;
+        found.map(|record| decode(record.value(), "message")).transpose()
+    }
+
+    /// The messages of a mailbox whose UIDs lie between the two, inclusive, ascending.
+    pub fn messages(
+        &self,
+        mailbox: MailboxId,
+        from: u32,
+        to: u32,
+    ) -> Result<impl Iterator<Item = Result<(Uid, Message), Fault>>, Fault> {
+        messages_of(self.msg()?, mailbox, from, to)
+    }
+
+    /// The head of a blob, `None` when it is gone.
+    pub fn head(&self, blob: BlobId) -> Result<Option<StoredHead<'_>>, Fault> {
+        let table = open(&self.head, || self.table(HEAD))?;
+        Ok(table.get(blob.0)?.map(StoredHead))
+    }
+
+    pub(super) fn piece(&self, blob: BlobId, frame: u32, piece: u8) -> Result<AccessGuard<'_, Bytes>, Fault> {
+        let table = open(&self.body, || self.table(BODY))?;
+        table.get(&body_key(blob, frame, piece))?.ok_or(Fault::Corrupt("a piece of a body is missing"))
+    }
+
+    pub(super) fn table<K: Key + 'static, V: Value + 'static>(
+        &self,
+        definition: TableDefinition<K, V>,
+    ) -> Result<ReadOnlyTable<K, V>, Fault> {
+        Ok(self.transaction.open_table(definition)?)
+    }
+
+    fn msg(&self) -> Result<&ReadOnlyTable<Key12, Bytes>, Fault> {
+        open(&self.msg, || self.table(MSG))
+    }
+}
+
+impl StoredHead<'_> {
+    /// The head's fields, borrowed.
+    pub fn read(&self) -> Result<Head<'_>, Fault> {
+        decode(self.0.value(), "head")
+    }
+}
+
+fn open<T>(cell: &OnceCell<T>, open: impl FnOnce() -> Result<T, Fault>) -> Result<&T, Fault> {
+    if cell.get().is_none() {
+        // Set once only, since a snapshot belongs to one thread.
+        let _ = cell.set(open()?);
+    }
+    cell.get().ok_or(Fault::Corrupt("a table that was just opened"))
+}
+
+/// The keys of `name` and `subscription` that belong to an account.
+pub(super) fn account_range(account: AccountId) -> (Bound<Vec<u8>>, Bound<Vec<u8>>) {
+    let end = match account.0.checked_add(1) {
+        Some(next) => Bound::Excluded(name_key(AccountId(next), "")),
+        None => Bound::Unbounded,
+    };
+    (Bound::Included(name_key(account, "")), end)
+}
+
+/// The mailboxes of an account, by number.
+pub(super) fn mailboxes_of<'t>(
+    table: &'t impl ReadableTable<u64, Bytes>,
+    account: AccountId,
+) -> Result<impl Iterator<Item = Result<(MailboxId, MailboxRecord), Fault>> + 't, Fault> {
+    let rows = table.range(MailboxId::new(account, 0).0..=MailboxId::new(account, u32::MAX).0)?;
+    Ok(rows.map(|row| {
+        let (id, record) = row?;
+        Ok((MailboxId(id.value()), decode(record.value(), "mailbox")?))
+    }))
+}
+
+/// The sum of an account's mailbox counters.
+pub(super) fn usage_of(table: &impl ReadableTable<u64, Bytes>, account: AccountId) -> Result<Usage, Fault> {
+    let mut usage = Usage::default();
+    for row in mailboxes_of(table, account)? {
+        let (_, mailbox) = row?;
+        usage.bytes += mailbox.bytes;
+        usage.messages += mailbox.messages;
+    }
+    Ok(usage)
+}
+
+/// The messages of a mailbox with UIDs from `from` to `to`.
+pub(super) fn messages_of<'t>(
+    table: &'t impl ReadableTable<Key12, Bytes>,
+    mailbox: MailboxId,
+    from: u32,
+    to: u32,
+) -> Result<impl Iterator<Item = Result<(Uid, Message), Fault>> + 't, Fault> {
+    let from = Uid::new(from).unwrap_or(Uid::FIRST);
+    // An empty range, whatever was asked: redb takes a range whose end is before its start for a caller's fault.
+    let to = Uid::new(to).unwrap_or(Uid::FIRST).max(from);
+    let rows = table.range::<&[u8; 12]>(&msg_key(mailbox, from)..=&msg_key(mailbox, to))?;
+    Ok(rows.map(|row| {
+        let (key, record) = row?;
+        let uid = msg_uid(key.value()).ok_or(Fault::Corrupt("a message with UID 0"))?;
+        Ok((uid, decode(record.value(), "message")?))
+    }))
+}

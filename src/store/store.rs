@@ -1,0 +1,289 @@
+//! The store as others hold it.
+
+use super::error::{Fault, StoreError};
+use super::mirror::{Mirrors, Watch};
+use super::parcel::Packer;
+use super::schema::{
+    ACCOUNT, ADDRESS, BLOB_CEILING, BODY, CONFIG, DOOMED, FORMAT, FORMAT_KEY, HEAD, MAILBOX, MSG, NAME, REFS, STAGING,
+    SUBSCRIPTION, VANISHED,
+};
+use super::snapshot::Snapshot;
+use super::space::Space;
+use super::write::{Outcome, Write};
+use super::writer::{self, Job};
+use crate::mail::{BlobId, MailboxId};
+use redb::{Database, ReadableDatabase, StorageBackend};
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc::{self, Sender};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::thread::JoinHandle;
+
+/// How a store is opened.
+#[derive(Clone, Copy, Debug)]
+pub struct Options {
+    /// Octets of redb's cache. The process needs this and about 8 MB.
+    pub cache: usize,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Options { cache: 16 << 20 }
+    }
+}
+
+/// The store: read by snapshots, changed by the one writer.
+#[derive(Debug)]
+pub struct Store {
+    shared: Arc<Shared>,
+    // Taken on drop: the writer ends when there is nobody left to send.
+    jobs: Option<Sender<Job>>,
+    writer: Option<JoinHandle<()>>,
+}
+
+#[derive(Debug)]
+pub(super) struct Shared {
+    // Empty for the moment in which it is opened again after an error.
+    database: RwLock<Option<Arc<Database>>>,
+    path: Option<PathBuf>,
+    options: Options,
+    pub(super) mirrors: Mirrors,
+    pub(super) abandoned: Arc<Abandoned>,
+    pub(super) pins: Arc<Pins>,
+    pub(super) space: Space,
+    next_blob: AtomicU64,
+}
+
+/// Blobs of uploads that came to nothing.
+#[derive(Debug, Default)]
+pub(super) struct Abandoned(Mutex<Vec<BlobId>>);
+
+/// Blobs that are being read over several snapshots: the sweep leaves them.
+#[derive(Debug, Default)]
+pub(super) struct Pins(Mutex<HashMap<BlobId, usize>>);
+
+/// While this lives, the blob stays readable though no message may show it any more.
+#[derive(Debug)]
+pub struct Pin {
+    blob: BlobId,
+    pins: Arc<Pins>,
+}
+
+impl Store {
+    /// Opens the store in a folder, or makes it. One process at a time.
+    pub fn open(folder: &Path, options: Options) -> Result<Store, Fault> {
+        std::fs::create_dir_all(folder)?;
+        let path = folder.join("mail.redb");
+        let database = open_database(&path, options)?;
+        let space = Space::of(Some(folder));
+        if let Err(error) = space.put_ballast() {
+            log::warn!("no ballast could be put down: {error}");
+        }
+        Store::start(database, Some(path), options, space)
+    }
+
+    /// Opens a store on a storage of one's own: for tests that pull its plug.
+    pub fn open_on(storage: impl StorageBackend, options: Options) -> Result<Store, Fault> {
+        let database = Database::builder().set_cache_size(options.cache).create_with_backend(storage)?;
+        Store::start(database, None, options, Space::of(None))
+    }
+
+    fn start(database: Database, path: Option<PathBuf>, options: Options, space: Space) -> Result<Store, Fault> {
+        let next_blob = initialise(&database)?;
+        let shared = Arc::new(Shared {
+            database: RwLock::new(Some(Arc::new(database))),
+            path,
+            options,
+            mirrors: Mirrors::default(),
+            abandoned: Arc::default(),
+            pins: Arc::default(),
+            space,
+            next_blob: AtomicU64::new(next_blob),
+        });
+        writer::prepare(&shared)?;
+        let (jobs, inbox) = mpsc::channel();
+        let writer = std::thread::Builder::new().name("writer".to_owned()).spawn({
+            let shared = Arc::clone(&shared);
+            move || writer::run(&shared, &inbox)
+        })?;
+        Ok(Store { shared, jobs: Some(jobs), writer: Some(writer) })
+    }
+
+    /// A consistent state to read from, to be dropped before any wait.
+    pub fn snapshot(&self) -> Result<Snapshot, Fault> {
+        self.shared.snapshot()
+    }
+
+    /// Opens a mailbox for a session; `None` when there is none.
+    pub fn watch(&self, mailbox: MailboxId) -> Result<Option<Watch>, Fault> {
+        self.shared.mirrors.open(mailbox, || self.shared.snapshot())
+    }
+
+    /// Does a write; when this returns `Ok`, it is durable.
+    pub async fn write(&self, write: Write) -> Result<Outcome, StoreError> {
+        let answer = self.submit(write)?;
+        answer.recv().await.map_err(|_| Fault::Stopped)?
+    }
+
+    /// As `write`, for threads that may wait.
+    pub fn write_blocking(&self, write: Write) -> Result<Outcome, StoreError> {
+        let answer = self.submit(write)?;
+        answer.recv_blocking().map_err(|_| Fault::Stopped)?
+    }
+
+    /// Begins to take a message.
+    #[must_use]
+    pub fn packer(&self) -> Packer {
+        Packer::new(BlobId(self.shared.next_blob.fetch_add(1, Ordering::Relaxed)))
+    }
+
+    /// The packed frames of a message that is still coming in, as a write, so that they need not be held in memory.
+    #[must_use]
+    pub fn stage(&self, packer: &mut Packer) -> Write {
+        Write::Stage(packer.stage(&self.shared.abandoned))
+    }
+
+    /// Keeps a blob readable.
+    #[must_use]
+    pub fn pin(&self, blob: BlobId) -> Pin {
+        *self.shared.pins.lock().entry(blob).or_default() += 1;
+        Pin { blob, pins: Arc::clone(&self.shared.pins) }
+    }
+
+    /// Where the data lies, if in a file.
+    #[must_use]
+    pub fn path(&self) -> Option<&Path> {
+        self.shared.path.as_deref()
+    }
+
+    fn submit(&self, write: Write) -> Result<smol::channel::Receiver<Result<Outcome, StoreError>>, StoreError> {
+        let (answer, receiver) = smol::channel::bounded(1);
+        let jobs = self.jobs.as_ref().ok_or(Fault::Stopped)?;
+        jobs.send(Job { write, answer }).map_err(|_| Fault::Stopped)?;
+        Ok(receiver)
+    }
+}
+
+impl Drop for Store {
+    fn drop(&mut self) {
+        drop(self.jobs.take());
+        if let Some(writer) = self.writer.take() {
+            // A writer that panicked has said so; there is nothing left to save here.
+            let _ = writer.join();
+        }
+    }
+}
+
+impl Shared {
+    pub(super) fn database(&self) -> Result<Arc<Database>, Fault> {
+        let database = self.database.read().unwrap_or_else(PoisonError::into_inner);
+        database.clone().ok_or_else(|| Fault::Io("the store is being opened again".to_owned()))
+    }
+
+    fn snapshot(&self) -> Result<Snapshot, Fault> {
+        Snapshot::of(&*self.database()?)
+    }
+
+    /// After an I/O error redb's handle refuses everything until it is opened again.
+    pub(super) fn recover(&self) {
+        let Some(path) = &self.path else { return };
+        if !self.space.has_room() && self.space.drop_ballast() {
+            log::error!("the disk is full: the ballast was let go");
+        }
+        let mut slot = self.database.write().unwrap_or_else(PoisonError::into_inner);
+        if let Some(database) = slot.as_ref()
+            && database.begin_write().and_then(|probe| probe.abort().map_err(redb::TransactionError::Storage)).is_ok()
+        {
+            return;
+        }
+        let old = slot.take();
+        drop(slot);
+        drop(old);
+        // Snapshots live for one bufferful: they are gone in a moment.
+        for _ in 0..50 {
+            match open_database(path, self.options) {
+                Ok(database) => {
+                    *self.database.write().unwrap_or_else(PoisonError::into_inner) = Some(Arc::new(database));
+                    log::warn!("the store was opened again after an error");
+                    return;
+                }
+                Err(Fault::InUse) => std::thread::sleep(std::time::Duration::from_millis(20)),
+                Err(fault) => {
+                    log::error!("the store cannot be opened again: {fault}");
+                    return;
+                }
+            }
+        }
+    }
+}
+
+impl Abandoned {
+    pub(super) fn push(&self, blob: BlobId) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).push(blob);
+    }
+
+    pub(super) fn take(&self) -> Vec<BlobId> {
+        std::mem::take(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+impl Pins {
+    pub(super) fn holds(&self, blob: BlobId) -> bool {
+        self.lock().contains_key(&blob)
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<BlobId, usize>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for Pin {
+    fn drop(&mut self) {
+        let mut pins = self.pins.lock();
+        if let Some(count) = pins.get_mut(&self.blob) {
+            *count -= 1;
+            if *count == 0 {
+                pins.remove(&self.blob);
+            }
+        }
+    }
+}
+
+fn open_database(path: &Path, options: Options) -> Result<Database, Fault> {
+    // redb trusts a file that was closed well; a damaged one may make it panic, which must not pass for an empty store.
+    let opened = std::panic::catch_unwind(|| Database::builder().set_cache_size(options.cache).create(path));
+    match opened {
+        Ok(database) => Ok(database?),
+        Err(_) => Err(Fault::Io("the store is damaged: opening it failed".to_owned())),
+    }
+}
+
+/// Makes the tables where they are missing, checks the format; returns the first free blob id.
+fn initialise(database: &Database) -> Result<u64, Fault> {
+    if let Ok(config) = database.begin_read()?.open_table(CONFIG) {
+        let format = config.get(FORMAT_KEY)?.map_or(0, |format| format.value());
+        if format > u64::from(FORMAT) {
+            return Err(Fault::TooNew(u32::try_from(format).unwrap_or(u32::MAX)));
+        }
+        if format == u64::from(FORMAT) {
+            return Ok(config.get(BLOB_CEILING)?.map_or(1, |ceiling| ceiling.value().max(1)));
+        }
+    }
+    let transaction = database.begin_write()?;
+    transaction.open_table(CONFIG)?.insert(FORMAT_KEY, u64::from(FORMAT))?;
+    transaction.open_table(ACCOUNT)?;
+    transaction.open_table(ADDRESS)?;
+    transaction.open_table(MAILBOX)?;
+    transaction.open_table(NAME)?;
+    transaction.open_table(SUBSCRIPTION)?;
+    transaction.open_table(MSG)?;
+    transaction.open_table(VANISHED)?;
+    transaction.open_table(HEAD)?;
+    transaction.open_table(BODY)?;
+    transaction.open_table(REFS)?;
+    transaction.open_table(DOOMED)?;
+    transaction.open_table(STAGING)?;
+    transaction.commit()?;
+    Ok(1)
+}

@@ -1,0 +1,153 @@
+//! What can be asked of the writer, and what it answers.
+
+use super::check::Mend;
+use super::parcel::Parcel;
+use super::record::{Credentials, Limits, SpecialUse};
+use crate::mail::{AccountId, MailboxId, ModSeq, Stamp, Uid, UidValidity};
+use serde::{Deserialize, Serialize};
+use std::sync::Arc;
+
+/// One change, done whole or not at all, and durable when it is answered.
+#[derive(Debug)]
+#[expect(missing_docs, reason = "the fields are what their names and types say")]
+pub enum Write {
+    /// A new account with INBOX and the special-use mailboxes, all subscribed.
+    AddAccount(NewAccount),
+    /// Other credentials.
+    SetCredentials { account: AccountId, credentials: Credentials },
+    /// Other limits. May be below what is used: nothing is lost, nothing more comes in.
+    SetLimits { account: AccountId, limits: Limits },
+    /// The account with all its mail.
+    RemoveAccount(AccountId),
+    /// A new mailbox, with the levels above it where they are missing.
+    CreateMailbox { account: AccountId, name: String, special: Option<SpecialUse> },
+    /// A mailbox with its mail; those below it stay.
+    DeleteMailbox { account: AccountId, name: String },
+    /// Another name for a mailbox and all below it; INBOX instead gives its messages to the new name (RFC 9051 §6.3.6).
+    RenameMailbox { account: AccountId, from: String, to: String },
+    /// Subscribes or unsubscribes a name, existing or not (RFC 9051 §6.3.7).
+    Subscribe { account: AccountId, name: String, on: bool },
+    /// A message into a mailbox.
+    Append { mailbox: MailboxId, message: NewMessage },
+    /// Other flags.
+    Store { mailbox: MailboxId, uids: Uids, change: FlagChange },
+    /// Copies into a mailbox of the same account; counted against the quota.
+    Copy { from: MailboxId, uids: Uids, to: MailboxId },
+    /// Moves into a mailbox of the same account; never refused for the quota.
+    Move { from: MailboxId, uids: Uids, to: MailboxId },
+    /// Removes messages with `\Deleted`: all, or those of the set.
+    Expunge { mailbox: MailboxId, uids: Option<Uids> },
+    /// Pieces of an upload in progress. Not durable by itself: whoever appends it makes it so.
+    Stage(Parcel),
+    /// Removes some of what no message shows any more.
+    Sweep,
+    /// Puts right what a check found and what can be derived.
+    Mend(Vec<Mend>),
+}
+
+/// UIDs as ascending, disjoint, inclusive ranges.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Uids(pub Vec<(u32, u32)>);
+
+/// A new account.
+#[derive(Debug)]
+pub struct NewAccount {
+    /// `local@domain`, lower case.
+    pub address: String,
+    /// How to log in.
+    pub credentials: Credentials,
+    /// What it may store.
+    pub limits: Limits,
+    /// Now, in seconds since 1970.
+    pub now: i64,
+}
+
+/// A message that is ready to go in.
+#[derive(Debug)]
+pub struct NewMessage {
+    /// The packed content.
+    pub parcel: Parcel,
+    /// Flag names: system flags with their backslash, keywords.
+    pub flags: Vec<String>,
+    /// INTERNALDATE.
+    pub received: Stamp,
+    /// Now, in seconds since 1970.
+    pub now: i64,
+}
+
+/// How flags change.
+#[derive(Clone, Debug)]
+pub enum FlagChange {
+    /// To exactly these.
+    Replace(Vec<String>),
+    /// These as well.
+    Add(Vec<String>),
+    /// Without these.
+    Remove(Vec<String>),
+}
+
+/// What became of a write.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[expect(missing_docs, reason = "the fields are what their names and types say")]
+pub enum Outcome {
+    /// Done.
+    Done,
+    /// The new account.
+    Account(AccountId),
+    /// The new mailbox.
+    Mailbox(MailboxId),
+    /// Where the message is now.
+    Appended { uid_validity: UidValidity, uid: Uid },
+    /// Where the messages came from and where they are now, pairwise: the new UIDs are contiguous from `first`.
+    Copied { uid_validity: UidValidity, from: Arc<[Uid]>, first: Option<Uid> },
+    /// Flags changed at this modification sequence (also where none did).
+    Stored(ModSeq),
+    /// How many messages went.
+    Expunged(u64),
+    /// How many blobs were removed, and whether there are more.
+    Swept { removed: usize, more: bool },
+}
+
+impl Uids {
+    /// One UID.
+    #[must_use]
+    pub fn one(uid: Uid) -> Uids {
+        Uids(vec![(uid.number(), uid.number())])
+    }
+
+    /// All there can be.
+    #[must_use]
+    pub fn all() -> Uids {
+        Uids(vec![(1, u32::MAX)])
+    }
+
+    /// Whether this UID is in it.
+    #[must_use]
+    pub fn holds(&self, uid: Uid) -> bool {
+        let after = self.0.partition_point(|&(low, _)| low <= uid.number());
+        after.checked_sub(1).and_then(|at| self.0.get(at)).is_some_and(|&(_, high)| uid.number() <= high)
+    }
+
+    /// From ascending UIDs.
+    pub fn from_ascending(uids: impl IntoIterator<Item = Uid>) -> Uids {
+        let mut ranges: Vec<(u32, u32)> = Vec::new();
+        for uid in uids {
+            match ranges.last_mut() {
+                Some(last) if last.1.checked_add(1) == Some(uid.number()) => last.1 = uid.number(),
+                _ => ranges.push((uid.number(), uid.number())),
+            }
+        }
+        Uids(ranges)
+    }
+}
+
+impl Write {
+    /// Octets that it will write, roughly.
+    pub(super) fn weight(&self) -> usize {
+        match self {
+            Write::Append { message, .. } => message.parcel.weight(),
+            Write::Stage(parcel) => parcel.weight(),
+            _ => 256,
+        }
+    }
+}
