@@ -1,9 +1,12 @@
 //! The nouns of mail, and every bound: what a message, a flag, a mailbox name *is*, without protocols, tables or I/O.
 
+mod address;
 mod envelope;
 mod flags;
+pub mod header;
 mod ids;
 pub mod limits;
+pub mod mime;
 mod outline;
 pub mod search;
 mod section;
@@ -14,6 +17,6 @@ pub use envelope::{Address, Envelope};
 pub use flags::{FlagSet, SystemFlag};
 pub use ids::{AccountId, BlobId, MailboxId, ModSeq, Uid, UidValidity};
 pub use outline::{Content, Disposition, Param, Part, Span, Tag};
-pub use section::{Section, SectionText};
+pub use section::{Piece, Section, SectionText};
 pub use set::{Bound, SequenceSet};
 pub use stamp::{Day, Stamp};

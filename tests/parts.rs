@@ -1,0 +1,111 @@
+//! Every part of every message of the corpus, compared with what Python's `email` package finds there.
+
+use pillarbox::mail::mime::Scanner;
+use pillarbox::mail::{Content, Part, Piece, Section, SectionText};
+use ring::digest::{SHA256, digest};
+use serde::Deserialize;
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+/// Where the package and we differ, and why. A difference that is not here fails, and so does one that is gone.
+const DIFFERENCES: &[(&str, &str)] = &[];
+
+#[derive(Deserialize)]
+struct Answer {
+    name: String,
+    parts: Vec<Found>,
+}
+
+#[derive(Deserialize)]
+struct Found {
+    path: Vec<u32>,
+    r#type: String,
+    /// Absent for a multipart, of which the package keeps no source.
+    sha256: Option<String>,
+    /// Whether the octets were put together again, rather than kept.
+    #[serde(default)]
+    made: bool,
+}
+
+#[test]
+fn every_part_of_the_corpus_is_the_part_that_python_finds() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let corpus = root.join("../shared/corpus");
+    if !corpus.exists() {
+        println!("SKIPPED: {} is not there", corpus.display());
+        return;
+    }
+    let out = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("parts");
+    let script = fs::File::open(root.join("tests/support/parts_oracle.py")).expect("the script is in the repository");
+    let run = Command::new("python3").arg("-").arg(&corpus).arg(&out).stdin(Stdio::from(script)).output();
+    let run = run.expect("python3 is installed");
+    assert!(run.status.success(), "{}", String::from_utf8_lossy(&run.stderr));
+
+    let mut differences = BTreeMap::new();
+    let mut messages = 0;
+    for line in String::from_utf8(run.stdout).expect("JSON is UTF-8").lines() {
+        let answer: Answer = serde_json::from_str(line).expect("one answer a line");
+        let octets = fs::read(out.join(format!("{}.eml", answer.name))).expect("the script has written it");
+        if let Err(difference) = compare(&answer, &octets) {
+            differences.insert(answer.name, difference);
+        }
+        messages += 1;
+    }
+    assert_eq!(messages, 3_077);
+    for (name, why) in DIFFERENCES {
+        assert!(differences.remove(*name).is_some(), "{name} differs no longer, though {why}");
+    }
+    assert!(differences.is_empty(), "{differences:#?}");
+}
+
+fn compare(answer: &Answer, octets: &[u8]) -> Result<(), String> {
+    let mut scanner = Scanner::new();
+    scanner.feed(octets);
+    let outline = scanner.finish();
+    assert_eq!(outline.size as usize, octets.len());
+    let mut ours = Vec::new();
+    list(&outline.root, &mut Vec::new(), &mut ours);
+    let theirs: Vec<_> = answer.parts.iter().map(|part| (part.path.clone(), part.r#type.clone())).collect();
+    if ours != theirs {
+        return Err(format!("{ours:?} instead of {theirs:?}"));
+    }
+    for part in &answer.parts {
+        let section = Section { path: part.path.clone(), text: SectionText::Whole };
+        let Some(Piece::Octets(span)) = outline.root.resolve(&section) else {
+            return Err(format!("no part {:?}", part.path));
+        };
+        let Some(body) = octets.get(span.start as usize..span.end as usize) else {
+            return Err(format!("part {:?} is out of bounds", part.path));
+        };
+        let hash = |octets: &[u8]| digest(&SHA256, octets).as_ref().iter().map(|b| format!("{b:02x}")).collect::<String>();
+        let Some(sha256) = &part.sha256 else { continue };
+        if hash(body) != *sha256 {
+            return Err(format!("part {:?}{}: {}", part.path, if part.made { " (made)" } else { "" }, body.escape_ascii()));
+        }
+    }
+    Ok(())
+}
+
+/// Paths and types of all parts, as the script lists them.
+fn list(message: &Part<'_>, path: &mut Vec<u32>, out: &mut Vec<(Vec<u32>, String)>) {
+    match &message.content {
+        Content::Multipart(parts) => list_all(parts, path, out),
+        _ => list_all(std::slice::from_ref(message), path, out),
+    }
+}
+
+fn list_all(parts: &[Part<'_>], path: &mut Vec<u32>, out: &mut Vec<(Vec<u32>, String)>) {
+    for (part, number) in parts.iter().zip(1..) {
+        path.push(number);
+        let name = [part.media.as_ref(), b"/", part.subtype.as_ref()].concat().to_ascii_lowercase();
+        out.push((path.clone(), String::from_utf8_lossy(&name).into_owned()));
+        match &part.content {
+            Content::Multipart(parts) => list_all(parts, path, out),
+            Content::Message(inner) => list(&inner.1, path, out),
+            Content::Leaf => {}
+        }
+        path.pop();
+    }
+}
