@@ -80,7 +80,8 @@ def main():
     out.mkdir(parents=True, exist_ok=True)
     for name, octets in messages(corpus):
         (out / f"{name}.eml").write_bytes(octets)
-        message = email.parser.BytesParser(policy=email.policy.compat32).parse(io.BytesIO(octets))
+        # Not parse: it reads a text file, whose line ends are no longer those of the message.
+        message = email.parser.BytesParser(policy=email.policy.compat32).parsebytes(octets)
         print(json.dumps({"name": name, "parts": list(parts(message, []))}))
 
 
