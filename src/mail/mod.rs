@@ -1,6 +1,8 @@
 //! The nouns of mail, and every bound: what a message, a flag, a mailbox name *is*, without protocols, tables or I/O.
 
 mod address;
+mod date;
+pub mod decode;
 mod envelope;
 mod flags;
 pub mod header;
