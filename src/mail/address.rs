@@ -27,10 +27,6 @@ enum Item {
     Nothing,
 }
 
-fn text(octets: Vec<u8>) -> Option<Cow<'static, [u8]>> {
-    Some(Cow::Owned(octets))
-}
-
 impl Reader<'_> {
     /// `address-list / obs-addr-list`
     fn list(mut self, limit: usize) -> Vec<Address<'static>> {
@@ -54,7 +50,7 @@ impl Reader<'_> {
                         if std::mem::replace(&mut in_group, true) {
                             list.push(Address::default());
                         }
-                        list.push(Address { mailbox: text(name), ..Address::default() });
+                        list.push(Address { mailbox: Some(name.into()), ..Address::default() });
                     }
                     Item::Nothing => {}
                 },
@@ -184,9 +180,9 @@ impl Reader<'_> {
         Item::Address(Address {
             name: name.map(Cow::Owned),
             route: route.map(Cow::Owned),
-            mailbox: text(local),
+            mailbox: Some(local.into()),
             // Empty, not absent, where it is missing: without a host it would be a group (RFC 9051 §7.5.2).
-            host: text(host),
+            host: Some(host.into()),
         })
     }
 

@@ -56,7 +56,11 @@ pub fn unfold(value: &[u8]) -> Cow<'_, [u8]> {
     if memchr3(b'\r', b'\n', 0, value).is_none() {
         return Cow::Borrowed(value);
     }
-    Cow::Owned(value.iter().copied().filter(|octet| !matches!(octet, b'\r' | b'\n' | 0)).collect())
+    let mut line = Vec::with_capacity(value.len());
+    for run in value.split(|octet| matches!(octet, b'\r' | b'\n' | 0)) {
+        line.extend_from_slice(run);
+    }
+    Cow::Owned(line)
 }
 
 /// Whether a line belongs to a header. The first line that does not, ends it.

@@ -91,12 +91,20 @@ impl Decoder {
     }
 
     fn base64(&mut self, piece: &[u8], out: &mut Vec<u8>) {
-        for &octet in piece {
-            match octet {
-                b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'+' | b'/' => self.held.push(octet),
-                // What follows is another text in base64: some writers put two together.
-                b'=' => self.base64_group(out),
-                _ => {}
+        for line in piece.split(|&octet| octet == b'\n') {
+            let line = line.strip_suffix(b"\r").unwrap_or(line);
+            // Without a branch for each octet: nearly every line is clean.
+            if line.iter().fold(true, |clean, octet| clean & is_base64(*octet)) {
+                self.held.extend_from_slice(line);
+                continue;
+            }
+            for &octet in line {
+                match octet {
+                    // What follows is another text in base64: some writers put two together.
+                    b'=' => self.base64_group(out),
+                    octet if is_base64(octet) => self.held.push(octet),
+                    _ => {}
+                }
             }
         }
         let whole = self.held.len() / 4 * 4;
@@ -128,6 +136,10 @@ impl Decoder {
         let left = quoted_printable(&joined, out);
         self.held.extend_from_slice(left);
     }
+}
+
+fn is_base64(octet: u8) -> bool {
+    matches!(octet, b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'+' | b'/')
 }
 
 /// Decodes as much as can be understood; gives the rest.

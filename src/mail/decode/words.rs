@@ -4,13 +4,13 @@ use super::charset::Charset;
 use super::transfer::{Decoder, Encoding};
 use crate::mail::limits;
 use encoding_rs::WINDOWS_1252;
-use memchr::{memchr, memmem};
+use memchr::{memchr, memchr_iter, memmem};
 use std::borrow::Cow;
 
 /// An unfolded header value as text. Raw 8-bit text is UTF-8 (RFC 6532), or else windows-1252, which it mostly was.
 #[must_use]
 pub fn decode_words(value: &[u8]) -> Cow<'_, str> {
-    let Some(first) = memmem::find(value, b"=?") else { return raw(value) };
+    let Some(first) = begin(value) else { return raw(value) };
     let mut out = String::with_capacity(value.len());
     // The octets of encoded words in a row: a character may be cut between two of them, though §5 (3) forbids it.
     let mut run = Run::default();
@@ -20,7 +20,7 @@ pub fn decode_words(value: &[u8]) -> Cow<'_, str> {
         let (before, word) = rest.split_at_checked(at).unwrap_or((rest, b""));
         let Some((charset, octets, after)) = word_at(word) else {
             // No encoded word here, or no more.
-            let Some(next) = word.get(2..).and_then(|after| memmem::find(after, b"=?")) else { break };
+            let Some(next) = word.get(2..).and_then(begin) else { break };
             at += 2 + next;
             continue;
         };
@@ -31,7 +31,7 @@ pub fn decode_words(value: &[u8]) -> Cow<'_, str> {
         }
         run.add(charset, &octets, &mut out);
         rest = after;
-        match memmem::find(rest, b"=?") {
+        match begin(rest) {
             Some(next) => at = next,
             None => break,
         }
@@ -39,6 +39,11 @@ pub fn decode_words(value: &[u8]) -> Cow<'_, str> {
     run.end(&mut out);
     out.push_str(&raw(rest));
     Cow::Owned(out)
+}
+
+/// Where `=?` stands; for values as short as these, a searcher would cost more than it saves.
+fn begin(value: &[u8]) -> Option<usize> {
+    memchr_iter(b'=', value).find(|at| value.get(at + 1) == Some(&b'?'))
 }
 
 /// Encoded words of one charset in a row.

@@ -34,3 +34,6 @@ pub struct Outline {
     /// Octets of the message; at most `u32::MAX` is told.
     pub size: u32,
 }
+
+#[cfg(test)]
+mod tests;

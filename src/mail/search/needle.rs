@@ -3,12 +3,14 @@
 //! Both sides are folded: each character to upper and then to lower case, so that ß finds SS and σ finds ς, as
 //! i;unicode-casemap (RFC 5051) does; unlike there, composed and decomposed characters stay different.
 
+use encoding_rs::Encoding;
 use memchr::memmem::Finder;
 
 /// A text to search for, prepared.
 #[derive(Clone, Debug)]
 pub struct Needle {
-    folded: Finder<'static>,
+    /// The searcher is large, and a program holds needles among smaller things.
+    folded: Box<Finder<'static>>,
 }
 
 /// Searches for several needles in text that comes in pieces, keeping what may be the beginning of a match.
@@ -27,7 +29,7 @@ impl Needle {
     pub fn new(text: &str) -> Needle {
         let mut folded = Vec::new();
         fold(text, &mut folded);
-        Needle { folded: Finder::new(&folded).into_owned() }
+        Needle { folded: Box::new(Finder::new(&folded).into_owned()) }
     }
 
     /// Whether it asks for nothing, and so is found everywhere.
@@ -80,24 +82,29 @@ impl<'n> Seeker<'n> {
 
 fn fold(text: &str, out: &mut Vec<u8>) {
     out.reserve(text.len());
-    let mut rest = text.as_bytes();
-    // Long runs of ASCII, as most text is, at the speed of memory.
-    while let Some(at) = rest.iter().position(|octet| !octet.is_ascii()) {
-        let (ascii, other) = rest.split_at_checked(at).unwrap_or((rest, b""));
-        out.extend(ascii.iter().map(u8::to_ascii_lowercase));
-        let length = other.iter().position(u8::is_ascii).unwrap_or(other.len());
-        let (other, after) = other.split_at_checked(length).unwrap_or((other, b""));
-        for character in std::str::from_utf8(other).unwrap_or_default().chars() {
+    let mut rest = text;
+    while !rest.is_empty() {
+        // Long runs of ASCII, as most text is, at the speed of memory.
+        let (ascii, other) = rest.split_at_checked(Encoding::ascii_valid_up_to(rest.as_bytes())).unwrap_or((rest, ""));
+        out.extend(ascii.bytes().map(|octet| octet.to_ascii_lowercase()));
+        let mut others = other.chars();
+        rest = "";
+        while let Some(character) = others.next() {
             fold_character(character, out);
+            if others.as_str().as_bytes().first().is_some_and(u8::is_ascii) {
+                rest = others.as_str();
+                break;
+            }
         }
-        rest = after;
     }
-    out.extend(rest.iter().map(u8::to_ascii_lowercase));
 }
 
 fn fold_character(character: char, out: &mut Vec<u8>) {
-    for character in character.to_uppercase().flat_map(char::to_lowercase) {
-        out.extend_from_slice(character.encode_utf8(&mut [0; 4]).as_bytes());
+    let mut push = |character: char| out.extend_from_slice(character.encode_utf8(&mut [0; 4]).as_bytes());
+    match character {
+        // What Latin and Chinese text consists of, without a look into the tables.
+        'à'..='þ' | '\u{3000}'..='\u{9fff}' | '\u{ac00}'..='\u{d7a3}' => push(character),
+        _ => character.to_uppercase().flat_map(char::to_lowercase).for_each(push),
     }
 }
 

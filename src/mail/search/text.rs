@@ -117,15 +117,17 @@ impl Reader {
     }
 }
 
-/// Searches a header, each field as `Name: value`, decoded.
+/// Searches a header, each field decoded, as a line `Name: value`.
 pub(super) fn seek_header(header: &[u8], seeker: &mut Seeker<'_>) -> bool {
-    let mut news = false;
+    let mut text = String::with_capacity(header.len());
     for field in fields(header) {
-        seeker.cut();
-        news |= seeker.feed(&decode_words(field.name));
-        news |= seeker.feed(": ");
-        news |= seeker.feed(&decode_words(&unfold(field.value)));
+        text.push_str(std::str::from_utf8(field.name).unwrap_or_default());
+        text.push_str(": ");
+        text.push_str(&decode_words(&unfold(field.value)));
+        text.push('\n');
     }
+    seeker.cut();
+    let news = seeker.feed(&text);
     seeker.cut();
     news
 }
