@@ -31,12 +31,24 @@ pub const PARTS: usize = 1_000;
 pub const PART_DEPTH: usize = 32;
 /// Octets of a header that is parsed; fields after it are served, but not understood.
 pub const HEADER: usize = 256 << 10;
+/// Octets of header that are parsed for one outline, all parts together: a thousand parts of a kilobyte each.
+pub const OUTLINE_HEADERS: usize = 1 << 20;
+/// Octets of a boundary. RFC 2046 §5.1.1 allows 70; this is a whole line (RFC 5322 §2.1.1).
+pub const BOUNDARY: usize = 998;
+/// Octets of a line that are looked at to tell a boundary or a field name: a boundary and some padding.
+pub const LINE_START: usize = 2 << 10;
 /// Octets of one header value that is kept in an envelope or an outline.
 pub const HEADER_VALUE: usize = 16 << 10;
 /// Addresses of one header field that are kept in an envelope.
 pub const ADDRESSES: usize = 1_000;
+/// Addresses that are kept in all envelopes of an outline together, the enclosed messages' included.
+pub const OUTLINE_ADDRESSES: usize = 4_000;
 /// Parameters of one structured field that are kept.
 pub const PARAMS: usize = 64;
+/// Octets of an encoded word: RFC 2047 §2 allows 75; some writers never break a line.
+pub const ENCODED_WORD: usize = 2_000;
+/// Octets that a decoder holds back until it knows what they mean.
+pub const DECODER: usize = 4 << 10;
 /// Octets of an initial SASL response or of one SASL answer, decoded (RFC 4954 §4 allows 12288 as base64).
 pub const SASL: usize = 9_000;
 /// Octets of output gathered before it is sent and the work pauses.
