@@ -2,5 +2,7 @@
 
 pub mod imap;
 mod out;
+#[cfg(test)]
+mod xorshift;
 
 pub use out::{Mark, Out};
