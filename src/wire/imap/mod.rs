@@ -1,6 +1,7 @@
 //! `IMAP4rev1` (RFC 3501) and `IMAP4rev2` (RFC 9051): commands in, responses out.
 
 mod command;
+mod frame;
 mod parse;
 mod syntax;
 pub mod utf7;
@@ -9,4 +10,5 @@ pub use command::{
     Append, Body, Command, Dialect, FetchItem, ListCommand, ListPattern, ListReturn, ListSelect, Mailbox,
     QuotaResource, ReturnOption, SearchCommand, StatusItem, StoreMode,
 };
+pub use frame::{Event, Framer};
 pub use syntax::{Reason, Syntax};
