@@ -3,6 +3,7 @@
 mod command;
 mod frame;
 mod parse;
+pub mod reply;
 mod syntax;
 pub mod utf7;
 
