@@ -7,6 +7,11 @@ pub const MESSAGE: u32 = 128 << 20;
 pub const COMMAND_LINE: usize = 64 << 10;
 /// A command with all literals but a message's: a SEARCH string, a mailbox name, a password.
 pub const COMMAND: usize = 128 << 10;
+/// Octets of a tag, which every answer repeats: clients use fewer than 20.
+pub const TAG: usize = 64;
+/// Octets of a refused literal that are read and thrown away, so that a client that did not wait for our answer still
+/// hears it; beyond, the connection ends (RFC 7888 §4). Twice what we accept: an oversized mail is told so.
+pub const DRAIN: u64 = 256 << 20;
 /// Literals in one command. Each costs the client a round trip; LOGIN needs two, a search a few.
 pub const COMMAND_LITERALS: usize = 64;
 /// Nesting of parentheses and NOT/OR in one command: the parser's recursion is bounded by it.
@@ -17,6 +22,16 @@ pub const SEARCH_KEYS: usize = 1_000;
 pub const SET_RANGES: usize = 20_000;
 /// Items in one FETCH.
 pub const FETCH_ITEMS: usize = 64;
+/// Field names in one HEADER.FIELDS: clients ask for about 20.
+pub const FIELD_NAMES: usize = 256;
+/// Flags named in one command: what a mailbox can know (5 and 120), and some that it refuses.
+pub const FLAGS: usize = 160;
+/// Patterns, options or resources named in one command.
+pub const ARGUMENTS: usize = 64;
+/// Field-value pairs of one ID (RFC 2971 §3.3).
+pub const ID_PAIRS: usize = 30;
+/// Octets of a string that is written quoted; a longer one goes as a literal, which the client need not scan.
+pub const QUOTED: usize = 4 << 10;
 /// Octets of a mailbox name in UTF-8 (the field's usual bound, and well under a redb key's).
 pub const MAILBOX_NAME: usize = 1_000;
 /// Levels of a mailbox name.
