@@ -17,5 +17,6 @@
 //! that order.
 
 pub mod mail;
+pub mod session;
 pub mod store;
 pub mod wire;

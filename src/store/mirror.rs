@@ -384,6 +384,15 @@ impl Mirrors {
         recents
     }
 
+    /// The same for one mailbox.
+    pub(super) fn recent_from(&self, mailbox: MailboxId) -> Option<u32> {
+        let open = self.lock();
+        match open.slots.get(&mailbox).map(|slot| slot.lock()).as_deref() {
+            Some(State::Open { recent_from, .. }) => Some(*recent_from),
+            _ => open.recents.get(&mailbox).copied(),
+        }
+    }
+
     /// Puts this mailbox last in the line of those to be dropped, and drops what is too much and not watched.
     fn keep(&self, mailbox: MailboxId) {
         let mut open = self.lock();

@@ -136,6 +136,13 @@ impl ClientFirst {
     }
 }
 
+/// Without the keys.
+impl std::fmt::Debug for ServerFirst {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("ServerFirst")
+    }
+}
+
 impl ServerFirst {
     /// Checks the client's proof; gives the server's final message, which proves the server.
     ///

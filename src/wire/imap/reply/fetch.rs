@@ -168,6 +168,11 @@ impl<'o> Fetch<'o> {
         literal_header(self.out, octets);
     }
 
+    /// Where the octets of a literal whose header was written go, for who appends them to a `Vec`. Append only.
+    pub fn buffer(&mut self) -> &mut Vec<u8> {
+        self.out.buffer()
+    }
+
     /// Octets of a literal whose header was written.
     pub fn octets(&mut self, bytes: &[u8]) {
         self.out.put(bytes);

@@ -1,0 +1,12 @@
+//! The outside: accept, TLS, timeouts, limits on guests, and one loop for all server protocols.
+//!
+//! Read first: `serve` (what runs), `talk` (one connection's life). The only room that looks at a clock.
+
+mod guests;
+mod serve;
+mod stream;
+mod talk;
+mod tls;
+
+pub use serve::{Serving, serve};
+pub use tls::{Identity, OwnersFiles, TlsFault};
