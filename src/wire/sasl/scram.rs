@@ -240,6 +240,30 @@ mod tests {
         }
     }
 
+    /// What a client sends that knows the password, and says `c=` and `r=` like this.
+    fn signed(server: &ServerFirst, without_proof: &str) -> String {
+        let mut salted = [0; HASH];
+        pbkdf2::derive(pbkdf2::PBKDF2_HMAC_SHA256, keys().iterations, &keys().salt, b"pencil", &mut salted);
+        let mut proof = mac(&salted, b"Client Key");
+        let signature = mac(&hash(&proof), format!("{},{without_proof}", server.exchange).as_bytes());
+        proof.iter_mut().zip(signature).for_each(|(key, signature)| *key ^= signature);
+        format!("{without_proof},p={}", STANDARD.encode(proof))
+    }
+
+    #[test]
+    fn a_right_proof_for_another_nonce_or_binding_is_denied() {
+        let nonce = "rOprNGfwEbeRWgbNEkqO%hvYDpWUa2RaTCAfuxFIlj)hNlF$k0";
+        let answer = |without_proof: String| {
+            let server = begun();
+            let message = signed(&server, &without_proof);
+            server.finish(message.as_bytes())
+        };
+        assert!(answer(format!("c=biws,r={nonce}")).is_ok());
+        assert!(answer(format!("c=biws,r={nonce},x=extension")).is_ok());
+        assert_eq!(answer(format!("c=biws,r={nonce}x")), Err(Failure::Denied));
+        assert_eq!(answer(format!("c=eSws,r={nonce}")), Err(Failure::Denied));
+    }
+
     #[test]
     fn a_broken_last_message_is_malformed() {
         for message in ["", "c=biws", "c=biws,r=x", "c=biws,r=x,p=", "c=biws,r=x,p=AAAA", "r=x,c=biws,p=AAAA", "c=\0"] {

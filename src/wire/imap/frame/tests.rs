@@ -152,6 +152,15 @@ fn a_line_that_is_too_long_is_skipped_and_then_reported_once() {
 }
 
 #[test]
+fn the_cr_of_a_line_that_just_fits_may_come_before_its_lf() {
+    let mut framer = Framer::new();
+    framer.feed(format!("a {}\r", "x".repeat(limits::COMMAND_LINE - 2)).as_bytes());
+    assert_eq!(framer.next_event(), Event::More);
+    framer.feed(b"\n");
+    assert!(matches!(framer.next_event(), Event::Command { bytes } if bytes.len() == limits::COMMAND_LINE));
+}
+
+#[test]
 fn ten_megabytes_without_a_line_end_take_no_memory() {
     let mut framer = Framer::new();
     for _ in 0..640 {

@@ -10,7 +10,11 @@ use crate::wire::imap::{Dialect, utf7};
 /// all outside of literal8; it is written as 0x80, which is no character in UTF-8, keeps the length, and is what other
 /// servers do.
 pub fn string(out: &mut Out, bytes: &[u8], dialect: Dialect) {
-    if is_quotable(bytes, dialect) {
+    if bytes.len() <= limits::QUOTED && is_plain(bytes) {
+        out.byte(b'"');
+        out.put(bytes);
+        out.byte(b'"');
+    } else if is_quotable(bytes, dialect) {
         quoted(out, bytes);
     } else {
         literal(out, bytes);
@@ -86,18 +90,53 @@ fn escaped(out: &mut Out, bytes: &[u8]) {
     out.put(rest);
 }
 
+/// Whether the bytes stand for themselves between quotes: printable ASCII without `"` and `\`. Nearly all strings do,
+/// and every response is full of strings, so eight bytes are looked at in one go.
+fn is_plain(bytes: &[u8]) -> bool {
+    let (words, rest) = bytes.as_chunks();
+    let mut last = [b' '; 8];
+    last.iter_mut().zip(rest).for_each(|(to, from)| *to = *from);
+    words.iter().chain([&last]).fold(0, |odd, word| odd | odd_bytes(u64::from_ne_bytes(*word))) == 0
+}
+
+/// Not 0 if any of the eight bytes is a control, a quote, a backslash or above 126. The top bit of a byte tells; a carry
+/// into the next byte can only come from one that is odd itself.
+fn odd_bytes(word: u64) -> u64 {
+    const EACH: u64 = u64::from_ne_bytes([1; 8]);
+    let zero = |word: u64| word.wrapping_sub(EACH) & !word;
+    let control = word.wrapping_sub(EACH * 0x20) & !word;
+    let quote = zero(word ^ (EACH * 0x22));
+    let backslash = zero(word ^ (EACH * 0x5c));
+    let delete = word.wrapping_add(EACH);
+    (control | quote | backslash | delete | word) & (EACH * 0x80)
+}
+
 fn is_quotable(bytes: &[u8], dialect: Dialect) -> bool {
-    if bytes.len() > limits::QUOTED {
-        return false;
-    }
-    // The fold has no branch, so that many bytes are seen at a time.
-    let controls = bytes.iter().fold(0, |controls, &byte| controls | u8::from(byte < 0x20) | u8::from(byte == 0x7f));
-    if controls > 0 && bytes.iter().any(|&byte| (byte < 0x20 && byte != b'\t') || byte == 0x7f) {
-        return false;
-    }
-    bytes.is_ascii() || (dialect.utf8 && std::str::from_utf8(bytes).is_ok())
+    bytes.len() <= limits::QUOTED
+        && !bytes.iter().any(|&byte| (byte < 0x20 && byte != b'\t') || byte == 0x7f)
+        && (bytes.is_ascii() || (dialect.utf8 && std::str::from_utf8(bytes).is_ok()))
 }
 
 fn is_astring_char(byte: u8) -> bool {
     matches!(byte, 0x21..=0x7e) && !matches!(byte, b'(' | b')' | b'{' | b'%' | b'*' | b'"' | b'\\')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_odd_byte_is_seen_at_every_place() {
+        for byte in 0..=255 {
+            let plain = matches!(byte, 0x20..=0x7e) && byte != b'"' && byte != b'\\';
+            for length in 1..20 {
+                for at in 0..length {
+                    let mut bytes = vec![b'~'; length];
+                    bytes[at] = byte;
+                    assert_eq!(is_plain(&bytes), plain, "{byte} at {at} of {length}");
+                }
+            }
+        }
+        assert!(is_plain(b""));
+    }
 }

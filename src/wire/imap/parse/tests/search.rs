@@ -115,6 +115,8 @@ fn deep_or_endless_searches_are_refused_without_deep_recursion() {
     }
     assert!(matches!(read(&nested("(", limits::COMMAND_DEPTH, ")")), Body::Search { .. }));
     assert_eq!(refused(&nested("(", limits::COMMAND_DEPTH + 1, ")")), Reason::TooDeep);
+    let beside = " (NOT ALL)".repeat(limits::COMMAND_DEPTH + 1);
+    assert!(matches!(read(&format!("SEARCH{beside}")), Body::Search { .. }));
     let many = |count| format!("SEARCH{}", " ALL".repeat(count));
     assert!(matches!(read(&many(limits::SEARCH_KEYS)), Body::Search { .. }));
     assert!(matches!(refused(&many(limits::SEARCH_KEYS + 1)), Reason::TooMany(_)));

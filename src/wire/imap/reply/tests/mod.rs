@@ -180,7 +180,9 @@ fn sets_are_compressed_in_the_order_given() {
 fn search_results_are_listed_or_summed_up() {
     let plain = written(|out| {
         SearchReply::begin(out);
-        [2, 84].into_iter().for_each(|number| SearchReply::number(out, number));
+        for number in [2, 84] {
+            SearchReply::number(out, number);
+        }
         SearchReply::end(out);
     });
     assert_eq!(plain, "* SEARCH 2 84\r\n");
@@ -190,7 +192,9 @@ fn search_results_are_listed_or_summed_up() {
         Esearch::max(out, 9);
         Esearch::count(out, 4);
         let mut all = Esearch::all_begin(out);
-        [1, 2, 3, 9].into_iter().for_each(|number| all.push(out, number));
+        for number in [1, 2, 3, 9] {
+            all.push(out, number);
+        }
         Esearch::all_end(out, all);
         Esearch::end(out);
     });

@@ -8,6 +8,7 @@ use crate::wire::imap::{Dialect, reply::Fetch};
 use crate::wire::xorshift::Xorshift;
 use std::borrow::Cow;
 
+#[expect(clippy::unnecessary_wraps, reason = "the fields are options")]
 fn some(text: &str) -> Option<Cow<'_, [u8]>> {
     Some(Cow::Borrowed(text.as_bytes()))
 }
@@ -305,7 +306,7 @@ fn check_body(value: &Value, dialect: Dialect) {
 
 fn check_params(value: &Value) {
     let params = value.list_or_nothing();
-    assert!(params.len() % 2 == 0 && params.iter().all(|param| matches!(param, Value::Text(_))));
+    assert!(params.len().is_multiple_of(2) && params.iter().all(|param| matches!(param, Value::Text(_))));
 }
 
 #[test]
