@@ -93,7 +93,9 @@ fn mutations_of_the_corpus_are_outlined_within_bounds() {
                 let end = (at + length).min(octets.len());
                 match dice(5) {
                     0 => octets.splice(at..end, []).for_each(drop),
-                    1 => octets.splice(at..at, whole.iter().copied().skip(dice(whole.len())).take(length)).for_each(drop),
+                    1 => {
+                        octets.splice(at..at, whole.iter().copied().skip(dice(whole.len())).take(length)).for_each(drop)
+                    }
                     2 => octets.truncate(at.max(1)),
                     3 => octets.splice(at..at, b"\r\n--".repeat(1 + dice(3))).for_each(drop),
                     _ => octets.iter_mut().skip(at).take(1).for_each(|octet| *octet ^= 1 << (length % 8)),

@@ -41,7 +41,8 @@ mod tests {
 
     #[test]
     fn what_is_no_date_has_no_day() {
-        for date in [&b""[..], b"yesterday", b"99 Foo 2000 10:00:00 +0000", b"31 Feb 2000 10:00:00 +0000", b"\xff\x00"] {
+        for date in [&b""[..], b"yesterday", b"99 Foo 2000 10:00:00 +0000", b"31 Feb 2000 10:00:00 +0000", b"\xff\x00"]
+        {
             assert_eq!(Day::sent(date), None, "{}", date.escape_ascii());
         }
     }

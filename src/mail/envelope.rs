@@ -113,7 +113,8 @@ mod tests {
 
     #[test]
     fn values_are_unfolded_and_an_empty_field_is_not_an_absent_one() {
-        let envelope = Envelope::read(b"Subject: a\r\n b\r\nMessage-ID:\r\n  <x@y> \r\nIn-Reply-To:\r\nsubject: later\r\n\r\n");
+        let envelope =
+            Envelope::read(b"Subject: a\r\n b\r\nMessage-ID:\r\n  <x@y> \r\nIn-Reply-To:\r\nsubject: later\r\n\r\n");
         assert_eq!(envelope.subject.as_deref(), Some(&b"a b"[..]));
         assert_eq!(envelope.message_id.as_deref(), Some(&b"<x@y>"[..]));
         assert_eq!(envelope.in_reply_to.as_deref(), Some(&b""[..]));

@@ -137,7 +137,9 @@ mod tests {
     fn the_empty_path_is_the_message() {
         assert_eq!(part(&[], SectionText::Whole).as_deref(), Some(MESSAGE));
         assert!(part(&[], SectionText::Header).is_some_and(|header| header.ends_with("boundary=b\r\n\r\n")));
-        assert!(part(&[], SectionText::Text).is_some_and(|text| text.starts_with("--b\r\n") && text.ends_with("--b--\r\n")));
+        assert!(
+            part(&[], SectionText::Text).is_some_and(|text| text.starts_with("--b\r\n") && text.ends_with("--b--\r\n"))
+        );
         let names = vec![Box::from(&b"SUBJECT"[..])];
         assert_eq!(part(&[], SectionText::HeaderFields(names.clone())).as_deref(), Some("Subject: outer\r\n\r\n"));
         assert_eq!(part(&[2], SectionText::HeaderFieldsNot(names)).as_deref(), Some("\r\n"));

@@ -138,7 +138,7 @@ impl Talk<'_> {
         if self.session.expects_line() {
             self.framer.expect_line();
         }
-        match self.framer.next() {
+        match self.framer.next_event() {
             Event::More => {}
             event => {
                 let offered = matches!(event, Event::Append { .. });

@@ -66,7 +66,10 @@ enum State {
     /// Being read from a snapshot; changes committed meanwhile wait. They may be in the snapshot already, but they say
     /// what a row *is*, so doing them again does no harm.
     Loading(Vec<Change>),
-    Open { mirror: Arc<Mirror>, recent_from: u32 },
+    Open {
+        mirror: Arc<Mirror>,
+        recent_from: u32,
+    },
     /// Reading it failed; the next who opens it starts afresh.
     Failed,
 }
@@ -430,7 +433,9 @@ impl Mirrors {
 }
 
 fn load(mailbox: MailboxId, snapshot: &Snapshot) -> Result<Option<(Mirror, u32)>, Fault> {
-    let Some(MailboxRecord { uid_validity, uid_next, modseq, keywords, recent_from, .. }) = snapshot.mailbox(mailbox)? else {
+    let Some(MailboxRecord { uid_validity, uid_next, modseq, keywords, recent_from, .. }) =
+        snapshot.mailbox(mailbox)?
+    else {
         return Ok(None);
     };
     let mut rows = Rows::default();

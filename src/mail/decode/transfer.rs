@@ -28,7 +28,9 @@ pub struct Decoder {
 /// Partial groups decode as far as they go: padding is often missing, and the last bits are often not zero.
 const BASE64: GeneralPurpose = GeneralPurpose::new(
     &STANDARD,
-    GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent).with_decode_allow_trailing_bits(true),
+    GeneralPurposeConfig::new()
+        .with_decode_padding_mode(DecodePaddingMode::Indifferent)
+        .with_decode_allow_trailing_bits(true),
 );
 
 impl Encoding {
@@ -213,7 +215,12 @@ mod tests {
             let mut decoder = Decoder::new(encoding);
             octets.chunks(size).for_each(|piece| decoder.feed(piece, &mut out));
             decoder.finish(&mut out);
-            assert!(whole.is_empty() || whole == out, "pieces of {size}: {} and {}", whole.escape_ascii(), out.escape_ascii());
+            assert!(
+                whole.is_empty() || whole == out,
+                "pieces of {size}: {} and {}",
+                whole.escape_ascii(),
+                out.escape_ascii()
+            );
             whole = out;
         }
         whole.escape_ascii().to_string()

@@ -65,7 +65,8 @@ impl Head {
 
     /// Whether parts without a type are messages.
     pub fn is_digest(&self) -> bool {
-        self.is_multipart() && self.media.as_ref().is_some_and(|Media(_, subtype, _)| subtype.eq_ignore_ascii_case(b"digest"))
+        self.is_multipart()
+            && self.media.as_ref().is_some_and(|Media(_, subtype, _)| subtype.eq_ignore_ascii_case(b"digest"))
     }
 
     fn is_multipart(&self) -> bool {
@@ -267,7 +268,8 @@ fn continued(params: &[Param<'_>], name: &[u8]) -> Option<Vec<u8>> {
 }
 
 fn percent_decode(value: &[u8], out: &mut Vec<u8>) {
-    let digit = |octet: Option<&u8>| octet.and_then(|&octet| char::from(octet).to_digit(16)).and_then(|d| u8::try_from(d).ok());
+    let digit =
+        |octet: Option<&u8>| octet.and_then(|&octet| char::from(octet).to_digit(16)).and_then(|d| u8::try_from(d).ok());
     let mut rest = value;
     while let Some((&octet, after)) = rest.split_first() {
         let (high, low) = (digit(after.first()), digit(after.get(1)));

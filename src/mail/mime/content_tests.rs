@@ -22,7 +22,14 @@ fn boundary(value: &str) -> Option<String> {
 
 #[test]
 fn what_has_no_type_or_a_broken_one_is_plain_text() {
-    for header in ["", "Content-Type: text\r\n", "Content-Type:\r\n", "Content-Type: /plain", "Content-Type: a/b/c", "Content-Type: \"x/y\""] {
+    for header in [
+        "",
+        "Content-Type: text\r\n",
+        "Content-Type:\r\n",
+        "Content-Type: /plain",
+        "Content-Type: a/b/c",
+        "Content-Type: \"x/y\"",
+    ] {
         assert_eq!(shown(header), "text/plain; charset=us-ascii", "{header:?}");
     }
     assert_eq!(shown("Content-Type: text/html"), "text/html");
@@ -36,14 +43,23 @@ fn the_first_of_two_types_counts() {
 
 #[test]
 fn parameters_are_shown_as_written_without_quotes() {
-    assert_eq!(shown("Content-Type: Text/Plain; CharSet=\"UTF-8\";format=flowed ;"), "Text/Plain; CharSet=UTF-8; format=flowed");
-    assert_eq!(shown("content-type:text/x;\r\n\tname*0*=utf-8''a%20;\r\n\tname*1=\"b;c\""), "text/x; name*0*=utf-8''a%20; name*1=b;c");
+    assert_eq!(
+        shown("Content-Type: Text/Plain; CharSet=\"UTF-8\";format=flowed ;"),
+        "Text/Plain; CharSet=UTF-8; format=flowed"
+    );
+    assert_eq!(
+        shown("content-type:text/x;\r\n\tname*0*=utf-8''a%20;\r\n\tname*1=\"b;c\""),
+        "text/x; name*0*=utf-8''a%20; name*1=b;c"
+    );
     assert_eq!(shown("Content-Type: a/b; x=\"C:\\TEMP\\n\\\"q\\\\\""), "a/b; x=C:\\TEMP\\n\"q\\");
 }
 
 #[test]
 fn comments_are_no_part_of_a_value() {
-    assert_eq!(shown("Content-Type: (a) text (b;c) / plain (d) ; (e) charset = (f) us-ascii (g)"), "text/plain; charset=us-ascii");
+    assert_eq!(
+        shown("Content-Type: (a) text (b;c) / plain (d) ; (e) charset = (f) us-ascii (g)"),
+        "text/plain; charset=us-ascii"
+    );
     assert_eq!(shown("Content-Type: a/b; name=My File (1).pdf"), "a/b; name=My File (1).pdf");
 }
 

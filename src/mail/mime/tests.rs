@@ -75,7 +75,10 @@ fn a_header_ends_before_the_first_line_that_is_none() {
 
 #[test]
 fn the_line_end_before_a_boundary_belongs_to_it() {
-    assert_eq!(shape(&mixed("pre\r\n--b\r\n\r\none\r\n--b \t\r\nA: b\r\n\r\ntwo\r\n\r\n--b--\r\npost")), "[one|two\\r\\n]");
+    assert_eq!(
+        shape(&mixed("pre\r\n--b\r\n\r\none\r\n--b \t\r\nA: b\r\n\r\ntwo\r\n\r\n--b--\r\npost")),
+        "[one|two\\r\\n]"
+    );
     assert_eq!(shape(&mixed("--b\n\none\n--b--").replace("\r\n", "\n")), "[one]");
 }
 
@@ -121,7 +124,10 @@ fn an_outer_boundary_ends_what_is_inside() {
     assert_eq!(shape(&mixed(&format!("--b\r\n{INNER}--c\r\nA: b\r\n--b--"))), "[[]]");
     assert_eq!(shape(&mixed(&format!("--b\r\n{INNER}--c\r\nA: b\r\n\r\n--b--"))), "[[]]");
     assert_eq!(shape(&mixed(&format!("--b\r\n{INNER}pre\r\n--b--"))), "[pre]");
-    assert_eq!(shape(&mixed(&format!("--b\r\n{INNER}--c\r\n\r\none\r\n--c--\r\npost\r\n--b\r\n\r\ntwo\r\n--b--"))), "[[one]|two]");
+    assert_eq!(
+        shape(&mixed(&format!("--b\r\n{INNER}--c\r\n\r\none\r\n--c--\r\npost\r\n--b\r\n\r\ntwo\r\n--b--"))),
+        "[[one]|two]"
+    );
 }
 
 #[test]
@@ -133,7 +139,10 @@ fn of_two_multiparts_with_one_boundary_the_outer_wins() {
 #[test]
 fn enclosed_messages_are_looked_into() {
     assert_eq!(shape(&format!("{ENCLOSED}Subject: x\r\n\r\nbody")), "(body)");
-    assert_eq!(shape(&mixed(&format!("--b\r\n{ENCLOSED}{INNER}--c\r\n\r\none\r\n--b\r\n\r\ntwo\r\n--b--"))), "[([one])|two]");
+    assert_eq!(
+        shape(&mixed(&format!("--b\r\n{ENCLOSED}{INNER}--c\r\n\r\none\r\n--b\r\n\r\ntwo\r\n--b--"))),
+        "[([one])|two]"
+    );
     assert_eq!(shape(&mixed(&format!("--b\r\n{ENCLOSED}--b--"))), "[()]");
     let root = outline(format!("{ENCLOSED}Subject: x\r\n\r\nbody").as_bytes()).root;
     let Content::Message(inner) = root.content else { panic!("a message") };
@@ -155,7 +164,10 @@ fn lines_are_counted_as_the_body_stands() {
     assert_eq!(lines("\r\n"), [0]);
     assert_eq!(lines("\r\na\r\nb\r\n"), [2]);
     assert_eq!(lines("\r\na\r\nb"), [2]);
-    assert_eq!(lines(&mixed("--b\r\n\r\n--b\r\n\r\n\r\n--b\r\n\r\na\r\n--b\r\n\r\na\r\n\r\n--b\r\n\r\na\r\nb")), [0, 0, 1, 1, 2]);
+    assert_eq!(
+        lines(&mixed("--b\r\n\r\n--b\r\n\r\n\r\n--b\r\n\r\na\r\n--b\r\n\r\na\r\n\r\n--b\r\n\r\na\r\nb")),
+        [0, 0, 1, 1, 2]
+    );
 }
 
 #[test]
@@ -166,7 +178,9 @@ fn a_lone_carriage_return_ends_no_line() {
 #[test]
 fn the_outline_is_the_same_however_the_octets_are_cut() {
     let messages = [
-        mixed(&format!("pre\r\n--b\r\n{ENCLOSED}{INNER}--c\r\n\r\none\r\n--c--\r\n\r\n--b \r\nA: b\r\n\r\n\r\n--b--\r\nx")),
+        mixed(&format!(
+            "pre\r\n--b\r\n{ENCLOSED}{INNER}--c\r\n\r\none\r\n--c--\r\n\r\n--b \r\nA: b\r\n\r\n\r\n--b--\r\nx"
+        )),
         mixed("--b\n\n\r\r\n--b\r\n--b\r\n\r\n-\r\n--\r\n--b-\r\n\n--b").replace('A', "\n"),
         "A: b\r\n no end".to_owned(),
     ];
@@ -183,7 +197,24 @@ fn the_outline_is_the_same_however_the_octets_are_cut() {
 
 #[test]
 fn any_input_gives_an_outline_within_bounds() {
-    let words = ["--b", "--c", "--", "b", "\r\n", "\r\n", "\n", "\r", "\r\n--b\r\n", "\r\n--c--\r\n", "A: ", " ", ":", INNER, ENCLOSED, "x"];
+    let words = [
+        "--b",
+        "--c",
+        "--",
+        "b",
+        "\r\n",
+        "\r\n",
+        "\n",
+        "\r",
+        "\r\n--b\r\n",
+        "\r\n--c--\r\n",
+        "A: ",
+        " ",
+        ":",
+        INNER,
+        ENCLOSED,
+        "x",
+    ];
     let mut seed = 0x2545_f491_4f6c_dd1d_u64;
     let mut dice = |sides: usize| {
         seed ^= seed << 13;

@@ -128,7 +128,8 @@ impl Tree {
             self.close(depth + 1, end, true);
         }
         self.close(0, end, false);
-        let root = self.root.unwrap_or_else(|| Head::default().part(Span::default(), Span::default(), 0, Content::Leaf));
+        let root =
+            self.root.unwrap_or_else(|| Head::default().part(Span::default(), Span::default(), 0, Content::Leaf));
         Outline { envelope: self.envelope, root, size: offset(end.at) }
     }
 
@@ -137,7 +138,9 @@ impl Tree {
         let line = line.strip_prefix(b"--")?;
         let line = line.strip_suffix(b"\n").map_or(line, |line| line.strip_suffix(b"\r").unwrap_or(line));
         self.open.iter().enumerate().find_map(|(depth, node)| {
-            let Kind::Multipart { boundary, stage: Stage::Preamble | Stage::Parts, .. } = &node.kind else { return None };
+            let Kind::Multipart { boundary, stage: Stage::Preamble | Stage::Parts, .. } = &node.kind else {
+                return None;
+            };
             let rest = line.strip_prefix(boundary.as_slice())?;
             let (close, padding) = rest.strip_prefix(b"--").map_or((false, rest), |rest| (true, rest));
             padding.iter().all(|octet| matches!(octet, b' ' | b'\t')).then_some((depth, close))
@@ -229,9 +232,10 @@ impl Tree {
     }
 
     fn note_bounds(&mut self) {
-        self.bounded = self.open.iter().any(|node| {
-            matches!(&node.kind, Kind::Multipart { stage: Stage::Preamble | Stage::Parts, .. })
-        });
+        self.bounded = self
+            .open
+            .iter()
+            .any(|node| matches!(&node.kind, Kind::Multipart { stage: Stage::Preamble | Stage::Parts, .. }));
     }
 }
 
@@ -243,7 +247,9 @@ impl Node {
             Mark { at, .. } if at <= begin => (begin, 0),
             Mark { at, eol: 0, .. } => (at, count + 1),
             // Without its line end, the last line is unfinished, unless nothing is left of it.
-            Mark { at, eol, blank, .. } if cut => ((at - eol).max(begin), if blank { count.saturating_sub(1) } else { count }),
+            Mark { at, eol, blank, .. } if cut => {
+                ((at - eol).max(begin), if blank { count.saturating_sub(1) } else { count })
+            }
             Mark { at, .. } => (at, count),
         };
         let content = match self.kind {

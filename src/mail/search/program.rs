@@ -97,7 +97,9 @@ impl Program {
             Key::NoFlag(flag) => Node::Not(Box::new(self.node(&Key::Flag(*flag), world))),
             Key::NoKeyword(name) => Node::Not(Box::new(self.node(&Key::Keyword(name.clone()), world))),
             Key::Old => Node::Not(Box::new(self.node(&Key::Recent, world))),
-            Key::Header(name, text) => Node::Header(place(&mut self.header, (name.as_bytes().into(), Needle::new(text)))),
+            Key::Header(name, text) => {
+                Node::Header(place(&mut self.header, (name.as_bytes().into(), Needle::new(text))))
+            }
             Key::Body(text) if !text.is_empty() => Node::Body(place(&mut self.body, Needle::new(text))),
             Key::Text(text) if !text.is_empty() => Node::Text(place(&mut self.text, Needle::new(text))),
             // Nothing stands everywhere; the other keys are answered above.

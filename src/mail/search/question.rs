@@ -108,7 +108,9 @@ impl EnvelopeQuestion {
             Key::SentOn(day) => EnvelopeQuestion::Sent(Order::On, *day),
             Key::SentSince(day) => EnvelopeQuestion::Sent(Order::Since, *day),
             // With an empty text the question is whether the field exists: that the header knows.
-            Key::Header(name, text) if !text.is_empty() => EnvelopeQuestion::Holds(Field::named(name)?, Needle::new(text)),
+            Key::Header(name, text) if !text.is_empty() => {
+                EnvelopeQuestion::Holds(Field::named(name)?, Needle::new(text))
+            }
             _ => return None,
         })
     }

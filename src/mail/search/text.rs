@@ -78,7 +78,12 @@ impl Reader {
     const PIECE: usize = 16 << 10;
 
     /// The next octets; breaks when `news` says that enough is found.
-    pub fn feed(&mut self, piece: &[u8], seeker: &mut Seeker<'_>, news: &mut dyn FnMut(&Seeker<'_>) -> ControlFlow<()>) -> ControlFlow<()> {
+    pub fn feed(
+        &mut self,
+        piece: &[u8],
+        seeker: &mut Seeker<'_>,
+        news: &mut dyn FnMut(&Seeker<'_>) -> ControlFlow<()>,
+    ) -> ControlFlow<()> {
         match self {
             Reader::Header(header) => {
                 let room = limits::HEADER.saturating_sub(header.len());

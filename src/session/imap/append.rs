@@ -50,7 +50,7 @@ impl Session {
     pub(super) fn accept_append(&self, append: &Append, store: &Store) -> Result<MailboxId, No> {
         let account = self.account()?;
         let snapshot = store.snapshot()?;
-        let mailbox = snapshot.mailbox_named(account, &append.mailbox.0)?.ok_or(No::NoTarget)?;
+        let mailbox = snapshot.mailbox_named(account, &append.mailbox.0)?.ok_or(No::TargetMissing)?;
         if append.size > u64::from(limits::MESSAGE) {
             return Err(Refusal::TooLarge.into());
         }

@@ -2,8 +2,8 @@
 
 use super::session::{Privacy, Session};
 use crate::mail::limits;
-use crate::wire::imap::reply;
 use crate::wire::Out;
+use crate::wire::imap::reply;
 use std::sync::LazyLock;
 
 /// Before log-in.

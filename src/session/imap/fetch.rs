@@ -154,9 +154,9 @@ impl Session {
             };
             let mut present = Present::new(&now, first.uid);
             let mut messages = match &snapshot {
-                Some(snapshot) => Some(
-                    snapshot.messages(selected.mailbox, first.uid.number(), last.uid.number())?.peekable(),
-                ),
+                Some(snapshot) => {
+                    Some(snapshot.messages(selected.mailbox, first.uid.number(), last.uid.number())?.peekable())
+                }
                 None => None,
             };
             for row in &rows {
@@ -168,7 +168,10 @@ impl Session {
                         while let Some(passed) = messages.next_if(|m| m.as_ref().is_ok_and(|(uid, _)| *uid < row.uid)) {
                             passed?;
                         }
-                        messages.next_if(|m| !m.as_ref().is_ok_and(|(uid, _)| *uid > row.uid)).transpose()?.map(|(_, m)| m)
+                        messages
+                            .next_if(|m| !m.as_ref().is_ok_and(|(uid, _)| *uid > row.uid))
+                            .transpose()?
+                            .map(|(_, m)| m)
                     }
                     None => None,
                 };
@@ -224,7 +227,13 @@ impl Telling<'_> {
         fetching.items.contains(&FetchItem::Flags) || fetching.marked.holds(self.row.uid)
     }
 
-    fn tell(&self, fetching: &mut Fetching, store: &Store, snapshot: Option<&Snapshot>, out: &mut Out) -> Result<Went, Broken> {
+    fn tell(
+        &self,
+        fetching: &mut Fetching,
+        store: &Store,
+        snapshot: Option<&Snapshot>,
+        out: &mut Out,
+    ) -> Result<Went, Broken> {
         let resumed = fetching.piece.take();
         let within = resumed.is_some();
         let broken = |fault: Fault| if within { Broken::Within(fault) } else { Broken::Before(fault) };
@@ -291,7 +300,6 @@ impl Telling<'_> {
                 Err(fault) if within => return Err(Broken::Within(fault)),
                 Err(fault) => {
                     // Nothing of this response has left yet: it is as if it had not been begun, and the others follow.
-                    drop(fetch);
                     out.rollback(mark);
                     return Ok(Went::Damaged(fault));
                 }

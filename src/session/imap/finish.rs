@@ -129,12 +129,14 @@ impl Session {
                 log::warn!("\\Seen could not be set: {error}");
                 self.go_on_fetching(fetching, store, out)
             }
-            (After::Appended { tag } | After::Copied { tag, .. }, Err(StoreError::Refused(crate::store::Refusal::NoMailbox))) => {
-                self.finish_with(&tag, true, Last::No(No::NoTarget), out)
-            }
-            (After::Done { tag, .. } | After::Created { tag } | After::Appended { tag } | After::Copied { tag, .. }, Err(error)) => {
-                self.finish_with(&tag, true, Last::No(error.into()), out)
-            }
+            (
+                After::Appended { tag } | After::Copied { tag, .. },
+                Err(StoreError::Refused(crate::store::Refusal::NoMailbox)),
+            ) => self.finish_with(&tag, true, Last::No(No::TargetMissing), out),
+            (
+                After::Done { tag, .. } | After::Created { tag } | After::Appended { tag } | After::Copied { tag, .. },
+                Err(error),
+            ) => self.finish_with(&tag, true, Last::No(error.into()), out),
             (After::Appended { tag }, Ok(_)) => self.finish(&tag, true, "APPEND done", out),
             // Log-ins are no writes.
             (after @ (After::Entered { .. } | After::Scram(_)), _) => {

@@ -45,8 +45,13 @@ impl Session {
         {
             // What separates levels (RFC 9051 §6.3.9).
             let attributes = [ListAttribute::NoSelect];
-            let line =
-                ListReply { attributes: &attributes, delimiter: Some('/'), mailbox: "", subscribed_children: false, old_name: None };
+            let line = ListReply {
+                attributes: &attributes,
+                delimiter: Some('/'),
+                mailbox: "",
+                subscribed_children: false,
+                old_name: None,
+            };
             reply::list(out, &line, self.dialect);
             return Ok(self.finish(tag, true, "LIST done", out));
         }
@@ -63,11 +68,18 @@ impl Session {
                 // Names that are only subscribed are no mailboxes and no parents of any.
                 let there = entry.mailbox.is_some() || entry.has_children;
                 let chosen = !subscribed || entry.subscribed || (recursive && entry.has_subscribed_descendants);
-                (there || (subscribed && (entry.subscribed || recursive))) && chosen && (!special || entry.special.is_some())
+                (there || (subscribed && (entry.subscribed || recursive)))
+                    && chosen
+                    && (!special || entry.special.is_some())
             })
             .map(|(name, entry)| {
                 let subscribed_children = recursive && entry.has_subscribed_descendants;
-                Line { attributes: entry.attributes(tell_subscribed), name, subscribed_children, mailbox: entry.mailbox }
+                Line {
+                    attributes: entry.attributes(tell_subscribed),
+                    name,
+                    subscribed_children,
+                    mailbox: entry.mailbox,
+                }
             })
             .collect();
         let status = returns.into_iter().find_map(|option| match option {
@@ -79,9 +91,9 @@ impl Session {
         Ok(self.go_on_listing(Box::new(listing), store, out))
     }
 
-    pub(super) fn lsub(&mut self, tag: &str, pattern: ListPattern, store: &Store, out: &mut Out) -> Result<Need, No> {
+    pub(super) fn lsub(&mut self, tag: &str, pattern: &ListPattern, store: &Store, out: &mut Out) -> Result<Need, No> {
         let percent = pattern.pattern.ends_with('%');
-        let pattern = Pattern::new(&pattern);
+        let pattern = Pattern::new(pattern);
         let entries = self.entries(&store.snapshot()?)?;
         let lines: Vec<Line> = entries
             .into_iter()
@@ -122,7 +134,11 @@ impl Session {
                 subscribed_children: line.subscribed_children,
                 old_name: None,
             };
-            if listing.lsub { reply::lsub(out, &reply, self.dialect) } else { reply::list(out, &reply, self.dialect) }
+            if listing.lsub {
+                reply::lsub(out, &reply, self.dialect);
+            } else {
+                reply::list(out, &reply, self.dialect);
+            }
             if let (Some(mailbox), false) = (line.mailbox, listing.status.is_empty()) {
                 // A mailbox that was deleted in between, or cannot be read, has no status: RFC 5819 §2 allows that.
                 if let Ok(Some(record)) = snapshot.mailbox(mailbox) {
@@ -150,13 +166,18 @@ impl Session {
         Ok(self.finish(tag, true, "STATUS done", out))
     }
 
-    /// The LIST line that IMAP4rev2 wants in the answer to SELECT (RFC 9051 §6.3.2).
+    /// The LIST line that `IMAP4rev2` wants in the answer to SELECT (RFC 9051 §6.3.2).
     pub(super) fn list_selected(&self, name: &str, store: &Store, out: &mut Out) -> Result<(), No> {
         let mut entries = self.entries(&store.snapshot()?)?;
         if let Some(entry) = entries.remove(name) {
             let attributes = entry.attributes(true);
-            let line =
-                ListReply { attributes: &attributes, delimiter: Some('/'), mailbox: name, subscribed_children: false, old_name: None };
+            let line = ListReply {
+                attributes: &attributes,
+                delimiter: Some('/'),
+                mailbox: name,
+                subscribed_children: false,
+                old_name: None,
+            };
             reply::list(out, &line, self.dialect);
         }
         Ok(())
@@ -179,7 +200,9 @@ impl Session {
                 StatusItem::Messages => record.messages,
                 StatusItem::Recent => {
                     let from = store.recent_from(mailbox).unwrap_or(record.recent_from);
-                    snapshot.messages(mailbox, from, u32::MAX).map_or(0, |rows| rows.take_while(Result::is_ok).count() as u64)
+                    snapshot
+                        .messages(mailbox, from, u32::MAX)
+                        .map_or(0, |rows| rows.take_while(Result::is_ok).count() as u64)
                 }
                 StatusItem::UidNext => u64::from(record.uid_next.map_or(u32::MAX, crate::mail::Uid::number)),
                 StatusItem::UidValidity => u64::from(record.uid_validity.0.get()),

@@ -6,7 +6,9 @@ use super::work::{After, Work};
 use crate::mail::AccountId;
 use crate::wire::Out;
 use crate::wire::imap::reply::{self, Code, Condition};
-use crate::wire::sasl::{Answer, ClientFirst, Credentials, Failure, Login, LoginName, Mechanism, ScramKeys, ServerFirst, plain};
+use crate::wire::sasl::{
+    Answer, ClientFirst, Credentials, Failure, Login, LoginName, Mechanism, ScramKeys, ServerFirst, plain,
+};
 
 /// Wrong passwords on one connection before it is closed.
 const FAILURES: u32 = 10;
@@ -37,18 +39,25 @@ enum Step {
     ScramFirst,
     /// The keys are being looked up.
     ScramKeys(ClientFirst),
-    ScramProof { user: String, account: Option<(AccountId, String)>, server: Box<ServerFirst> },
+    ScramProof {
+        user: String,
+        account: Option<(AccountId, String)>,
+        server: Box<ServerFirst>,
+    },
     /// The server has proved itself; the client says nothing more.
-    ScramEnd { user: String, account: (AccountId, String) },
+    ScramEnd {
+        user: String,
+        account: (AccountId, String),
+    },
 }
 
 impl Session {
-    pub(super) fn login(&mut self, tag: &str, user: Vec<u8>, password: Vec<u8>, out: &mut Out) -> Result<Need, No> {
+    pub(super) fn login(&mut self, tag: &str, user: Vec<u8>, password: Vec<u8>, out: &mut Out) -> Need {
         if self.is_exposed(tag, out) {
-            return Ok(Need::Flush);
+            return Need::Flush;
         }
         self.work = Work::Waiting(Box::new(After::Entered { tag: tag.into() }));
-        Ok(Need::Password { user, password })
+        Need::Password { user, password }
     }
 
     pub(super) fn authenticate(
@@ -70,13 +79,12 @@ impl Session {
             Mechanism::ScramSha256 => (Step::ScramFirst, &b""[..]),
         };
         let exchange = Exchange { tag: tag.into(), step };
-        Ok(match initial {
-            Some(response) => self.respond(exchange, &response, out),
-            None => {
-                reply::challenge(out, challenge);
-                self.work = Work::Sasl(Box::new(exchange));
-                Need::Flush
-            }
+        Ok(if let Some(response) = initial {
+            self.respond(exchange, &response, out)
+        } else {
+            reply::challenge(out, challenge);
+            self.work = Work::Sasl(Box::new(exchange));
+            Need::Flush
         })
     }
 
@@ -160,7 +168,7 @@ impl Session {
                 let step = Step::ScramProof { user, account, server: Box::new(server) };
                 self.work = Work::Sasl(Box::new(Exchange { tag, step }));
             }
-            Err(denied) => self.deny(&tag, denied, out),
+            Err(denied) => Self::deny(&tag, denied, out),
         }
         Need::Flush
     }
@@ -177,7 +185,7 @@ impl Session {
                 Need::Flush
             }
             Err(denied) => {
-                self.deny(&tag, denied, out);
+                Self::deny(&tag, denied, out);
                 self.failures += 1;
                 if self.failures < FAILURES {
                     return Need::Flush;
@@ -209,12 +217,12 @@ impl Session {
             Failure::Unsupported(text) => {
                 reply::tagged(out, tag, Condition::No, Some(Code::AuthorizationFailed), text);
             }
-            Failure::Denied => self.deny(tag, Denied::Wrong, out),
+            Failure::Denied => Self::deny(tag, Denied::Wrong, out),
         }
         Need::Flush
     }
 
-    fn deny(&mut self, tag: &str, denied: Denied, out: &mut Out) {
+    fn deny(tag: &str, denied: Denied, out: &mut Out) {
         let (code, text) = match denied {
             Denied::Wrong => (Code::AuthenticationFailed, "Wrong user name or password"),
             Denied::Busy => (Code::Unavailable, "Too many log-ins at once, try again"),

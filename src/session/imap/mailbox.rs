@@ -10,7 +10,7 @@ use crate::wire::imap::Mailbox;
 use crate::wire::imap::reply::{self, Code, Condition, NamespaceEntry};
 
 impl Session {
-    pub(super) fn create(&mut self, tag: &str, mailbox: Mailbox, uses: &[String]) -> Result<Need, No> {
+    pub(super) fn create(&mut self, tag: &str, mailbox: &Mailbox, uses: &[String]) -> Result<Need, No> {
         let account = self.account()?;
         let special = match uses {
             [] => None,
@@ -30,7 +30,7 @@ impl Session {
         Ok(self.write(tag, "DELETE done", Write::DeleteMailbox { account, name: mailbox.0 }))
     }
 
-    pub(super) fn rename(&mut self, tag: &str, from: Mailbox, to: Mailbox) -> Result<Need, No> {
+    pub(super) fn rename(&mut self, tag: &str, from: Mailbox, to: &Mailbox) -> Result<Need, No> {
         let account = self.account()?;
         let to = to.0.strip_suffix('/').unwrap_or(&to.0).to_owned();
         Ok(self.write(tag, "RENAME done", Write::RenameMailbox { account, from: from.0, to }))
@@ -49,7 +49,7 @@ impl Session {
         self.finish(tag, true, "NAMESPACE done", out)
     }
 
-    /// ENABLE (RFC 9051 §6.3.1): of what is announced, only IMAP4rev2 is to be enabled.
+    /// ENABLE (RFC 9051 §6.3.1): of what is announced, only `IMAP4rev2` is to be enabled.
     pub(super) fn enable(&mut self, tag: &str, names: &[String], out: &mut Out) -> Need {
         let rev2 = names.iter().any(|name| name == "IMAP4REV2");
         if rev2 {
@@ -61,13 +61,13 @@ impl Session {
     }
 
     /// STARTTLS (RFC 9051 §6.2.1).
-    pub(super) fn start_tls(&mut self, tag: &str, out: &mut Out) -> Result<Need, No> {
+    pub(super) fn start_tls(&mut self, tag: &str, out: &mut Out) -> Need {
         if self.privacy() == super::session::Privacy::Tls {
             reply::tagged(out, tag, Condition::Bad, Some(Code::ClientBug), "TLS is on already");
-            return Ok(Need::Flush);
+            return Need::Flush;
         }
         reply::tagged(out, tag, Condition::Ok, None, "Begin TLS now");
-        Ok(Need::StartTls)
+        Need::StartTls
     }
 
     pub(super) fn account(&self) -> Result<AccountId, No> {

@@ -94,7 +94,7 @@ impl Session {
         let uids = selected.uids(&selected.places(uid, set)?);
         let from = selected.mailbox;
         let to = match self.find_mailbox(&store.snapshot()?, mailbox) {
-            Err(No::Refused(Refusal::NoMailbox)) => return Err(No::NoTarget),
+            Err(No::Refused(Refusal::NoMailbox)) => return Err(No::TargetMissing),
             found => found?,
         };
         if uids.0.is_empty() {

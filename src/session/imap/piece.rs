@@ -119,7 +119,9 @@ impl Body<'_> {
             }
             FetchItem::Binary { path, partial, .. } => self.binary(path, *partial, fetch),
             FetchItem::BinarySize(path) => self.binary_size(path, fetch),
-            FetchItem::Uid | FetchItem::Flags | FetchItem::InternalDate | FetchItem::Size | FetchItem::ModSeq => Ok(Put::Whole),
+            FetchItem::Uid | FetchItem::Flags | FetchItem::InternalDate | FetchItem::Size | FetchItem::ModSeq => {
+                Ok(Put::Whole)
+            }
         }
     }
 

@@ -16,7 +16,13 @@ impl Session {
         Ok(self.finish(tag, true, "GETQUOTA done", out))
     }
 
-    pub(super) fn quota_root(&mut self, tag: &str, mailbox: &Mailbox, store: &Store, out: &mut Out) -> Result<Need, No> {
+    pub(super) fn quota_root(
+        &mut self,
+        tag: &str,
+        mailbox: &Mailbox,
+        store: &Store,
+        out: &mut Out,
+    ) -> Result<Need, No> {
         self.find_mailbox(&store.snapshot()?, mailbox)?;
         let root = self.address().unwrap_or_default().to_owned();
         reply::quota_root(out, &mailbox.0, &[&root], self.dialect);
@@ -36,11 +42,8 @@ impl Session {
             usage: usage.bytes.div_ceil(1024),
             limit: limit / 1024,
         });
-        let messages = limits.messages.map(|limit| QuotaUsage {
-            resource: QuotaResource::Message,
-            usage: usage.messages,
-            limit,
-        });
+        let messages =
+            limits.messages.map(|limit| QuotaUsage { resource: QuotaResource::Message, usage: usage.messages, limit });
         let usages: Vec<QuotaUsage> = storage.into_iter().chain(messages).collect();
         reply::quota(out, &user.address, &usages, self.dialect);
         Ok(())

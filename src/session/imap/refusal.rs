@@ -14,7 +14,7 @@ pub(super) enum No {
     /// The store refuses the wish.
     Refused(Refusal),
     /// The store refuses the wish because the mailbox to put something into is missing.
-    NoTarget,
+    TargetMissing,
     /// The store failed.
     Fault(Fault),
     /// Not in a mailbox that was opened by EXAMINE.
@@ -61,7 +61,7 @@ impl No {
     fn answer(&self) -> (Option<Code<'static>>, &'static str) {
         match self {
             No::Refused(refusal) => refused(*refusal),
-            No::NoTarget => (Some(Code::TryCreate), "No such mailbox"),
+            No::TargetMissing => (Some(Code::TryCreate), "No such mailbox"),
             No::Fault(fault) => {
                 log::error!("a command failed: {fault}");
                 match fault {

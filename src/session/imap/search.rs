@@ -111,9 +111,10 @@ impl Session {
         let rows: Vec<Row> = selected.view.rows().from(searching.at).take(TURN_ROWS).collect();
         let (Some(first), Some(last)) = (rows.first(), rows.last()) else { return Ok(true) };
         let snapshot = store.snapshot()?;
-        let mut messages = match searching.deep {
-            true => Some(snapshot.messages(selected.mailbox, first.uid.number(), last.uid.number())?.peekable()),
-            false => None,
+        let mut messages = if searching.deep {
+            Some(snapshot.messages(selected.mailbox, first.uid.number(), last.uid.number())?.peekable())
+        } else {
+            None
         };
         let saves = searching.saves();
         let mut octets = 0;
@@ -139,11 +140,14 @@ impl Session {
                 scratch: &mut searching.scratch,
             };
             if let Some(messages) = &mut messages {
-                while let Some(earlier) = messages.next_if(|other| other.as_ref().is_ok_and(|(uid, _)| *uid < row.uid)) {
+                while let Some(earlier) = messages.next_if(|other| other.as_ref().is_ok_and(|(uid, _)| *uid < row.uid))
+                {
                     earlier?;
                 }
                 // What is gone is not found.
-                let Some(found) = messages.next_if(|other| !other.as_ref().is_ok_and(|(uid, _)| *uid > row.uid)) else { continue };
+                let Some(found) = messages.next_if(|other| !other.as_ref().is_ok_and(|(uid, _)| *uid > row.uid)) else {
+                    continue;
+                };
                 let (_, message) = found?;
                 facts.row.received = message.received;
                 facts.row.size = message.size;

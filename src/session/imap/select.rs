@@ -39,7 +39,7 @@ impl Session {
     pub(super) fn open_mailbox(
         &mut self,
         tag: &str,
-        mailbox: Mailbox,
+        mailbox: &Mailbox,
         read_only: bool,
         store: &Store,
         out: &mut Out,
@@ -49,7 +49,7 @@ impl Session {
             self.leave_mailbox();
             reply::untagged(out, Condition::Ok, Some(Code::Closed), "The mailbox before is closed");
         }
-        let id = self.find_mailbox(&store.snapshot()?, &mailbox)?;
+        let id = self.find_mailbox(&store.snapshot()?, mailbox)?;
         let watch = store.watch(id)?.ok_or(Refusal::NoMailbox)?;
         let mirror = watch.now();
         let rev2 = self.is_rev2();
@@ -85,8 +85,7 @@ impl Session {
             saved: Uids::default(),
             recent_told: recent,
         }));
-        let (code, text) =
-            if read_only { (Code::ReadOnly, "EXAMINE done") } else { (Code::ReadWrite, "SELECT done") };
+        let (code, text) = if read_only { (Code::ReadOnly, "EXAMINE done") } else { (Code::ReadWrite, "SELECT done") };
         Ok(self.finish_with(tag, true, coded(tag, code, text), out))
     }
 

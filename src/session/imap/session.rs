@@ -90,7 +90,15 @@ impl Session {
     /// A new connection to the host of this name; `greet` it.
     #[must_use]
     pub fn new(name: Arc<str>, privacy: Privacy) -> Session {
-        Session { failures: 0, name, privacy, state: State::Before, dialect: Dialect::default(), work: Work::None, now: 0 }
+        Session {
+            failures: 0,
+            name,
+            privacy,
+            state: State::Before,
+            dialect: Dialect::default(),
+            work: Work::None,
+            now: 0,
+        }
     }
 
     /// The greeting (RFC 9051 §7.1.1).
@@ -151,7 +159,7 @@ impl Session {
             }
             Event::Command { bytes } => match Command::parse(bytes, self.dialect) {
                 Ok(command) => self.begin(command, store, out),
-                Err(error) => self.misunderstood(&error, out),
+                Err(error) => misunderstood(&error, out),
             },
             Event::Append { bytes, size, sync, binary } => match Append::parse(bytes, size, binary, self.dialect) {
                 Ok(Command { tag, body: Body::Append(append) }) => self.offered(tag, append, sync, store, out),
@@ -159,7 +167,7 @@ impl Session {
                     reply::tagged(out, &tag, Condition::Bad, None, "A message literal is not expected here");
                     Need::Input
                 }
-                Err(error) => self.misunderstood(&error, out),
+                Err(error) => misunderstood(&error, out),
             },
             Event::AppendEnd => self.uploaded(out),
             Event::AppendBroken => {
@@ -360,20 +368,20 @@ impl Session {
                 self.end();
                 Ok(Need::Close)
             }
-            Body::StartTls => self.start_tls(tag, out),
+            Body::StartTls => Ok(self.start_tls(tag, out)),
             Body::Authenticate { mechanism, initial } => self.authenticate(tag, &mechanism, initial, out),
-            Body::Login { user, password } => self.login(tag, user, password, out),
+            Body::Login { user, password } => Ok(self.login(tag, user, password, out)),
             Body::Enable(names) => Ok(self.enable(tag, &names, out)),
             Body::Namespace => Ok(self.namespace(tag, out)),
-            Body::Select(mailbox) => self.open_mailbox(tag, mailbox, false, store, out),
-            Body::Examine(mailbox) => self.open_mailbox(tag, mailbox, true, store, out),
-            Body::Create { mailbox, uses } => self.create(tag, mailbox, &uses),
+            Body::Select(mailbox) => self.open_mailbox(tag, &mailbox, false, store, out),
+            Body::Examine(mailbox) => self.open_mailbox(tag, &mailbox, true, store, out),
+            Body::Create { mailbox, uses } => self.create(tag, &mailbox, &uses),
             Body::Delete(mailbox) => self.delete(tag, mailbox),
-            Body::Rename { from, to } => self.rename(tag, from, to),
+            Body::Rename { from, to } => self.rename(tag, from, &to),
             Body::Subscribe(mailbox) => self.subscribe(tag, mailbox, true),
             Body::Unsubscribe(mailbox) => self.subscribe(tag, mailbox, false),
             Body::List(command) => self.list(tag, command, store, out),
-            Body::Lsub(pattern) => self.lsub(tag, pattern, store, out),
+            Body::Lsub(pattern) => self.lsub(tag, &pattern, store, out),
             Body::Status { mailbox, items } => self.status(tag, &mailbox, &items, store, out),
             Body::Append(_) => {
                 reply::tagged(out, tag, Condition::Bad, None, "APPEND needs its message as a literal");
@@ -422,11 +430,6 @@ impl Session {
         }
     }
 
-    fn misunderstood(&mut self, error: &Syntax, out: &mut Out) -> Need {
-        refusal::syntax(out, error);
-        Need::Flush
-    }
-
     /// What was too long was not read: it was a command, an answer, or a DONE.
     fn too_much(&mut self, tag: Option<&str>, code: Option<Code<'_>>, text: &str, out: &mut Out) {
         let waiting = match std::mem::take(&mut self.work) {
@@ -442,4 +445,9 @@ impl Session {
             None => reply::untagged(out, Condition::Bad, code, text),
         }
     }
+}
+
+fn misunderstood(error: &Syntax, out: &mut Out) -> Need {
+    refusal::syntax(out, error);
+    Need::Flush
 }

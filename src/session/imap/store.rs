@@ -72,7 +72,8 @@ impl Session {
         }
         let named = named(&echo.names, &now.keywords);
         while let Some(&(_, to)) = echo.places.get(echo.range) {
-            let rows: Vec<Row> = selected.view.rows().from(echo.at).take(ROWS.min(to.saturating_sub(echo.at))).collect();
+            let rows: Vec<Row> =
+                selected.view.rows().from(echo.at).take(ROWS.min(to.saturating_sub(echo.at))).collect();
             let Some(first) = rows.first() else {
                 echo.range += 1;
                 echo.at = echo.places.get(echo.range).map_or(0, |place| place.0);

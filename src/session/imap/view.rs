@@ -144,7 +144,6 @@ impl View {
         }
         true
     }
-
 }
 
 /// Walks old rows and tells for each that is gone (`None`) or not the same any more what it is now; chunks that both

@@ -34,18 +34,32 @@ pub(super) enum Work {
 #[derive(Debug)]
 pub(super) enum After {
     /// The tagged OK.
-    Done { tag: Box<str>, name: &'static str },
+    Done {
+        tag: Box<str>,
+        name: &'static str,
+    },
     /// CREATE: the name, and whether its special use was heard.
-    Created { tag: Box<str> },
+    Created {
+        tag: Box<str>,
+    },
     /// CLOSE leaves the mailbox.
-    Closed { tag: Box<str> },
-    Appended { tag: Box<str> },
-    Copied { tag: Box<str>, moved: bool },
+    Closed {
+        tag: Box<str>,
+    },
+    Appended {
+        tag: Box<str>,
+    },
+    Copied {
+        tag: Box<str>,
+        moved: bool,
+    },
     Stored(Box<Echo>),
     /// \Seen was set: the FETCH may begin.
     Seen(Box<Fetching>),
     /// A password check.
-    Entered { tag: Box<str> },
+    Entered {
+        tag: Box<str>,
+    },
     /// SCRAM keys.
     Scram(Box<Exchange>),
 }
