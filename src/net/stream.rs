@@ -65,7 +65,7 @@ impl Stream {
         let kind = &mut self.kind;
         let count = std::future::poll_fn(|context| {
             LANDING.with_borrow_mut(|landing| {
-                let poll = kind.poll_read(context, landing);
+                let poll = Pin::new(&mut *kind).poll_read(context, landing);
                 if let Poll::Ready(Ok(count)) = poll {
                     take(landing.get(..count).unwrap_or_default());
                 }
