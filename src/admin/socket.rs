@@ -21,8 +21,8 @@ use std::sync::Arc;
 
 /// Octets of a line: a request is an address and a password at most.
 const LINE: u64 = 64 << 10;
-/// Verdicts that are out at a time.
-const WAITING: usize = 64;
+/// Verdicts that are out at a time: what two commits take.
+const WAITING: usize = 128;
 /// The socket's name in the data folder.
 const FILE: &str = "admin.sock";
 
@@ -43,6 +43,12 @@ pub fn bind(folder: &Path) -> io::Result<UnixListener> {
     std::fs::set_permissions(&new, Permissions::from_mode(0o600))?;
     std::fs::rename(&new, &path)?;
     Ok(listener)
+}
+
+/// Removes the socket when its server ends.
+pub fn unbind(folder: &Path) {
+    // One that is left behind is replaced at the next start.
+    let _ = std::fs::remove_file(folder.join(FILE));
 }
 
 /// Connects to the server of a data folder.

@@ -12,6 +12,7 @@ pub fn run(data: &Path, action: Action) -> Result<ExitCode, Failed> {
     let reply = match action {
         Action::Add { address, bytes, messages, password_stdin } => {
             // The first account may be made before the first start.
+            super::make_folder(data)?;
             let mut door = Door::open(data)?;
             let password = terminal::new_password(password_stdin)?;
             door.ask(Request::AddAccount { address, password, quota: Quota { bytes, messages } })?

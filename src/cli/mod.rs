@@ -11,6 +11,8 @@ mod terminal;
 mod welcome;
 
 use pillarbox::admin::{Door, Reply, Request};
+use std::fs::DirBuilder;
+use std::os::unix::fs::DirBuilderExt;
 use std::path::Path;
 use std::process::ExitCode;
 
@@ -52,6 +54,12 @@ pub fn run(wish: Wish) -> ExitCode {
         eprintln!("pillarbox: {why}");
         ExitCode::FAILURE
     })
+}
+
+/// Makes the data folder where there is none. Mail and keys are nobody else's.
+fn make_folder(data: &Path) -> Result<(), Failed> {
+    let made = DirBuilder::new().recursive(true).mode(0o700).create(data);
+    made.map_err(|error| Failed(format!("{}: {error}", data.display())))
 }
 
 /// The way to the data of a folder that exists: a wrong `--data` must not make a new, empty one.

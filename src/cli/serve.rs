@@ -7,9 +7,7 @@ use pillarbox::admin::{Gate, Settings};
 use pillarbox::net::{Identity, OwnersFiles, Serving, serve};
 use pillarbox::store::{Options, Store};
 use simple_logger::SimpleLogger;
-use std::fs::DirBuilder;
 use std::net::IpAddr;
-use std::os::unix::fs::DirBuilderExt;
 use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -18,8 +16,7 @@ use std::sync::Arc;
 pub fn run(data: &Path, bind: IpAddr, port_offset: u16) -> Result<ExitCode, Failed> {
     log_to_stderr()?;
     let in_data = |error: &dyn std::fmt::Display| Failed::because(format!("{}: {error}", data.display()));
-    // Mail and keys are nobody else's.
-    DirBuilder::new().recursive(true).mode(0o700).create(data).map_err(|error| in_data(&error))?;
+    super::make_folder(data)?;
     let settings = Settings::read(data)?;
     let name = settings.name();
     let store = Store::open(data, Options { cache: settings.cache() }).map_err(|error| in_data(&error))?;
@@ -38,12 +35,14 @@ pub fn run(data: &Path, bind: IpAddr, port_offset: u16) -> Result<ExitCode, Fail
         name: name.clone(),
     };
     // Only once all ports are ours, so that a start that fails does not use up what is told once.
-    serve(serving, || {
+    let served = serve(serving, || {
         let found = Found { name: &name, bind, port_offset, data };
         if let Err(Failed(why)) = first(&store, gate.strength(), &identity, &found) {
             log::error!("the first account could not be made: {why}");
         }
-    })?;
+    });
+    pillarbox::admin::socket::unbind(data);
+    served?;
     Ok(ExitCode::SUCCESS)
 }
 

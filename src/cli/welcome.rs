@@ -107,8 +107,8 @@ fn mail(address: &str, found: &Found<'_>, date: &str) -> String {
          \x20 user              {address}\n\
          \x20 password          the one that was printed at the first start\n\
          \n\
-         The program will ask whether it should trust the certificate. Install the file\n\
-         tls/ca.pem from the data folder as a trusted authority, once, and it asks no more.\n\
+         If the program does not trust the certificate, install the file tls/ca.pem\n\
+         of the data folder as a trusted authority, once: it also covers renewals.\n\
          \n\
          On the server, these go on from here:\n\
          \n\

@@ -29,6 +29,7 @@ pub struct Serving<'a> {
     pub name: String,
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "a stand-in for what will keep it")]
 /// Serves until SIGINT or SIGTERM; `ready` runs when all listeners are bound.
 pub fn serve(serving: Serving<'_>, ready: impl FnOnce()) -> io::Result<()> {
     let listener = crate::admin::socket::bind(serving.data)?;

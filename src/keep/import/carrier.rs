@@ -9,8 +9,8 @@ use std::fmt;
 use std::path::Path;
 use std::sync::Arc;
 
-/// Messages that wait for their verdict: half of what one commit takes, so that one is packed while another is written.
-const WAITING: usize = 32;
+/// Messages that wait for their verdict: what two commits take, so that one is packed while the other is written.
+const WAITING: usize = 128;
 /// Octets that are gathered before they are passed on.
 const PIECE: usize = 64 << 10;
 

@@ -164,8 +164,7 @@ fn a_folder_is_searched_for_mail_and_the_rest_left_alone() {
 #[test]
 fn a_full_account_stops_the_import_and_says_where() {
     let mut world = World::new("quota", Limits { bytes: None, messages: Some(3) });
-    let mbox: String = (0..100).map(|number| format!("From a\nA: {number}\n\ntext\n\n")).collect();
-    let path = world.file("a.mbox", mbox.as_bytes());
+    let path = world.file("a.mbox", "From a\nA: 1\n\ntext\n\n".repeat(100).as_bytes());
     let summary = world.import(&[path], None);
     let (place, why) = summary.stopped.unwrap();
     assert_eq!((summary.imported, place.message, why.contains("quota")), (3, Some(4), true));
@@ -180,7 +179,7 @@ fn a_large_message_is_staged_and_comes_back_whole() {
     let mut state = 1_u64;
     while text.len() < 9_000_000 {
         state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        text.push_str(&format!("{state:x}"));
+        text.push_str(&state.to_string());
         text.push_str(line);
     }
     let path = world.file("a.eml", text.as_bytes());
@@ -218,8 +217,7 @@ fn three_thousand_real_mails_come_back_octet_for_octet() {
         let mail: Vec<u8> = lines.flat_map(|line| {
             let quoted = line.starts_with(b">") && line.trim_ascii_start().iter().skip_while(|octet| **octet == b'>').take(5).eq(b"From ");
             let line = if quoted { line.get(1..).unwrap() } else { line };
-            let line = line.strip_suffix(b"\n").map_or(line.to_vec(), |line| [line, b"\r\n"].concat());
-            line
+            line.strip_suffix(b"\n").map_or(line.to_vec(), |line| [line, b"\r\n"].concat())
         }).collect();
         expected.push(mail);
     }
