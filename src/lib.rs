@@ -16,7 +16,10 @@
 //! Three laws: no snapshot lives across an `.await`; reads are borrowed, writes are values; commit, ring, answer, in
 //! that order.
 
+pub mod admin;
+pub mod keep;
 pub mod mail;
+pub mod net;
 pub mod session;
 pub mod store;
 pub mod wire;

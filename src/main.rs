@@ -1,1 +1,15 @@
-fn main() {}
+//! Pillarbox, the program: reads its arguments and wires the rooms together, nothing else.
+
+mod cli;
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    match cli::parse(lexopt::Parser::from_env()) {
+        Ok(wish) => cli::run(wish),
+        Err(error) => {
+            eprintln!("pillarbox: {error}\nTry `pillarbox --help`.");
+            ExitCode::from(2)
+        }
+    }
+}

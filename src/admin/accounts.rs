@@ -1,0 +1,187 @@
+//! Doing what an owner asks for. Everything here may wait for a disk or for argon2: call it where that is no harm.
+
+use super::action::{Checked, Failure, Limit, Listed, MailboxLine, Quota, Reply, Request, Secret, Shown, Status};
+use super::address::{Address, BadAddress};
+use super::password::{self, Strength};
+use crate::mail::{AccountId, Stamp};
+use crate::store::{Account, Fault, Limits, NewAccount, Snapshot, Store, StoreError, Write};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+/// Octets of a password: what a client can send at log-in, and more than anybody types.
+const PASSWORD: usize = 512;
+
+/// Does what is asked for. `strength`: of the hashes of new passwords.
+#[must_use]
+pub fn perform(store: &Store, strength: Strength, request: Request) -> Reply {
+    let done = match request {
+        Request::AddAccount { address, password, quota } => add(store, strength, &address, password, quota),
+        Request::ListAccounts => list(store).map(Reply::Accounts),
+        Request::ShowAccount { address } => show(store, &address).map(Reply::Account),
+        Request::SetPassword { address, password } => set_password(store, strength, &address, password),
+        Request::SetQuota { address, quota } => set_quota(store, &address, quota),
+        Request::RemoveAccount { address } => remove(store, &address),
+        Request::Check { mend } => check(store, mend).map(Reply::Checked),
+        Request::Status => status(store).map(Reply::Status),
+        Request::Import { .. } => Err(Failure::Refused("an import is more than one exchange".to_owned())),
+    };
+    done.unwrap_or_else(Reply::Failed)
+}
+
+fn add(
+    store: &Store,
+    strength: Strength,
+    address: &str,
+    password: Option<Secret>,
+    quota: Quota,
+) -> Result<Reply, Failure> {
+    let address = Address::parse(address)?;
+    // Asked first, since hashing takes its time; the store asks again.
+    if store.snapshot()?.account_of(address.as_str())?.is_some() {
+        return Err(Failure::Refused(format!("there is an account {address} already")));
+    }
+    let (credentials, made) = new_password(strength, password)?;
+    let limits = quota.of(Limits::default());
+    let new = NewAccount { address: address.clone().into(), credentials, limits, now: now() };
+    store.write_blocking(Write::AddAccount(new))?;
+    Ok(Reply::Password { address: address.into(), made })
+}
+
+fn list(store: &Store) -> Result<Vec<Listed>, Failure> {
+    let snapshot = store.snapshot()?;
+    let mut accounts = Vec::new();
+    for (id, account) in snapshot.accounts()? {
+        accounts.push(listed(&snapshot, id, account)?);
+    }
+    accounts.sort_by(|a, b| a.address.cmp(&b.address));
+    Ok(accounts)
+}
+
+fn show(store: &Store, address: &str) -> Result<Shown, Failure> {
+    let snapshot = store.snapshot()?;
+    let (id, account) = find(&snapshot, address)?;
+    let mailboxes = snapshot.mailboxes(id)?.into_iter().map(|(_, mailbox)| MailboxLine {
+        name: mailbox.name,
+        messages: mailbox.messages,
+        unseen: mailbox.unseen,
+        bytes: mailbox.bytes,
+    });
+    let mailboxes = mailboxes.collect();
+    Ok(Shown { created: Stamp::utc(account.created), account: listed(&snapshot, id, account)?, mailboxes })
+}
+
+fn set_password(store: &Store, strength: Strength, address: &str, password: Option<Secret>) -> Result<Reply, Failure> {
+    let (account, Account { address, .. }) = find(&store.snapshot()?, address)?;
+    let (credentials, made) = new_password(strength, password)?;
+    store.write_blocking(Write::SetCredentials { account, credentials })?;
+    Ok(Reply::Password { address, made })
+}
+
+fn set_quota(store: &Store, address: &str, quota: Quota) -> Result<Reply, Failure> {
+    let (account, record) = find(&store.snapshot()?, address)?;
+    store.write_blocking(Write::SetLimits { account, limits: quota.of(record.limits) })?;
+    Ok(Reply::Done)
+}
+
+fn remove(store: &Store, address: &str) -> Result<Reply, Failure> {
+    let (account, _) = find(&store.snapshot()?, address)?;
+    store.write_blocking(Write::RemoveAccount(account))?;
+    Ok(Reply::Done)
+}
+
+fn check(store: &Store, mend: bool) -> Result<Checked, Failure> {
+    let report = store.check()?;
+    let mended = if mend { store.mend(&report)? } else { 0 };
+    Ok(Checked {
+        messages: report.messages,
+        bytes: report.bytes,
+        mendable: report.findings.iter().filter(|finding| finding.mend.is_some()).count(),
+        findings: report.findings.into_iter().map(|finding| finding.what).collect(),
+        mended,
+    })
+}
+
+fn status(store: &Store) -> Result<Status, Failure> {
+    let snapshot = store.snapshot()?;
+    let accounts = snapshot.accounts()?;
+    let (mut messages, mut bytes) = (0, 0);
+    for (id, _) in &accounts {
+        let usage = snapshot.usage(*id)?;
+        messages += usage.messages;
+        bytes += usage.bytes;
+    }
+    let file = store.path().and_then(|path| path.metadata().ok()).map_or(0, |file| file.len());
+    let version = env!("CARGO_PKG_VERSION").to_owned();
+    Ok(Status { version, accounts: accounts.len() as u64, messages, bytes, file })
+}
+
+/// The account of an address.
+pub(super) fn find(snapshot: &Snapshot, address: &str) -> Result<(AccountId, Account), Failure> {
+    let address = address.to_lowercase();
+    let id = snapshot.account_of(&address)?;
+    let account = id.map(|id| snapshot.account(id)).transpose()?.flatten();
+    id.zip(account).ok_or_else(|| Failure::Refused(format!("there is no account {address}")))
+}
+
+fn listed(snapshot: &Snapshot, id: AccountId, account: Account) -> Result<Listed, Fault> {
+    let usage = snapshot.usage(id)?;
+    Ok(Listed {
+        address: account.address,
+        bytes: usage.bytes,
+        messages: usage.messages,
+        bytes_limit: account.limits.bytes,
+        messages_limit: account.limits.messages,
+    })
+}
+
+fn new_password(
+    strength: Strength,
+    given: Option<Secret>,
+) -> Result<(crate::store::Credentials, Option<Secret>), Failure> {
+    let (password, made) = match given {
+        Some(Secret(password)) => (password, false),
+        None => (password::readable()?, true),
+    };
+    // NUL ends a SASL PLAIN message's field (RFC 4616 §2); a line end would never come through a prompt.
+    if password.is_empty() || password.len() > PASSWORD || password.contains(['\0', '\r', '\n']) {
+        return Err(Failure::Refused("a password is 1 to 512 octets long, on one line".to_owned()));
+    }
+    let credentials = password::credentials(password.as_bytes(), strength)?;
+    Ok((credentials, made.then_some(Secret(password))))
+}
+
+fn now() -> i64 {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(now.as_secs()).unwrap_or(i64::MAX)
+}
+
+impl Quota {
+    fn of(self, limits: Limits) -> Limits {
+        let of = |change: Option<Limit>, now: Option<u64>| match change {
+            None => now,
+            Some(Limit::Lifted) => None,
+            Some(Limit::Of(limit)) => Some(limit),
+        };
+        Limits { bytes: of(self.bytes, limits.bytes), messages: of(self.messages, limits.messages) }
+    }
+}
+
+impl From<BadAddress> for Failure {
+    fn from(bad: BadAddress) -> Self {
+        Failure::Refused(bad.to_string())
+    }
+}
+
+impl From<Fault> for Failure {
+    fn from(fault: Fault) -> Self {
+        Failure::Fault(fault.to_string())
+    }
+}
+
+impl From<StoreError> for Failure {
+    fn from(error: StoreError) -> Self {
+        match error {
+            StoreError::Refused(refusal) => Failure::Refused(refusal.to_string()),
+            StoreError::Fault(fault) => fault.into(),
+        }
+    }
+}

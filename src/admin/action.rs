@@ -1,0 +1,164 @@
+//! What can be asked of a Pillarbox by its owner, and what it answers: the same through the socket and without it.
+
+use crate::mail::Stamp;
+use serde::{Deserialize, Serialize};
+use std::fmt;
+
+/// A wish.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[expect(missing_docs, reason = "the fields are what their names and types say")]
+pub enum Request {
+    /// A new account; without a password it gets a random one.
+    AddAccount { address: String, password: Option<Secret>, quota: Quota },
+    /// All accounts.
+    ListAccounts,
+    /// One account with its mailboxes.
+    ShowAccount { address: String },
+    /// Another password; a random one if none is given.
+    SetPassword { address: String, password: Option<Secret> },
+    /// Other limits.
+    SetQuota { address: String, quota: Quota },
+    /// The account with all its mail.
+    RemoveAccount { address: String },
+    /// Every invariant of the store.
+    Check { mend: bool },
+    /// How it is doing.
+    Status,
+    /// Mail for a mailbox, which is made if there is none: after the answer, [`super::uploads::Frame`]s follow.
+    Import { address: String, mailbox: String },
+}
+
+/// An answer.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[expect(missing_docs, reason = "the fields are what their names and types say")]
+pub enum Reply {
+    /// Done.
+    Done,
+    /// The password is set; it is told if it was made here.
+    Password { address: String, made: Option<Secret> },
+    /// The accounts.
+    Accounts(Vec<Listed>),
+    /// An account.
+    Account(Shown),
+    /// What the check found.
+    Checked(Checked),
+    /// How it is doing.
+    Status(Status),
+    /// Not done.
+    Failed(Failure),
+}
+
+/// A password on its way: no log shows it.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Secret(pub String);
+
+/// A limit that is set.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Limit {
+    /// There is none.
+    Lifted,
+    /// So many octets or messages.
+    Of(u64),
+}
+
+/// What to change of an account's limits; `None` leaves one as it is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Quota {
+    /// Octets.
+    pub bytes: Option<Limit>,
+    /// Messages.
+    pub messages: Option<Limit>,
+}
+
+/// An account in a list.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Listed {
+    /// `local@domain`
+    pub address: String,
+    /// Octets stored.
+    pub bytes: u64,
+    /// Messages stored.
+    pub messages: u64,
+    /// The limit of octets.
+    pub bytes_limit: Option<u64>,
+    /// The limit of messages.
+    pub messages_limit: Option<u64>,
+}
+
+/// An account by itself.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Shown {
+    /// What a list shows.
+    pub account: Listed,
+    /// When it was made.
+    pub created: Stamp,
+    /// Its mailboxes, by name.
+    pub mailboxes: Vec<MailboxLine>,
+}
+
+/// A mailbox in an account.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MailboxLine {
+    /// Its name.
+    pub name: String,
+    /// Messages.
+    pub messages: u64,
+    /// Messages without `\Seen`.
+    pub unseen: u64,
+    /// Octets.
+    pub bytes: u64,
+}
+
+/// What a check found.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Checked {
+    /// Messages looked at.
+    pub messages: u64,
+    /// Octets of content whose hash was verified.
+    pub bytes: u64,
+    /// What is not as it must be.
+    pub findings: Vec<String>,
+    /// How many of the findings could be put right by `check --mend`.
+    pub mendable: usize,
+    /// How many were.
+    pub mended: usize,
+}
+
+/// How it is doing.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Status {
+    /// The program's version.
+    pub version: String,
+    /// Accounts.
+    pub accounts: u64,
+    /// Messages of all accounts.
+    pub messages: u64,
+    /// Octets of all messages, as served.
+    pub bytes: u64,
+    /// Octets of the store's file.
+    pub file: u64,
+}
+
+/// Why something was not done.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Failure {
+    /// The wish cannot be granted; the text is for the owner.
+    Refused(String),
+    /// Our fault; the cause is in the log.
+    Fault(String),
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Secret")
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (Failure::Refused(text) | Failure::Fault(text)) = self;
+        text.fmt(f)
+    }
+}
+
+impl std::error::Error for Failure {}

@@ -1,0 +1,294 @@
+//! The gate: who may come in, how long a guess takes, and how many of them are weighed at once.
+
+use super::memory::Memory;
+use super::password::{self, Strength, random};
+use super::scram::{ITERATIONS, keys_of};
+use super::settings::Settings;
+use super::throttle::{Throttle, Who};
+use crate::mail::AccountId;
+use crate::store::{Account, Credentials, Fault, Store, Write};
+use crate::wire::sasl::ScramKeys;
+use smol::Timer;
+use smol::lock::Semaphore;
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+/// Octets of a password that are looked at. Nobody types more, and hashing it costs time.
+const PASSWORD: usize = 1_024;
+/// Log-ins that wait for argon2. On a small board each takes its turn after some 100 ms: the last one waits 7 s.
+const QUEUE: usize = 64;
+
+/// Verifies passwords.
+pub struct Gate {
+    store: Arc<Store>,
+    strength: Strength,
+    memory: Memory,
+    throttle: Throttle,
+    /// Argon2 runs at once: each fills its megabytes and a core.
+    turns: Semaphore,
+    waiting: AtomicUsize,
+    /// From it come the keys of users who do not exist.
+    secret: [u8; 32],
+}
+
+/// Somebody came in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Entered {
+    /// Whose account it is.
+    pub account: AccountId,
+    /// Its address.
+    pub address: String,
+}
+
+/// Nobody came in.
+#[derive(Clone, Debug)]
+pub enum Denied {
+    /// The user or the password is wrong; which of them is not told.
+    Wrong,
+    /// Too many wait already: try again later.
+    Busy,
+    /// Our fault.
+    Fault(Fault),
+}
+
+impl Gate {
+    /// A gate to the accounts of this store.
+    pub fn new(store: Arc<Store>, settings: &Settings) -> Result<Gate, Fault> {
+        // Each run takes 19 MiB: two are what a small board has.
+        let turns = std::thread::available_parallelism().map_or(1, |cores| cores.get().min(2));
+        Ok(Gate {
+            store,
+            strength: settings.password.strength(),
+            memory: Memory::new(settings.password.remembered())?,
+            throttle: Throttle::default(),
+            turns: Semaphore::new(turns),
+            waiting: AtomicUsize::new(0),
+            secret: random()?,
+        })
+    }
+
+    /// Lets in who knows the password of a user: `local@domain`, or what stands before the `@` where that is one
+    /// account only. Takes its time after failures, and then nobody else's.
+    pub async fn verify(&self, user: &[u8], password: &[u8], from: Option<IpAddr>) -> Result<Entered, Denied> {
+        let attempt = Attempt::begin(self, user, from);
+        // A remembered password does not wait for those who guess at the same user, but for its own source.
+        attempt.wait(attempt.source.as_ref()).await;
+        let password = password::prepare(password.get(..PASSWORD).unwrap_or(password)).into_owned();
+        let mut found = self.find(&attempt.name)?;
+        if !self.remembers(found.as_ref(), &password) {
+            attempt.wait(attempt.user.as_ref()).await;
+            found = self.weigh(&attempt.name, password).await?;
+        }
+        let Some((account, record)) = found else {
+            rest(attempt.fail()).await;
+            return Err(Denied::Wrong);
+        };
+        attempt.succeed();
+        Ok(Entered { account, address: record.address })
+    }
+
+    /// What a SCRAM exchange with this user needs. A user that does not exist has keys too, always the same ones.
+    pub fn scram_keys(&self, user: &[u8]) -> Result<(Option<(AccountId, String)>, ScramKeys), Fault> {
+        let name = name(user);
+        let found = self.find(&name)?;
+        let known = found.and_then(|(id, account)| Some(((id, account.address), keys_of(&account.credentials)?)));
+        Ok(match known {
+            Some((account, keys)) => (Some(account), keys),
+            None => (None, ScramKeys::fake(&name, &self.secret, ITERATIONS)),
+        })
+    }
+
+    /// Before a SCRAM proof is looked at: waits as long as earlier failures ask for.
+    pub async fn hold_back(&self, user: &[u8], from: Option<IpAddr>) {
+        let attempt = Attempt::begin(self, user, from);
+        attempt.wait(attempt.source.as_ref()).await;
+        attempt.wait(attempt.user.as_ref()).await;
+    }
+
+    /// A SCRAM proof was wrong: its answer is to wait this long.
+    #[must_use]
+    pub fn note_failure(&self, user: &[u8], from: Option<IpAddr>) -> Duration {
+        Attempt::begin(self, user, from).fail()
+    }
+
+    /// A SCRAM proof was right.
+    pub fn note_success(&self, user: &[u8], from: Option<IpAddr>) {
+        Attempt::begin(self, user, from).succeed();
+    }
+
+    /// What hashes of new passwords cost.
+    #[must_use]
+    pub fn strength(&self) -> Strength {
+        self.strength
+    }
+
+    /// The account of a log-in name.
+    fn find(&self, name: &str) -> Result<Option<(AccountId, Account)>, Fault> {
+        let snapshot = self.store.snapshot()?;
+        if name.contains('@') {
+            let Some(id) = snapshot.account_of(name)? else { return Ok(None) };
+            return Ok(snapshot.account(id)?.map(|account| (id, account)));
+        }
+        let mut named = snapshot
+            .accounts()?
+            .into_iter()
+            .filter(|(_, account)| account.address.rsplit_once('@').is_some_and(|(local, _)| local == name));
+        Ok(match (named.next(), named.next()) {
+            (Some(only), None) => Some(only),
+            _ => None,
+        })
+    }
+
+    fn remembers(&self, found: Option<&(AccountId, Account)>, password: &[u8]) -> bool {
+        found.is_some_and(|(id, account)| {
+            let trace = self.memory.trace(*id, &account.credentials.argon2, password);
+            self.memory.knows(trace, Instant::now())
+        })
+    }
+
+    /// Waits for its turn, then runs argon2: also for a user who does not exist, so that time does not tell.
+    async fn weigh(&self, name: &str, password: Vec<u8>) -> Result<Option<(AccountId, Account)>, Denied> {
+        let _turn = {
+            let _place = Place::take(&self.waiting)?;
+            self.turns.acquire().await
+        };
+        // While it waited, another connection may have brought the same password, or the owner a new one.
+        let found = self.find(name)?;
+        if self.remembers(found.as_ref(), &password) {
+            return Ok(found);
+        }
+        let strength = self.strength;
+        let Some((id, account)) = found.filter(|(_, account)| !account.credentials.argon2.is_empty()) else {
+            smol::unblock(move || password::hash(&password, strength)).await?;
+            return Ok(None);
+        };
+        let phc = account.credentials.argon2.clone();
+        let (password, rehashed) = smol::unblock(move || {
+            if !password::verify(&password, &phc) {
+                return Ok((None, None));
+            }
+            let again = password::needs_rehash(&phc, strength);
+            let rehashed = again.then(|| password::hash(&password, strength)).transpose()?;
+            Ok::<_, Fault>((Some(password), rehashed))
+        })
+        .await?;
+        let Some(password) = password else { return Ok(None) };
+        let mut phc = account.credentials.argon2.clone();
+        if let Some(rehashed) = rehashed
+            && self.replace(id, &account.credentials, &rehashed).await
+        {
+            phc = rehashed;
+        }
+        self.memory.keep(self.memory.trace(id, &phc, &password), Instant::now());
+        Ok(Some((id, account)))
+    }
+
+    /// Stores a hash of another strength; true when it is stored. What goes wrong here is no reason to deny anybody.
+    async fn replace(&self, account: AccountId, old: &Credentials, argon2: &str) -> bool {
+        // A password that was set meanwhile must not be undone.
+        let unchanged = self.store.snapshot().and_then(|snapshot| snapshot.account(account));
+        if !unchanged.is_ok_and(|now| now.is_some_and(|now| now.credentials == *old)) {
+            return false;
+        }
+        let credentials = Credentials { argon2: argon2.to_owned(), ..old.clone() };
+        match self.store.write(Write::SetCredentials { account, credentials }).await {
+            Ok(_) => true,
+            Err(error) => {
+                log::warn!("a password's new hash could not be stored: {error}");
+                false
+            }
+        }
+    }
+}
+
+impl std::fmt::Debug for Gate {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Gate").field("strength", &self.strength).finish_non_exhaustive()
+    }
+}
+
+impl From<Fault> for Denied {
+    fn from(fault: Fault) -> Self {
+        Denied::Fault(fault)
+    }
+}
+
+/// An attempt under way. Dropped with its connection, it counts as none.
+struct Attempt<'g> {
+    gate: &'g Gate,
+    name: String,
+    at_home: bool,
+    source: Option<(Who, Duration)>,
+    user: Option<(Who, Duration)>,
+}
+
+impl<'g> Attempt<'g> {
+    fn begin(gate: &'g Gate, user: &[u8], from: Option<IpAddr>) -> Attempt<'g> {
+        let name = name(user);
+        let at_home = from.is_none_or(|from| from.to_canonical().is_loopback());
+        let now = Instant::now();
+        let known = |who: Who| {
+            let delay = gate.throttle.begin(&who, at_home, now);
+            Some((who, delay))
+        };
+        let source = from.and_then(|from| known(Who::source(from)));
+        let user = known(Who::User(name.clone()));
+        Attempt { gate, name, at_home, source, user }
+    }
+
+    async fn wait(&self, whom: Option<&(Who, Duration)>) {
+        if let Some((_, delay)) = whom {
+            rest(*delay).await;
+        }
+    }
+
+    fn fail(&self) -> Duration {
+        let now = Instant::now();
+        self.known().map(|who| self.gate.throttle.failed(who, self.at_home, now)).max().unwrap_or_default()
+    }
+
+    fn succeed(&self) {
+        self.known().for_each(|who| self.gate.throttle.succeeded(who));
+    }
+
+    fn known(&self) -> impl Iterator<Item = &Who> {
+        [&self.source, &self.user].into_iter().flatten().map(|(who, _)| who)
+    }
+}
+
+impl Drop for Attempt<'_> {
+    fn drop(&mut self) {
+        if let Some((source, _)) = &self.source {
+            self.gate.throttle.end(source);
+        }
+    }
+}
+
+/// A place in the queue.
+struct Place<'q>(&'q AtomicUsize);
+
+impl<'q> Place<'q> {
+    fn take(queue: &'q AtomicUsize) -> Result<Place<'q>, Denied> {
+        let place = Place(queue);
+        if queue.fetch_add(1, Ordering::Relaxed) < QUEUE { Ok(place) } else { Err(Denied::Busy) }
+    }
+}
+
+impl Drop for Place<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// A log-in name as accounts are named. What is no UTF-8, or too long, is nobody's.
+fn name(user: &[u8]) -> String {
+    str::from_utf8(user.get(..320).unwrap_or(user)).map(|user| user.trim().to_lowercase()).unwrap_or_default()
+}
+
+async fn rest(delay: Duration) {
+    if !delay.is_zero() {
+        Timer::after(delay).await;
+    }
+}

@@ -1,0 +1,109 @@
+//! Remembering which passwords were verified, so that a phone that logs in all day pays for argon2 once.
+//!
+//! What is kept is an HMAC under a key that lives as long as the process: worth nothing outside of it. The stored hash
+//! goes into it, so that a new password forgets the old one by itself.
+
+use super::password::random;
+use crate::mail::AccountId;
+use crate::store::Fault;
+use ring::hmac;
+use std::collections::HashMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+/// Passwords remembered: several clients with app passwords for a few hundred people. 60 octets each.
+const ROOM: usize = 4_096;
+
+pub(super) struct Memory {
+    key: hmac::Key,
+    lasts: Duration,
+    until: Mutex<HashMap<Trace, Instant>>,
+}
+
+/// What is remembered of a verified password.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub(super) struct Trace([u8; 32]);
+
+impl Memory {
+    pub(super) fn new(lasts: Duration) -> Result<Memory, Fault> {
+        let key = hmac::Key::new(hmac::HMAC_SHA256, &random::<32>()?);
+        Ok(Memory { key, lasts, until: Mutex::default() })
+    }
+
+    pub(super) fn trace(&self, account: AccountId, phc: &str, password: &[u8]) -> Trace {
+        let mut context = hmac::Context::with_key(&self.key);
+        context.update(&account.0.to_be_bytes());
+        context.update(&(phc.len() as u64).to_be_bytes());
+        context.update(phc.as_bytes());
+        context.update(password);
+        let mut trace = [0; 32];
+        trace.iter_mut().zip(context.sign().as_ref()).for_each(|(to, from)| *to = *from);
+        Trace(trace)
+    }
+
+    pub(super) fn knows(&self, trace: Trace, now: Instant) -> bool {
+        self.lock().get(&trace).is_some_and(|until| now < *until)
+    }
+
+    pub(super) fn keep(&self, trace: Trace, now: Instant) {
+        if self.lasts.is_zero() {
+            return;
+        }
+        let mut traces = self.lock();
+        if traces.len() >= ROOM {
+            traces.retain(|_, until| now < *until);
+        }
+        if traces.len() >= ROOM
+            && let Some(oldest) = traces.iter().min_by_key(|(_, until)| **until).map(|(trace, _)| *trace)
+        {
+            traces.remove(&oldest);
+        }
+        traces.insert(trace, now + self.lasts);
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<Trace, Instant>> {
+        self.until.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "a test may fall over")]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_trace_is_of_one_account_one_hash_and_one_password() {
+        let memory = Memory::new(Duration::from_mins(1)).unwrap();
+        let now = Instant::now();
+        memory.keep(memory.trace(AccountId(1), "hash", b"password"), now);
+        assert!(memory.knows(memory.trace(AccountId(1), "hash", b"password"), now));
+        for (account, phc, password) in
+            [(2, "hash", "password"), (1, "hasi", "password"), (1, "hash", "passwore"), (1, "hashp", "assword")]
+        {
+            assert!(!memory.knows(memory.trace(AccountId(account), phc, password.as_bytes()), now));
+        }
+    }
+
+    #[test]
+    fn it_is_forgotten_when_its_time_is_over_and_never_kept_when_there_is_none() {
+        let memory = Memory::new(Duration::from_mins(1)).unwrap();
+        let now = Instant::now();
+        let trace = memory.trace(AccountId(1), "hash", b"password");
+        memory.keep(trace, now);
+        assert!(!memory.knows(trace, now + Duration::from_mins(1)));
+        let forgetful = Memory::new(Duration::ZERO).unwrap();
+        forgetful.keep(trace, now);
+        assert!(!forgetful.knows(trace, now));
+    }
+
+    #[test]
+    fn the_oldest_makes_room() {
+        let memory = Memory::new(Duration::from_mins(1)).unwrap();
+        let now = Instant::now();
+        for number in 0..=u32::try_from(ROOM).unwrap() {
+            memory.keep(memory.trace(AccountId(number), "", b""), now + Duration::from_millis(u64::from(number)));
+        }
+        assert_eq!(memory.lock().len(), ROOM);
+        assert!(!memory.knows(memory.trace(AccountId(0), "", b""), now));
+    }
+}

@@ -1,0 +1,29 @@
+//! What an owner can do: accounts, quotas, settings, status. One set of actions, whoever asks for them.
+//!
+//! Read first: `action` (what can be asked), `accounts` (how it is done), `gate` (who may come in), `socket` and `door`
+//! (how a command reaches a running server).
+
+mod accounts;
+mod action;
+mod address;
+mod door;
+mod gate;
+mod memory;
+mod password;
+mod scram;
+mod settings;
+pub mod socket;
+mod throttle;
+mod uploads;
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, clippy::panic, reason = "a test may fall over")]
+mod tests;
+
+pub use accounts::perform;
+pub use action::{Checked, Failure, Limit, Listed, MailboxLine, Quota, Reply, Request, Secret, Shown, Status};
+pub use address::{Address, BadAddress};
+pub use door::{Door, DoorError};
+pub use gate::{Denied, Entered, Gate};
+pub use password::{Strength, credentials, readable};
+pub use settings::{Settings, SettingsError};

@@ -1,0 +1,240 @@
+//! The settings file, `DIR/pillarbox.toml`. It may be absent, and every setting in it too.
+
+use super::password::Strength;
+use serde::Deserialize;
+use std::fmt;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+/// All settings.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Settings {
+    /// `[password]`
+    pub password: Passwords,
+    /// `[store]`
+    pub store: StoreSettings,
+    /// `[server]`
+    pub server: ServerSettings,
+    /// `[tls]`
+    pub tls: TlsSettings,
+}
+
+/// `[password]`: what verifying one costs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Passwords {
+    /// KiB of memory that argon2id fills for one password. Default: 19456 (19 MiB).
+    pub memory_kib: u32,
+    /// How often it passes over that memory. Default: 2.
+    pub passes: u32,
+    /// Lanes of argon2id. Default: 1.
+    pub lanes: u32,
+    /// For so many minutes a verified password is remembered in memory, as a keyed hash; 0 never. Default: 10.
+    pub remember_minutes: u32,
+}
+
+/// `[store]`: the mail on disk.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
+pub struct StoreSettings {
+    /// MiB of the store's cache; the process needs this and about 8 MiB. Default: 32, or 12 where the machine has no
+    /// more than 600 MB of memory.
+    pub cache_mib: Option<u32>,
+}
+
+/// `[server]`: who we are.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
+pub struct ServerSettings {
+    /// The host name in the greeting and in the certificate. Default: the machine's host name.
+    pub name: Option<String>,
+}
+
+/// `[tls]`: the owner's own certificate.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
+pub struct TlsSettings {
+    /// A PEM file with the certificate and its chain; read anew when it changes. Relative to the data folder.
+    /// Default: a certificate of our own making.
+    pub certificate: Option<PathBuf>,
+    /// The PEM file with its private key. Default: a key of our own making.
+    pub key: Option<PathBuf>,
+}
+
+/// The settings cannot be used; the text is for the owner.
+#[derive(Debug)]
+pub struct SettingsError {
+    path: PathBuf,
+    why: String,
+}
+
+/// The name of the file in the data folder.
+const FILE: &str = "pillarbox.toml";
+
+impl Settings {
+    /// Reads the settings of a data folder.
+    pub fn read(folder: &Path) -> Result<Settings, SettingsError> {
+        let path = folder.join(FILE);
+        let text = match std::fs::read_to_string(&path) {
+            Ok(text) => text,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Settings::default()),
+            Err(error) => return Err(SettingsError { path, why: error.to_string() }),
+        };
+        let mut settings = Settings::parse(&text).map_err(|why| SettingsError { path, why })?;
+        for file in [&mut settings.tls.certificate, &mut settings.tls.key].into_iter().flatten() {
+            *file = folder.join(&file);
+        }
+        Ok(settings)
+    }
+
+    fn parse(text: &str) -> Result<Settings, String> {
+        let settings: Settings = toml::from_str(text).map_err(|error| error.to_string())?;
+        let Passwords { memory_kib, passes, lanes, remember_minutes } = settings.password;
+        within("password.lanes", lanes, 1, 64)?;
+        // RFC 9106 §3.1: at least 8 KiB for each lane.
+        within("password.memory-kib", memory_kib, 8 * lanes, 1 << 20)?;
+        within("password.passes", passes, 1, 1_000)?;
+        within("password.remember-minutes", remember_minutes, 0, 24 * 60)?;
+        if let Some(cache) = settings.store.cache_mib {
+            within("store.cache-mib", cache, 1, 1 << 16)?;
+        }
+        if settings.tls.certificate.is_some() != settings.tls.key.is_some() {
+            return Err("tls.certificate and tls.key come together".to_owned());
+        }
+        if let Some(name) = &settings.server.name
+            && !is_host_name(name)
+        {
+            return Err(format!("server.name: {name:?} is no host name"));
+        }
+        Ok(settings)
+    }
+
+    /// Octets of the store's cache.
+    #[must_use]
+    pub fn cache(&self) -> usize {
+        let mib = self.store.cache_mib.unwrap_or_else(|| match memory_total() {
+            Some(total) if total <= 600_000_000 => 12,
+            _ => 32,
+        });
+        usize::try_from(mib).unwrap_or(32) << 20
+    }
+
+    /// The host name: as set, or the machine's, or one that always works in a home.
+    #[must_use]
+    pub fn name(&self) -> String {
+        self.server.name.clone().unwrap_or_else(|| named(&rustix::system::uname().nodename().to_string_lossy()))
+    }
+}
+
+impl Passwords {
+    /// What a new hash costs.
+    #[must_use]
+    pub fn strength(self) -> Strength {
+        Strength { memory_kib: self.memory_kib, passes: self.passes, lanes: self.lanes }
+    }
+
+    /// How long a verified password is remembered.
+    #[must_use]
+    pub fn remembered(self) -> Duration {
+        Duration::from_secs(u64::from(self.remember_minutes) * 60)
+    }
+}
+
+impl Default for Passwords {
+    fn default() -> Self {
+        Passwords { memory_kib: 19_456, passes: 2, lanes: 1, remember_minutes: 10 }
+    }
+}
+
+impl fmt::Display for SettingsError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.path.display(), self.why.trim_end())
+    }
+}
+
+impl std::error::Error for SettingsError {}
+
+fn within(what: &str, value: u32, low: u32, high: u32) -> Result<(), String> {
+    if (low..=high).contains(&value) {
+        Ok(())
+    } else {
+        Err(format!("{what} = {value}: it must be from {low} to {high}"))
+    }
+}
+
+/// A machine's name as a host name that a certificate can carry.
+fn named(machine: &str) -> String {
+    let name = machine.to_ascii_lowercase();
+    match name.split('.').next() {
+        _ if !is_host_name(&name) => "pillarbox.local".to_owned(),
+        Some("localhost") => "pillarbox.local".to_owned(),
+        _ if name.contains('.') => name,
+        // Where nobody gave a domain, mDNS answers to this one.
+        _ => format!("{name}.local"),
+    }
+}
+
+/// Letters, digits and hyphens between dots (RFC 1123 §2.1).
+fn is_host_name(name: &str) -> bool {
+    let label = |label: &str| {
+        (1..=63).contains(&label.len())
+            && label.bytes().all(|octet| octet.is_ascii_alphanumeric() || octet == b'-')
+            && !label.starts_with('-')
+            && !label.ends_with('-')
+    };
+    name.len() <= 253 && name.split('.').all(label)
+}
+
+/// Octets of memory that the machine has.
+fn memory_total() -> Option<u64> {
+    let text = std::fs::read_to_string("/proc/meminfo").ok()?;
+    let line = text.lines().find_map(|line| line.strip_prefix("MemTotal:"))?;
+    let kib: u64 = line.trim().trim_end_matches("kB").trim().parse().ok()?;
+    Some(kib * 1024)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_empty_file_gives_the_defaults() {
+        assert_eq!(Settings::parse(""), Ok(Settings::default()));
+    }
+
+    #[test]
+    fn each_setting_is_read() {
+        let text = "[password]\nmemory-kib = 8192\npasses = 3\nremember-minutes = 1\n[store]\ncache-mib = 64\n\
+                    [server]\nname = 'mail.example.org'\n[tls]\ncertificate = 'c.pem'\nkey = 'k.pem'\n";
+        let settings = Settings::parse(text).unwrap_or_default();
+        assert_eq!(settings.password.strength(), Strength { memory_kib: 8192, passes: 3, lanes: 1 });
+        assert_eq!(settings.cache(), 64 << 20);
+        assert_eq!(settings.name(), "mail.example.org");
+        assert_eq!(settings.tls.key, Some(PathBuf::from("k.pem")));
+    }
+
+    #[test]
+    fn an_unknown_key_is_named() {
+        let error = Settings::parse("[password]\nmemroy-kib = 1\n").err().unwrap_or_default();
+        assert!(error.contains("memroy-kib"), "{error}");
+    }
+
+    #[test]
+    fn what_cannot_work_is_refused() {
+        for bad in ["[password]\nmemory-kib = 7", "[password]\nlanes = 0", "[tls]\nkey = 'k'", "[server]\nname = 'a b'"]
+        {
+            assert!(Settings::parse(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_machine_without_a_domain_is_found_by_mdns() {
+        assert_eq!(named("Mailbox"), "mailbox.local");
+        assert_eq!(named("mail.example.org"), "mail.example.org");
+        for nameless in ["localhost", "localhost.localdomain", "(none)", ""] {
+            assert_eq!(named(nameless), "pillarbox.local");
+        }
+    }
+}

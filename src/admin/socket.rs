@@ -1,0 +1,178 @@
+//! The admin socket, `DIR/admin.sock`: one line of JSON asks, one line of JSON answers, as often as the owner likes.
+//!
+//! Who can open the file may do everything: it is readable by its owner only, and that is all the permission there is.
+
+use super::accounts::{find, perform};
+use super::action::{Failure, Reply, Request};
+use super::gate::Gate;
+use super::uploads::{Answer, Frame, PIECE};
+use crate::keep::{Uploads, open_mailbox};
+use crate::store::Store;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use smol::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
+use smol::net::unix::{UnixListener, UnixStream};
+use std::fs::{File, Permissions};
+use std::io;
+use std::os::fd::AsRawFd;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// Octets of a line: a request is an address and a password at most.
+const LINE: u64 = 64 << 10;
+/// Verdicts that are out at a time: what two commits take.
+const WAITING: usize = 128;
+/// The socket's name in the data folder.
+const FILE: &str = "admin.sock";
+
+/// Binds the socket in a data folder. One that nobody answers any more is replaced.
+pub fn bind(folder: &Path) -> io::Result<UnixListener> {
+    let (_open, folder) = short(folder)?;
+    let path = folder.join(FILE);
+    if std::os::unix::net::UnixStream::connect(&path).is_ok() {
+        return Err(io::Error::new(io::ErrorKind::AddrInUse, "another server answers on the admin socket"));
+    }
+    // Made under another name, so that there is no moment in which others could open it.
+    let new = folder.join("admin.sock.new");
+    match std::fs::remove_file(&new) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+        _ => {}
+    }
+    let listener = UnixListener::bind(&new)?;
+    std::fs::set_permissions(&new, Permissions::from_mode(0o600))?;
+    std::fs::rename(&new, &path)?;
+    Ok(listener)
+}
+
+/// Removes the socket when its server ends.
+pub fn unbind(folder: &Path) {
+    // One that is left behind is replaced at the next start.
+    let _ = std::fs::remove_file(folder.join(FILE));
+}
+
+/// Connects to the server of a data folder.
+pub(super) fn connect(folder: &Path) -> io::Result<std::os::unix::net::UnixStream> {
+    let (_open, folder) = short(folder)?;
+    std::os::unix::net::UnixStream::connect(folder.join(FILE))
+}
+
+/// Answers all that comes on one connection.
+pub async fn answer(stream: UnixStream, store: Arc<Store>, gate: Arc<Gate>) {
+    let mut wire = Wire { input: BufReader::with_capacity(32 << 10, stream.clone()), output: stream };
+    if let Err(error) = converse(&mut wire, &store, &gate).await {
+        log::debug!("admin socket: {error}");
+    }
+}
+
+async fn converse(wire: &mut Wire, store: &Arc<Store>, gate: &Gate) -> io::Result<()> {
+    while let Some(request) = wire.hear().await? {
+        match request {
+            Request::Import { address, mailbox } => import(wire, store, address, mailbox).await?,
+            request => {
+                let (store, strength) = (Arc::clone(store), gate.strength());
+                let reply = smol::unblock(move || perform(&store, strength, request)).await;
+                if let Reply::Failed(Failure::Fault(fault)) = &reply {
+                    log::error!("admin socket: {fault}");
+                }
+                wire.say(&reply).await?;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Takes messages until the client is done. Verdicts go out while messages come in.
+async fn import(wire: &mut Wire, store: &Arc<Store>, address: String, mailbox: String) -> io::Result<()> {
+    let opened = smol::unblock({
+        let store = Arc::clone(store);
+        move || {
+            let (account, _) = find(&store.snapshot()?, &address)?;
+            Ok::<_, Failure>(open_mailbox(&store, account, &mailbox)?)
+        }
+    });
+    let mailbox = match opened.await {
+        Ok(mailbox) => mailbox,
+        Err(failure) => return wire.say(&Reply::Failed(failure)).await,
+    };
+    wire.say(&Reply::Done).await?;
+    let mut uploads = Uploads::new(Arc::clone(store), mailbox);
+    let mut octets = Vec::new();
+    loop {
+        // Octets have come, or the oldest message has its verdict: neither loses anything if the other is first.
+        let verdict = if uploads.waiting() >= WAITING {
+            uploads.verdict(true).await
+        } else if let Some(verdict) = uploads.verdict(false).await {
+            Some(verdict)
+        } else if uploads.waiting() > 0 {
+            smol::future::or(async { wire.input.fill_buf().await.map(|_| None) }, async {
+                Ok(uploads.verdict(true).await)
+            })
+            .await?
+        } else {
+            None
+        };
+        if let Some(verdict) = verdict {
+            wire.say(&Answer::Verdict(verdict)).await?;
+            continue;
+        }
+        match wire.hear().await? {
+            Some(Frame::Piece(length)) if length <= PIECE => {
+                octets.resize(usize::try_from(length).unwrap_or_default(), 0);
+                wire.input.read_exact(&mut octets).await?;
+                uploads.push(&octets).await;
+            }
+            Some(Frame::Piece(_)) => return Err(io::Error::new(io::ErrorKind::InvalidData, "a piece is too long")),
+            Some(Frame::End(meta)) => uploads.end(meta).await,
+            Some(Frame::GiveUp) => uploads.give_up(),
+            Some(Frame::Done) => break,
+            None => return Ok(()),
+        }
+    }
+    while let Some(verdict) = uploads.verdict(true).await {
+        wire.say(&Answer::Verdict(verdict)).await?;
+    }
+    wire.say(&Answer::Done).await
+}
+
+/// Lines of JSON.
+struct Wire {
+    input: BufReader<UnixStream>,
+    output: UnixStream,
+}
+
+impl Wire {
+    /// What is said next; `None` where the client hangs up.
+    async fn hear<T: DeserializeOwned>(&mut self) -> io::Result<Option<T>> {
+        let mut line = Vec::new();
+        (&mut self.input).take(LINE).read_until(b'\n', &mut line).await?;
+        if line.is_empty() {
+            return Ok(None);
+        }
+        match serde_json::from_slice(&line) {
+            Ok(said) => Ok(Some(said)),
+            Err(error) => {
+                // Not the line itself: it may hold a password.
+                self.say(&Reply::Failed(Failure::Refused("this is no request".to_owned()))).await?;
+                Err(io::Error::new(io::ErrorKind::InvalidData, format!("no request ({:?})", error.classify())))
+            }
+        }
+    }
+
+    async fn say<T: Serialize>(&mut self, what: &T) -> io::Result<()> {
+        let mut line = serde_json::to_vec(what)?;
+        line.push(b'\n');
+        self.output.write_all(&line).await
+    }
+}
+
+/// The same folder by a short name, since a socket's path has room for a hundred octets only.
+fn short(folder: &Path) -> io::Result<(File, PathBuf)> {
+    let open = File::open(folder)?;
+    let path = if folder.as_os_str().len() > 80 {
+        PathBuf::from(format!("/proc/self/fd/{}", open.as_raw_fd()))
+    } else {
+        folder.to_owned()
+    };
+    Ok((open, path))
+}

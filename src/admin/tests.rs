@@ -1,0 +1,305 @@
+//! The gate, the actions and the socket, on a store on disk.
+
+use super::*;
+use crate::keep::{Event, plan, run};
+use crate::store::{Options, Outcome, Store, Write};
+use std::net::IpAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// A folder with a store, that goes when the test ends.
+struct World {
+    folder: PathBuf,
+    store: Arc<Store>,
+}
+
+const ELSEWHERE: Option<IpAddr> = Some(IpAddr::V4(std::net::Ipv4Addr::new(192, 0, 2, 7)));
+const PASSWORD: &[u8] = b"open sesame";
+
+impl World {
+    fn new(name: &str) -> World {
+        let folder = std::env::temp_dir().join(format!("pillarbox-admin-{name}-{}", std::process::id()));
+        let _ = std::fs::remove_dir_all(&folder);
+        let store = Arc::new(Store::open(&folder, Options::default()).unwrap());
+        World { folder, store }
+    }
+
+    fn with_accounts(name: &str) -> World {
+        let world = World::new(name);
+        for address in ["a@b.example", "a@c.example", "only@b.example"] {
+            let password = Some(Secret("open sesame".to_owned()));
+            let add = Request::AddAccount { address: address.to_owned(), password, quota: Quota::default() };
+            assert!(matches!(
+                perform(&world.store, cheap().password.strength(), add),
+                Reply::Password { made: None, .. }
+            ));
+        }
+        world
+    }
+
+    fn gate(&self, settings: &Settings) -> Gate {
+        Gate::new(Arc::clone(&self.store), settings).unwrap()
+    }
+
+    fn argon2(&self, address: &str) -> String {
+        let snapshot = self.store.snapshot().unwrap();
+        let id = snapshot.account_of(address).unwrap().unwrap();
+        snapshot.account(id).unwrap().unwrap().credentials.argon2
+    }
+}
+
+impl Drop for World {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.folder);
+    }
+}
+
+fn cheap() -> Settings {
+    let mut settings = Settings::default();
+    settings.password.memory_kib = 64;
+    settings.password.passes = 1;
+    settings
+}
+
+/// Settings under which each argon2 run is felt.
+fn dear() -> Settings {
+    let mut settings = cheap();
+    settings.password.memory_kib = 64 << 10;
+    settings.password.passes = 4;
+    settings
+}
+
+fn enters(gate: &Gate, user: &str, password: &[u8]) -> Option<String> {
+    match smol::block_on(gate.verify(user.as_bytes(), password, None)) {
+        Ok(entered) => Some(entered.address),
+        Err(Denied::Wrong) => None,
+        Err(other) => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn users_come_in_by_address_in_any_case_or_by_a_local_part_that_is_theirs_alone() {
+    let world = World::with_accounts("users");
+    let gate = world.gate(&cheap());
+    assert_eq!(enters(&gate, "A@B.Example", PASSWORD).as_deref(), Some("a@b.example"));
+    assert_eq!(enters(&gate, "Only", PASSWORD).as_deref(), Some("only@b.example"));
+    for (user, password) in
+        [("a", PASSWORD), ("x@b.example", PASSWORD), ("", PASSWORD), ("only", b"open sesame "), ("only", b"")]
+    {
+        assert_eq!(enters(&gate, user, password), None, "{user}");
+    }
+}
+
+#[test]
+fn only_the_first_log_in_pays_and_a_new_password_is_known_at_once() {
+    let world = World::with_accounts("memory");
+    let gate = world.gate(&dear());
+    let timed = |password: &[u8]| {
+        let began = Instant::now();
+        (enters(&gate, "only", password).is_some(), began.elapsed())
+    };
+    // The first one verifies a cheap hash and makes it a dear one.
+    let (entered, first) = timed(PASSWORD);
+    assert!(entered);
+    let (entered, second) = timed(PASSWORD);
+    assert!(entered && second * 4 < first, "{first:?}, then {second:?}");
+    let passwd =
+        Request::SetPassword { address: "only@b.example".to_owned(), password: Some(Secret("another".to_owned())) };
+    assert!(matches!(perform(&world.store, cheap().password.strength(), passwd), Reply::Password { .. }));
+    assert!(!timed(PASSWORD).0);
+    assert!(timed(b"another").0);
+}
+
+#[test]
+fn a_hash_of_other_strength_is_made_anew_at_log_in_and_scram_stays() {
+    let world = World::with_accounts("rehash");
+    let mut settings = cheap();
+    settings.password.passes = 2;
+    let gate = world.gate(&settings);
+    let keys = gate.scram_keys(b"only").unwrap().1;
+    assert!(world.argon2("only@b.example").contains("t=1"));
+    assert!(enters(&gate, "only", PASSWORD).is_some());
+    assert!(world.argon2("only@b.example").contains("t=2"));
+    assert!(enters(&gate, "only", PASSWORD).is_some());
+    assert!(gate.scram_keys(b"only").unwrap().1 == keys);
+}
+
+#[test]
+fn scram_shows_nobody_the_same_keys_each_time_and_somebody_their_own() {
+    let world = World::with_accounts("scram");
+    let gate = world.gate(&cheap());
+    let (account, keys) = gate.scram_keys(b"A@b.example").unwrap();
+    assert_eq!(account.map(|(_, address)| address).as_deref(), Some("a@b.example"));
+    assert!((4096..=10_000).contains(&keys.iterations.get()));
+    let (nobody, fake) = gate.scram_keys(b"nobody@b.example").unwrap();
+    assert_eq!(nobody, None);
+    assert!(fake == gate.scram_keys(b"Nobody@b.example").unwrap().1);
+    assert!(fake.salt != gate.scram_keys(b"nobody@c.example").unwrap().1.salt);
+    assert_eq!(fake.iterations, keys.iterations);
+}
+
+#[test]
+fn a_wrong_password_is_answered_late_and_one_that_is_remembered_does_not_wait_for_guesses_from_elsewhere() {
+    let world = World::with_accounts("late");
+    let gate = world.gate(&cheap());
+    assert!(enters(&gate, "only", PASSWORD).is_some());
+    let began = Instant::now();
+    let denied = smol::block_on(gate.verify(b"only@b.example", b"guess", ELSEWHERE));
+    assert!(matches!(denied, Err(Denied::Wrong)));
+    assert!(began.elapsed() >= Duration::from_millis(500));
+    let began = Instant::now();
+    assert!(enters(&gate, "only@b.example", PASSWORD).is_some());
+    assert!(began.elapsed() < Duration::from_millis(400));
+    assert_eq!(gate.note_failure(b"only@b.example", ELSEWHERE), Duration::from_secs(1));
+}
+
+#[test]
+fn many_first_log_ins_at_once_share_what_one_of_them_found_out() {
+    let world = World::with_accounts("crowd");
+    let gate = Arc::new(world.gate(&cheap()));
+    let tasks: Vec<_> = (0..50)
+        .map(|_| {
+            let gate = Arc::clone(&gate);
+            smol::spawn(async move { gate.verify(b"only", PASSWORD, None).await })
+        })
+        .collect();
+    for task in tasks {
+        assert!(smol::block_on(task).is_ok());
+    }
+}
+
+#[test]
+fn when_too_many_wait_the_next_is_told_to_come_later() {
+    let world = World::with_accounts("busy");
+    let gate = world.gate(&dear());
+    let mut attempts: Vec<_> = (0..80).map(|_| Box::pin(gate.verify(b"nobody", PASSWORD, None))).collect();
+    // Each is begun and none goes on: two have their turn, 64 wait.
+    let first: Vec<_> = attempts.iter_mut().map(|attempt| smol::block_on(smol::future::poll_once(attempt))).collect();
+    let busy = first.iter().filter(|answer| matches!(answer, Some(Err(Denied::Busy)))).count();
+    assert!((14..=15).contains(&busy), "{busy}");
+    drop(attempts);
+    assert!(enters(&gate, "only", PASSWORD).is_some(), "who left makes room");
+}
+
+#[test]
+fn accounts_are_made_listed_changed_and_removed() {
+    let world = World::new("accounts");
+    let strength = cheap().password.strength();
+    let ask = |request| perform(&world.store, strength, request);
+    let address = || "me@b.example".to_owned();
+    let quota = Quota { bytes: Some(Limit::Of(1000)), messages: None };
+    let Reply::Password { made: Some(Secret(made)), .. } =
+        ask(Request::AddAccount { address: "Me@b.example".to_owned(), password: None, quota })
+    else {
+        panic!()
+    };
+    assert_eq!(enters(&world.gate(&cheap()), "me@b.example", made.as_bytes()).as_deref(), Some("me@b.example"));
+    let taken = ask(Request::AddAccount { address: address(), password: None, quota });
+    assert!(matches!(taken, Reply::Failed(Failure::Refused(_))), "{taken:?}");
+    ask(Request::SetQuota { address: address(), quota: Quota { bytes: None, messages: Some(Limit::Of(7)) } });
+    let Reply::Account(shown) = ask(Request::ShowAccount { address: address() }) else { panic!() };
+    assert_eq!((shown.account.bytes_limit, shown.account.messages_limit), (Some(1000), Some(7)));
+    assert_eq!(shown.mailboxes.len(), 6);
+    ask(Request::SetQuota { address: address(), quota: Quota { bytes: Some(Limit::Lifted), messages: None } });
+    let Reply::Accounts(accounts) = ask(Request::ListAccounts) else { panic!() };
+    assert_eq!(accounts.first().map(|account| (account.bytes_limit, account.messages_limit)), Some((None, Some(7))));
+    assert_eq!(ask(Request::RemoveAccount { address: address() }), Reply::Done);
+    assert_eq!(ask(Request::ListAccounts), Reply::Accounts(Vec::new()));
+    let Reply::Checked(checked) = ask(Request::Check { mend: false }) else { panic!() };
+    assert!(checked.findings.is_empty());
+}
+
+#[test]
+fn a_request_does_not_show_its_password_when_it_is_debugged() {
+    let add = Request::AddAccount {
+        address: "a@b".to_owned(),
+        password: Some(Secret("hidden".to_owned())),
+        quota: Quota::default(),
+    };
+    assert!(!format!("{add:?}").contains("hidden"));
+}
+
+/// A server of the socket, for as long as it lives.
+fn serve(world: &World) -> smol::Task<()> {
+    let gate = Arc::new(world.gate(&cheap()));
+    let store = Arc::clone(&world.store);
+    let listener = smol::block_on(async { socket::bind(&world.folder) }).unwrap();
+    smol::spawn(async move {
+        while let Ok((stream, _)) = listener.accept().await {
+            smol::spawn(socket::answer(stream, Arc::clone(&store), Arc::clone(&gate))).detach();
+        }
+    })
+}
+
+#[test]
+fn a_door_to_a_running_server_does_what_a_direct_one_does() {
+    use std::os::unix::fs::PermissionsExt;
+    let world = World::with_accounts("door");
+    let _server = serve(&world);
+    let mode = world.folder.join("admin.sock").metadata().unwrap().permissions().mode();
+    assert_eq!(mode & 0o777, 0o600);
+    let mut door = Door::open(&world.folder).unwrap();
+    assert!(door.is_running());
+    let Reply::Accounts(accounts) = door.ask(Request::ListAccounts).unwrap() else { panic!() };
+    assert_eq!(accounts.len(), 3);
+    let nobody = door.ask(Request::ShowAccount { address: "x@y".to_owned() });
+    assert_eq!(nobody, Err(Failure::Refused("there is no account x@y".to_owned())));
+    let mbox: Vec<String> =
+        (0..500).map(|number| format!("From a\nA: {number}\n\n{}\n\n", "text ".repeat(number))).collect();
+    let path = world.folder.join("a.mbox");
+    std::fs::write(&path, mbox.concat()).unwrap();
+    let sources = plan(&[path.clone(), path], Some("Old/Mail")).unwrap();
+    let mut octets = 0;
+    let summary = run(&sources, &mut *door.account("only@b.example").unwrap(), &mut |event| {
+        if let Event::Read(more) = event {
+            octets += more;
+        }
+    });
+    let summary = summary.unwrap();
+    assert_eq!((summary.imported, summary.skipped, summary.stopped), (1000, 0, None));
+    assert_eq!(octets, sources.octets);
+    // The connection goes on after an import.
+    let Reply::Account(shown) = door.ask(Request::ShowAccount { address: "only@b.example".to_owned() }).unwrap() else {
+        panic!()
+    };
+    let line = shown.mailboxes.iter().find(|mailbox| mailbox.name == "Old/Mail");
+    assert_eq!(line.map(|line| (line.messages, line.bytes)), Some((1000, summary.bytes)));
+}
+
+#[test]
+fn an_import_through_the_socket_stops_at_the_quota_and_tells_where() {
+    let world = World::with_accounts("door-quota");
+    let account = world.store.snapshot().unwrap().account_of("only@b.example").unwrap().unwrap();
+    let limits = crate::store::Limits { bytes: None, messages: Some(2) };
+    assert_eq!(world.store.write_blocking(Write::SetLimits { account, limits }).unwrap(), Outcome::Done);
+    let _server = serve(&world);
+    let mut door = Door::open(&world.folder).unwrap();
+    let path = world.folder.join("a.mbox");
+    std::fs::write(&path, "From a\nA: 1\n\ntext\n\n".repeat(100)).unwrap();
+    let sources = plan(&[path], None).unwrap();
+    let summary = run(&sources, &mut *door.account("only@b.example").unwrap(), &mut |_| {});
+    let summary = summary.unwrap();
+    assert_eq!((summary.imported, summary.stopped.and_then(|(place, _)| place.message)), (2, Some(3)));
+}
+
+#[test]
+fn a_socket_that_nobody_answers_on_is_replaced_and_one_with_a_server_is_not() {
+    let world = World::with_accounts("stale");
+    drop(smol::block_on(async { socket::bind(&world.folder) }).unwrap());
+    let server = serve(&world);
+    assert!(smol::block_on(async { socket::bind(&world.folder) }).is_err());
+    drop(server);
+}
+
+#[test]
+fn nonsense_on_the_socket_is_refused_and_ends_the_connection() {
+    use std::io::{Read, Write};
+    let world = World::with_accounts("nonsense");
+    let _server = serve(&world);
+    let mut stream = std::os::unix::net::UnixStream::connect(world.folder.join("admin.sock")).unwrap();
+    stream.write_all(b"{\"Shutdown\":1}\n\"ListAccounts\"\n").unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    assert_eq!(answer, "{\"Failed\":{\"Refused\":\"this is no request\"}}\n");
+}

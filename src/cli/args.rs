@@ -1,0 +1,236 @@
+//! Arguments to wishes.
+
+use super::help;
+use super::size;
+use lexopt::{Arg, Error, Parser, ValueExt};
+use pillarbox::admin::Limit;
+use std::net::{IpAddr, Ipv4Addr};
+use std::path::PathBuf;
+
+/// What the person at the terminal wants.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Wish {
+    Help(&'static str),
+    Version,
+    Serve { data: PathBuf, bind: IpAddr, port_offset: u16 },
+    Account { data: PathBuf, action: Action },
+    Import { data: PathBuf, address: String, mailbox: Option<String>, paths: Vec<PathBuf> },
+    Check { data: PathBuf, mend: bool },
+    Status { data: PathBuf, json: bool },
+}
+
+/// What to do with an account.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Action {
+    Add { address: String, bytes: Option<Limit>, messages: Option<Limit>, password_stdin: bool },
+    List,
+    Show { address: String },
+    Passwd { address: String, password_stdin: bool },
+    Quota { address: String, bytes: Option<Limit>, messages: Option<Limit> },
+    Remove { address: String },
+}
+
+/// Everything that any command knows; each command then takes what is its own.
+#[derive(Default)]
+#[expect(clippy::struct_excessive_bools, reason = "each is an option that is there or not")]
+struct Given {
+    values: Vec<std::ffi::OsString>,
+    data: Option<PathBuf>,
+    bind: Option<IpAddr>,
+    port_offset: Option<u16>,
+    quota: Option<Limit>,
+    messages: Option<Limit>,
+    mailbox: Option<String>,
+    password_stdin: bool,
+    mend: bool,
+    json: bool,
+    help: bool,
+}
+
+/// Reads the arguments.
+pub fn parse(mut parser: Parser) -> Result<Wish, Error> {
+    let mut command: Option<String> = None;
+    let mut action: Option<String> = None;
+    let mut given = Given::default();
+    while let Some(arg) = parser.next()? {
+        let allowed = options(command.as_deref().unwrap_or("serve"), action.as_deref());
+        match arg {
+            Arg::Long("help") | Arg::Short('h') => given.help = true,
+            Arg::Long("version") | Arg::Short('V') if command.is_none() => return Ok(Wish::Version),
+            Arg::Long("data") => given.data = Some(parser.value()?.into()),
+            Arg::Long(name) if !allowed.contains(&name) => return Err(arg.unexpected()),
+            Arg::Long("bind") => given.bind = Some(parser.value()?.parse()?),
+            Arg::Long("port-offset") => given.port_offset = Some(parser.value()?.parse()?),
+            Arg::Long("quota") => given.quota = Some(parser.value()?.parse_with(size::parse)?),
+            Arg::Long("messages") => given.messages = Some(parser.value()?.parse_with(size::parse_count)?),
+            Arg::Long("mailbox") => given.mailbox = Some(parser.value()?.string()?),
+            Arg::Long("password-stdin") => given.password_stdin = true,
+            Arg::Long("mend") => given.mend = true,
+            Arg::Long("json") => given.json = true,
+            Arg::Value(value) if command.is_none() => command = Some(value.string()?),
+            Arg::Value(value) if command.as_deref() == Some("account") && action.is_none() => {
+                action = Some(value.string()?)
+            }
+            Arg::Value(value) => given.values.push(value),
+            arg => return Err(arg.unexpected()),
+        }
+    }
+    wish(command.as_deref(), action.as_deref(), given)
+}
+
+/// The options of a command, `--data` and `--help` aside.
+fn options(command: &str, action: Option<&str>) -> &'static [&'static str] {
+    match (command, action) {
+        ("serve", _) => &["bind", "port-offset"],
+        // Options may stand before the action.
+        ("account", Some("add") | None) => &["quota", "messages", "password-stdin"],
+        ("account", Some("passwd")) => &["password-stdin"],
+        ("account", Some("quota")) => &["messages"],
+        ("import", _) => &["mailbox"],
+        ("check", _) => &["mend"],
+        ("status", _) => &["json"],
+        _ => &[],
+    }
+}
+
+fn wish(command: Option<&str>, action: Option<&str>, mut given: Given) -> Result<Wish, Error> {
+    let command = command.unwrap_or("serve");
+    if given.help || command == "help" {
+        return Ok(Wish::Help(help::of(command)));
+    }
+    let data = given.data.take().unwrap_or_else(|| PathBuf::from("pillarbox-data"));
+    let wish = match command {
+        "serve" => Wish::Serve {
+            data,
+            bind: given.bind.unwrap_or(IpAddr::V4(Ipv4Addr::LOCALHOST)),
+            port_offset: given.port_offset.unwrap_or(10_000),
+        },
+        "account" => Wish::Account { data, action: account(action, &mut given)? },
+        "import" => {
+            let address = given.next("ADDRESS")?;
+            let paths: Vec<PathBuf> = given.values.drain(..).map(PathBuf::from).collect();
+            if paths.is_empty() {
+                return Err("import needs at least one PATH".into());
+            }
+            Wish::Import { data, address, mailbox: given.mailbox.take(), paths }
+        }
+        "check" => Wish::Check { data, mend: given.mend },
+        "status" => Wish::Status { data, json: given.json },
+        "version" => Wish::Version,
+        other => return Err(format!("there is no command {other:?}").into()),
+    };
+    match given.values.first() {
+        Some(value) => Err(format!("{command} takes no argument {}", value.display()).into()),
+        None => Ok(wish),
+    }
+}
+
+fn account(action: Option<&str>, given: &mut Given) -> Result<Action, Error> {
+    Ok(match action {
+        Some("add") => Action::Add {
+            address: given.next("ADDRESS")?,
+            bytes: given.quota,
+            messages: given.messages,
+            password_stdin: given.password_stdin,
+        },
+        Some("list") => Action::List,
+        Some("show") => Action::Show { address: given.next("ADDRESS")? },
+        Some("passwd") => Action::Passwd { address: given.next("ADDRESS")?, password_stdin: given.password_stdin },
+        Some("quota") => {
+            let address = given.next("ADDRESS")?;
+            let bytes = if given.values.is_empty() { None } else { Some(size::parse(&given.next("SIZE")?)?) };
+            if bytes.is_none() && given.messages.is_none() {
+                return Err("account quota needs a SIZE, `none`, or --messages N".into());
+            }
+            Action::Quota { address, bytes, messages: given.messages }
+        }
+        Some("remove") => Action::Remove { address: given.next("ADDRESS")? },
+        Some(other) => return Err(format!("there is no command account {other:?}").into()),
+        None => return Err("account needs one of add, list, show, passwd, quota, remove".into()),
+    })
+}
+
+impl Given {
+    fn next(&mut self, what: &str) -> Result<String, Error> {
+        if self.values.is_empty() {
+            return Err(format!("{what} is missing").into());
+        }
+        self.values.remove(0).string()
+    }
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "a test may fall over")]
+mod tests {
+    use super::*;
+
+    fn parsed(line: &str) -> Result<Wish, String> {
+        parse(Parser::from_args(line.split_whitespace())).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn no_arguments_serve_on_this_machine_only() {
+        let serve = |data: &str, bind: &str, port_offset| Wish::Serve {
+            data: data.into(),
+            bind: bind.parse().unwrap(),
+            port_offset,
+        };
+        assert_eq!(parsed(""), Ok(serve("pillarbox-data", "127.0.0.1", 10_000)));
+        assert_eq!(parsed("serve --data /srv --bind :: --port-offset 0"), Ok(serve("/srv", "::", 0)));
+        assert_eq!(parsed("--port-offset=1"), Ok(serve("pillarbox-data", "127.0.0.1", 1)));
+    }
+
+    #[test]
+    fn options_may_stand_anywhere_after_their_command() {
+        let add = Action::Add {
+            address: "a@b".to_owned(),
+            bytes: Some(Limit::Of(2 << 30)),
+            messages: None,
+            password_stdin: true,
+        };
+        let wish = Wish::Account { data: "d".into(), action: add };
+        assert_eq!(parsed("account add --quota 2G a@b --password-stdin --data d"), Ok(wish));
+        let import = Wish::Import {
+            data: "d".into(),
+            address: "a@b".to_owned(),
+            mailbox: Some("Old".to_owned()),
+            paths: vec!["x".into(), "y".into()],
+        };
+        assert_eq!(parsed("--data d import a@b x --mailbox Old y"), Ok(import));
+    }
+
+    #[test]
+    fn what_is_not_understood_is_refused() {
+        for bad in [
+            "backup now",
+            "check extra",
+            "import a@b",
+            "account",
+            "account add",
+            "account quota a@b",
+            "status --mend",
+            "serve --json",
+            "account quota a@b lots",
+            "--bind x",
+            "import --mailbox",
+        ] {
+            assert!(parsed(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn help_is_there_for_every_command() {
+        for line in [
+            "--help",
+            "serve -h",
+            "account --help",
+            "account add --help",
+            "import --help",
+            "check -h",
+            "status -h",
+            "help",
+        ] {
+            assert!(matches!(parsed(line), Ok(Wish::Help(_))), "{line}");
+        }
+    }
+}

@@ -1,0 +1,73 @@
+//! What `--help` says.
+
+/// The help for a command; the overview for any other word.
+pub fn of(command: &str) -> &'static str {
+    match command {
+        "account" => ACCOUNT,
+        "import" => IMPORT,
+        "check" => CHECK,
+        "status" => STATUS,
+        _ => ALL,
+    }
+}
+
+const ALL: &str = "\
+Pillarbox, a mail server in one program.
+
+  pillarbox [serve]      serve mail; the first start makes everything it needs
+  pillarbox account ...  who has mail here: add, list, show, passwd, quota, remove
+  pillarbox import ...   bring mail along: mbox, Maildir, .eml
+  pillarbox status       how it is doing
+  pillarbox check        verify all stored mail
+  pillarbox version
+
+Options of serve:
+  --bind ADDR            listen on this address         Default: 127.0.0.1, this machine only
+  --port-offset N        ports are the standard ones + N    Default: 10000 (IMAP 10143, with TLS 10993)
+
+Option of every command:
+  --data DIR             where mail, keys and settings are  Default: ./pillarbox-data
+
+The commands work while the server runs, and without it. `pillarbox COMMAND --help` says more about one.
+PILLARBOX_LOG=debug (or RUST_LOG) shows more on stderr. Settings are in DIR/pillarbox.toml.
+";
+
+const ACCOUNT: &str = "\
+Who has mail here.
+
+  pillarbox account add ADDRESS [--quota SIZE] [--messages N] [--password-stdin]
+  pillarbox account list
+  pillarbox account show ADDRESS
+  pillarbox account passwd ADDRESS [--password-stdin]
+  pillarbox account quota ADDRESS SIZE|none [--messages N|none]
+  pillarbox account remove ADDRESS         removes its mail, too
+
+A password is asked for at a terminal, or read from the first line of stdin with --password-stdin.
+Where neither is, or with an empty answer, a random one is made and printed.
+SIZE is something like 500M or 2G.
+";
+
+const IMPORT: &str = "\
+Bring mail along.
+
+  pillarbox import ADDRESS [--mailbox NAME] PATH...
+
+PATH is an mbox file, a Maildir, a message (.eml), or a folder of any of them.
+NAME is made if it does not exist.  Default: INBOX; the subfolders of a Maildir keep their names.
+Flags and dates are kept. A message that cannot be imported is reported, and the next one is taken.
+";
+
+const CHECK: &str = "\
+Verify all stored mail: every count, every reference, every content.
+
+  pillarbox check [--mend]
+
+  --mend    put right what can be derived from something else
+Exits with 1 if anything is not as it must be.
+";
+
+const STATUS: &str = "\
+How Pillarbox is doing.
+
+  pillarbox status [--json]
+";

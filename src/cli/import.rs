@@ -1,0 +1,44 @@
+//! `pillarbox import …`
+
+use super::{Failed, door, size};
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use pillarbox::keep::{Event, Summary, plan, run as import};
+use std::io::IsTerminal;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::time::Instant;
+
+/// Imports, and says what was imported and what was not.
+pub fn run(data: &Path, address: &str, mailbox: Option<&str>, paths: &[PathBuf]) -> Result<ExitCode, Failed> {
+    let mut door = door(data)?;
+    let mut account = door.account(address)?;
+    let plan = plan(paths, mailbox)?;
+    let bar = ProgressBar::with_draw_target(Some(plan.octets), ProgressDrawTarget::stderr_with_hz(5));
+    if !std::io::stderr().is_terminal() {
+        bar.set_draw_target(ProgressDrawTarget::hidden());
+    }
+    bar.set_style(ProgressStyle::with_template("{bar:40} {bytes} of {total_bytes}, {eta} left")?);
+    let began = Instant::now();
+    let summary = import(&plan, &mut *account, &mut |event| match event {
+        Event::Read(octets) => bar.inc(octets),
+        Event::Skipped(place, why) => bar.suspend(|| eprintln!("not imported: {place}: {why}")),
+    });
+    bar.finish_and_clear();
+    let summary = summary?;
+    let ignored = match plan.ignored {
+        0 => String::new(),
+        ignored => format!(", {ignored} files that are no mail left alone"),
+    };
+    eprintln!("{}{ignored}, in {:.1} s", told(&summary), began.elapsed().as_secs_f64());
+    let Some((place, why)) = summary.stopped else { return Ok(ExitCode::SUCCESS) };
+    let after = match summary.imported_after {
+        0 => String::new(),
+        after => format!(" (but for {after} that were on their way)"),
+    };
+    Err(Failed::because(format!("stopped at {place}: {why}. It and what follows was not imported{after}.")))
+}
+
+fn told(summary: &Summary) -> String {
+    let Summary { imported, skipped, bytes, .. } = summary;
+    format!("{imported} messages imported ({}), {skipped} skipped", size::shown(*bytes))
+}

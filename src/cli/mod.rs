@@ -1,0 +1,83 @@
+//! The command line: a wish from arguments, and its way.
+
+mod account;
+mod args;
+mod help;
+mod import;
+mod report;
+mod serve;
+mod size;
+mod terminal;
+mod welcome;
+
+use pillarbox::admin::{Door, Reply, Request};
+use std::fs::DirBuilder;
+use std::os::unix::fs::DirBuilderExt;
+use std::path::Path;
+use std::process::ExitCode;
+
+pub use args::{Wish, parse};
+
+/// Why a command ends with 1; the text is for the person at the terminal.
+pub struct Failed(String);
+
+impl<E: std::error::Error> From<E> for Failed {
+    fn from(error: E) -> Self {
+        Failed(error.to_string())
+    }
+}
+
+impl Failed {
+    fn because(text: impl Into<String>) -> Failed {
+        Failed(text.into())
+    }
+}
+
+/// Fulfils a wish. 0: done; 1: it failed, or a check found something; wrong arguments, 2, never get here.
+pub fn run(wish: Wish) -> ExitCode {
+    let done = match wish {
+        Wish::Help(text) => {
+            terminal::print(text);
+            Ok(ExitCode::SUCCESS)
+        }
+        Wish::Version => {
+            terminal::print(concat!("pillarbox ", env!("CARGO_PKG_VERSION"), "\n"));
+            Ok(ExitCode::SUCCESS)
+        }
+        Wish::Serve { data, bind, port_offset } => serve::run(&data, bind, port_offset),
+        Wish::Account { data, action } => account::run(&data, action),
+        Wish::Import { data, address, mailbox, paths } => import::run(&data, &address, mailbox.as_deref(), &paths),
+        Wish::Check { data, mend } => report::check(&data, mend),
+        Wish::Status { data, json } => report::status(&data, json),
+    };
+    done.unwrap_or_else(|Failed(why)| {
+        eprintln!("pillarbox: {why}");
+        ExitCode::FAILURE
+    })
+}
+
+/// Makes the data folder where there is none. Mail and keys are nobody else's.
+fn make_folder(data: &Path) -> Result<(), Failed> {
+    let made = DirBuilder::new().recursive(true).mode(0o700).create(data);
+    made.map_err(|error| Failed(format!("{}: {error}", data.display())))
+}
+
+/// The way to the data of a folder that exists: a wrong `--data` must not make a new, empty one.
+fn door(data: &Path) -> Result<Door, Failed> {
+    if !data.join("mail.redb").exists() {
+        let data = data.display();
+        return Err(Failed(format!(
+            "there is no mail in {data}: start `pillarbox` first, or say where it is with --data"
+        )));
+    }
+    Ok(Door::open(data)?)
+}
+
+fn ask(data: &Path, request: Request) -> Result<Reply, Failed> {
+    Ok(door(data)?.ask(request)?)
+}
+
+/// An answer that does not fit its question.
+fn unexpected() -> Failed {
+    Failed::because("the server gave an answer that was not expected: is it of another version?")
+}

@@ -1,0 +1,50 @@
+//! `pillarbox check` and `pillarbox status`.
+
+use super::{Failed, ask, door, size, terminal, unexpected};
+use pillarbox::admin::{Reply, Request};
+use std::path::Path;
+use std::process::ExitCode;
+
+/// Checks the store; 1 if anything was found that is not mended.
+pub fn check(data: &Path, mend: bool) -> Result<ExitCode, Failed> {
+    let Reply::Checked(checked) = ask(data, Request::Check { mend })? else { return Err(unexpected()) };
+    let mut text = String::new();
+    for finding in &checked.findings {
+        text.push_str(finding);
+        text.push('\n');
+    }
+    let (messages, bytes) = (checked.messages, size::shown(checked.bytes));
+    let outcome = match checked.findings.len() {
+        0 => format!("{messages} messages, {bytes} of content: all is well.\n"),
+        found if mend => format!("{messages} messages, {bytes}: {found} findings, {} mended.\n", checked.mended),
+        found => {
+            format!("{messages} messages, {bytes}: {found} findings, --mend would put {} right.\n", checked.mendable)
+        }
+    };
+    terminal::print(&text);
+    terminal::print(&outcome);
+    Ok(if checked.findings.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// Says how it is doing.
+pub fn status(data: &Path, json: bool) -> Result<ExitCode, Failed> {
+    let mut door = door(data)?;
+    let running = door.is_running();
+    let Reply::Status(status) = door.ask(Request::Status)? else { return Err(unexpected()) };
+    if json {
+        let mut value = serde_json::to_value(&status)?;
+        if let Some(fields) = value.as_object_mut() {
+            fields.insert("running".to_owned(), running.into());
+        }
+        terminal::print(&format!("{value}\n"));
+        return Ok(ExitCode::SUCCESS);
+    }
+    let (accounts, messages, version) = (status.accounts, status.messages, &status.version);
+    terminal::print(&format!(
+        "Pillarbox {version} {}\n{accounts} accounts, {messages} messages, {} of mail in {} on disk\n",
+        if running { "is running" } else { "is not running" },
+        size::shown(status.bytes),
+        size::shown(status.file),
+    ));
+    Ok(ExitCode::SUCCESS)
+}

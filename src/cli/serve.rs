@@ -1,0 +1,64 @@
+//! `pillarbox serve`: opens everything, serves until it is told to stop.
+
+use super::Failed;
+use super::welcome::{Found, first};
+use log::LevelFilter;
+use pillarbox::admin::{Gate, Settings};
+use pillarbox::net::{Identity, OwnersFiles, Serving, serve};
+use pillarbox::store::{Options, Store};
+use simple_logger::SimpleLogger;
+use std::net::IpAddr;
+use std::path::Path;
+use std::process::ExitCode;
+use std::sync::Arc;
+
+/// Serves the data of a folder, which is made if there is none.
+pub fn run(data: &Path, bind: IpAddr, port_offset: u16) -> Result<ExitCode, Failed> {
+    log_to_stderr()?;
+    let in_data = |error: &dyn std::fmt::Display| Failed::because(format!("{}: {error}", data.display()));
+    super::make_folder(data)?;
+    let settings = Settings::read(data)?;
+    let name = settings.name();
+    let store = Store::open(data, Options { cache: settings.cache() }).map_err(|error| in_data(&error))?;
+    let store = Arc::new(store);
+    let owners = settings.tls.certificate.clone().zip(settings.tls.key.clone());
+    let owners = owners.map(|(certificate, key)| OwnersFiles { certificate, key });
+    let identity = Arc::new(Identity::open(data, &name, owners)?);
+    let gate = Arc::new(Gate::new(Arc::clone(&store), &settings)?);
+    let serving = Serving {
+        store: Arc::clone(&store),
+        gate: Arc::clone(&gate),
+        identity: Arc::clone(&identity),
+        bind,
+        port_offset,
+        data,
+        name: name.clone(),
+    };
+    // Only once all ports are ours, so that a start that fails does not use up what is told once.
+    let served = serve(serving, || {
+        let found = Found { name: &name, bind, port_offset, data };
+        if let Err(Failed(why)) = first(&store, gate.strength(), &identity, &found) {
+            log::error!("the first account could not be made: {why}");
+        }
+    });
+    pillarbox::admin::socket::unbind(data);
+    served?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// One line per session and what goes wrong, on stderr. `PILLARBOX_LOG`, or `RUST_LOG`, is a level, or levels of modules
+/// as in `warn,pillarbox::net=debug`. Default: info.
+fn log_to_stderr() -> Result<(), Failed> {
+    let wanted = ["PILLARBOX_LOG", "RUST_LOG"].iter().find_map(|name| std::env::var(name).ok()).unwrap_or_default();
+    let mut logger = SimpleLogger::new().with_level(LevelFilter::Info).with_utc_timestamps();
+    for part in wanted.split(',').map(str::trim).filter(|part| !part.is_empty()) {
+        let (module, level) = part.split_once('=').map_or((None, part), |(module, level)| (Some(module), level));
+        let level: LevelFilter =
+            level.parse().map_err(|_| Failed::because(format!("{part:?} is no level of logging")))?;
+        logger = match module {
+            Some(module) => logger.with_module_level(module, level),
+            None => logger.with_level(level),
+        };
+    }
+    Ok(logger.init()?)
+}

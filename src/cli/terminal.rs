@@ -1,0 +1,57 @@
+//! The person at the terminal: what is asked, and what is shown.
+
+use super::Failed;
+use pillarbox::admin::Secret;
+use rustix::termios::{LocalModes, OptionalActions, tcgetattr, tcsetattr};
+use std::io::{self, BufRead, IsTerminal, Read, Write};
+
+/// Octets of a password that are read: more than are taken.
+const PASSWORD: u64 = 4_096;
+
+/// Prints to stdout. A pipe that closed is nobody's fault.
+pub fn print(text: &str) {
+    let mut out = io::stdout().lock();
+    let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
+}
+
+/// A new password: from stdin, from the person, or `None` for a random one.
+pub fn new_password(from_stdin: bool) -> Result<Option<Secret>, Failed> {
+    if from_stdin {
+        return match line()? {
+            password if password.is_empty() => Err(Failed::because("there is no password on stdin")),
+            password => Ok(Some(Secret(password))),
+        };
+    }
+    if !io::stdin().is_terminal() {
+        return Ok(None);
+    }
+    let first = unseen("Password (empty: a random one): ")?;
+    if first.is_empty() {
+        return Ok(None);
+    }
+    if first != unseen("Once more: ")? {
+        return Err(Failed::because("these were two different passwords"));
+    }
+    Ok(Some(Secret(first)))
+}
+
+/// Asks without showing what is typed.
+fn unseen(question: &str) -> Result<String, Failed> {
+    let terminal = io::stdin();
+    eprint!("{question}");
+    let shown = tcgetattr(&terminal)?;
+    let mut hidden = shown.clone();
+    hidden.local_modes.remove(LocalModes::ECHO);
+    hidden.local_modes.insert(LocalModes::ECHONL);
+    tcsetattr(&terminal, OptionalActions::Flush, &hidden)?;
+    let answer = line();
+    tcsetattr(&terminal, OptionalActions::Now, &shown)?;
+    answer
+}
+
+/// The first line of stdin, without its end.
+fn line() -> Result<String, Failed> {
+    let mut line = String::new();
+    io::stdin().lock().take(PASSWORD).read_line(&mut line)?;
+    Ok(line.trim_end_matches(['\r', '\n']).to_owned())
+}

@@ -1,0 +1,158 @@
+//! The first start: an account, a first mail in it, and all that is needed to read it, printed once.
+
+use super::{Failed, terminal, unexpected};
+use pillarbox::admin::{Quota, Reply, Request, Secret, Strength, perform};
+use pillarbox::keep::{Destination, Direct, Meta, Verdict};
+use pillarbox::mail::Stamp;
+use pillarbox::net::Identity;
+use pillarbox::store::Store;
+use std::net::IpAddr;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+/// Where the server is found.
+pub struct Found<'f> {
+    pub name: &'f str,
+    pub bind: IpAddr,
+    pub port_offset: u16,
+    pub data: &'f Path,
+}
+
+/// The well-known ports of IMAP.
+const IMAP: u16 = 143;
+const IMAPS: u16 = 993;
+
+/// Makes the first account where there is none, and tells of it.
+pub fn first(store: &Arc<Store>, strength: Strength, identity: &Identity, found: &Found<'_>) -> Result<(), Failed> {
+    if !store.snapshot()?.accounts()?.is_empty() {
+        return Ok(());
+    }
+    let add = Request::AddAccount { address: format!("me@{}", found.name), password: None, quota: Quota::default() };
+    let (address, password) = match perform(store, strength, add) {
+        Reply::Password { address, made: Some(Secret(password)) } => (address, password),
+        Reply::Failed(failure) => return Err(failure.into()),
+        _ => return Err(unexpected()),
+    };
+    if let Err(Failed(why)) = deliver(store, &address, found) {
+        log::warn!("the first mail could not be delivered: {why}");
+    }
+    terminal::print(&told(&address, &password, identity, found));
+    Ok(())
+}
+
+/// What is printed, so that it can be pasted.
+fn told(address: &str, password: &str, identity: &Identity, found: &Found<'_>) -> String {
+    let (imap, imaps) = (IMAP.saturating_add(found.port_offset), IMAPS.saturating_add(found.port_offset));
+    let here = match found.bind {
+        bind if bind.is_loopback() || bind.is_unspecified() => "localhost".to_owned(),
+        IpAddr::V6(bind) => format!("[{bind}]"),
+        IpAddr::V4(bind) => bind.to_string(),
+    };
+    let server = match found.bind {
+        bind if bind.is_loopback() => "localhost",
+        _ => found.name,
+    };
+    let authority = identity.ca_file();
+    let file = authority.as_ref().map_or("the owner's certificate".to_owned(), |file| file.display().to_string());
+    let trust = authority.map_or_else(String::new, |file| format!("--cacert '{}' ", file.display()));
+    let fingerprint = identity.ca_fingerprint();
+    format!(
+        "\nPillarbox is ready. Its first account, told only this once:\n\n\
+         server       {server}\n\
+         IMAP         port {imaps} (TLS) or port {imap} (STARTTLS)\n\
+         user         {address}\n\
+         password     {password}\n\
+         CA           {file}\n\
+         SHA-256      {fingerprint}\n\n\
+         Read the first mail:\n\n\
+         curl {trust}--user '{address}:{password}' 'imaps://{here}:{imaps}/INBOX;MAILINDEX=1'\n\n"
+    )
+}
+
+/// The first mail: how to go on.
+fn deliver(store: &Arc<Store>, address: &str, found: &Found<'_>) -> Result<(), Failed> {
+    let account = store.snapshot()?.account_of(address)?.ok_or_else(unexpected)?;
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
+    let received = Stamp::utc(i64::try_from(now).unwrap_or(0));
+    let mut direct = Direct { store: Arc::clone(store), account };
+    let mut inbox = direct.open("INBOX")?;
+    inbox.push(mail(address, found, &date(now)).as_bytes())?;
+    inbox.end(Meta { flags: Vec::new(), received })?;
+    match inbox.verdict(true)? {
+        Some(Verdict::Taken) => Ok(()),
+        Some(Verdict::Refused(why) | Verdict::Full(why) | Verdict::Broken(why)) => Err(Failed::because(why)),
+        None => Err(unexpected()),
+    }
+}
+
+fn mail(address: &str, found: &Found<'_>, date: &str) -> String {
+    let (name, folder) = (found.name, found.data.display());
+    let (imap, imaps) = (IMAP.saturating_add(found.port_offset), IMAPS.saturating_add(found.port_offset));
+    let text = format!(
+        "From: Pillarbox <pillarbox@{name}>\n\
+         To: <{address}>\n\
+         Subject: Your mailbox is ready\n\
+         Date: {date}\n\
+         Message-ID: <welcome@{name}>\n\
+         MIME-Version: 1.0\n\
+         Content-Type: text/plain; charset=utf-8\n\
+         Content-Transfer-Encoding: 8bit\n\
+         \n\
+         Good to have you here. This is how a mail program is set up for this mailbox:\n\
+         \n\
+         \x20 kind of account   IMAP\n\
+         \x20 server            {name} (on the same machine: localhost)\n\
+         \x20 port              {imaps} with TLS (some say SSL), or {imap} with STARTTLS\n\
+         \x20 user              {address}\n\
+         \x20 password          the one that was printed at the first start\n\
+         \n\
+         If the program does not trust the certificate, install the file tls/ca.pem\n\
+         of the data folder as a trusted authority, once: it also covers renewals.\n\
+         \n\
+         On the server, these go on from here:\n\
+         \n\
+         \x20 pillarbox account passwd {address} --data {folder}\n\
+         \x20 pillarbox account add SOMEBODY@{name} --data {folder}\n\
+         \x20 pillarbox import {address} PATH --data {folder}\n\
+         \n\
+         You can delete this mail.\n"
+    );
+    text.replace('\n', "\r\n")
+}
+
+/// A moment as in a Date field (RFC 5322 §3.3).
+fn date(seconds: u64) -> String {
+    let moment =
+        i64::try_from(seconds).ok().and_then(|seconds| time::OffsetDateTime::from_unix_timestamp(seconds).ok());
+    let moment = moment.unwrap_or(time::OffsetDateTime::UNIX_EPOCH);
+    let (weekday, month) = (moment.weekday().to_string(), moment.month().to_string());
+    let (weekday, month) = (weekday.get(..3).unwrap_or_default(), month.get(..3).unwrap_or_default());
+    let (hour, minute, second) = (moment.hour(), moment.minute(), moment.second());
+    format!("{weekday}, {} {month} {} {hour:02}:{minute:02}:{second:02} +0000", moment.day(), moment.year())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn dates_are_as_mail_has_them() {
+        assert_eq!(date(1_030_016_176), "Thu, 22 Aug 2002 11:36:16 +0000");
+        assert_eq!(date(0), "Thu, 1 Jan 1970 00:00:00 +0000");
+    }
+
+    #[test]
+    fn the_first_mail_is_a_mail() {
+        let found = Found {
+            name: "pillarbox.local",
+            bind: IpAddr::from([0, 0, 0, 0]),
+            port_offset: 0,
+            data: Path::new("/data"),
+        };
+        let mail = mail("me@pillarbox.local", &found, "Thu, 1 Jan 1970 00:00:00 +0000");
+        assert!(mail.lines().all(|line| line.len() <= 78), "{mail}");
+        assert!(mail.contains("\r\n\r\nGood") && !mail.replace("\r\n", "").contains(['\r', '\n']));
+        assert!(mail.contains("port              993 with TLS"));
+    }
+}

@@ -1,0 +1,214 @@
+//! Carries messages from the formats into a mailbox and keeps the account of what became of them.
+
+use super::header::Header;
+use super::intake::{Broken, Intake, Meta, Verdict};
+use super::lines::LineEnds;
+use crate::mail::Stamp;
+use std::collections::VecDeque;
+use std::fmt;
+use std::path::Path;
+use std::sync::Arc;
+
+/// Messages that wait for their verdict: what two commits take, so that one is packed while the other is written.
+const WAITING: usize = 128;
+/// Octets that are gathered before they are passed on.
+const PIECE: usize = 64 << 10;
+
+/// Where a message was found.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Place {
+    /// The file.
+    pub path: Arc<Path>,
+    /// Which of its messages, from 1, if it holds several.
+    pub message: Option<u64>,
+}
+
+/// Something to tell while an import runs.
+#[derive(Clone, Debug)]
+pub enum Event {
+    /// So many octets more were read.
+    Read(u64),
+    /// This was not imported, and why.
+    Skipped(Place, String),
+}
+
+/// What became of an import.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Summary {
+    /// Messages imported.
+    pub imported: u64,
+    /// Octets of those messages.
+    pub bytes: u64,
+    /// Messages, or files, that were not imported.
+    pub skipped: u64,
+    /// Where and why it stopped before its end.
+    pub stopped: Option<(Place, String)>,
+    /// Messages that had been sent on after that one and found room.
+    pub imported_after: u64,
+}
+
+/// It makes no sense to go on; the summary says why.
+#[derive(Debug)]
+pub(super) struct Halt;
+
+/// When a message came, if known: before its header is asked, and after.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Dates {
+    pub(super) first: Option<Stamp>,
+    pub(super) last: Option<Stamp>,
+}
+
+/// Where flags come from.
+#[derive(Debug)]
+pub(super) enum Flags {
+    /// From fields of the header.
+    Header,
+    These(Vec<String>),
+}
+
+pub(super) struct Carrier<'c> {
+    intake: Box<dyn Intake + 'c>,
+    summary: &'c mut Summary,
+    report: &'c mut dyn FnMut(Event),
+    waiting: VecDeque<(Place, u64)>,
+    header: Header,
+    ends: LineEnds,
+    piece: Vec<u8>,
+    size: u64,
+}
+
+impl<'c> Carrier<'c> {
+    pub(super) fn new(
+        intake: Box<dyn Intake + 'c>,
+        summary: &'c mut Summary,
+        report: &'c mut dyn FnMut(Event),
+    ) -> Carrier<'c> {
+        let piece = Vec::with_capacity(2 * PIECE);
+        let (header, ends) = (Header::default(), LineEnds::default());
+        Carrier { intake, summary, report, waiting: VecDeque::new(), header, ends, piece, size: 0 }
+    }
+
+    /// The next octets of the message as the file has them.
+    pub(super) fn push(&mut self, octets: &[u8], place: &Place) -> Result<(), Halt> {
+        for octets in octets.chunks(PIECE) {
+            self.ends.convert(octets, &mut self.piece);
+            if self.piece.len() >= PIECE {
+                self.pass_on(place)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// The message is complete.
+    pub(super) fn end(&mut self, place: &Place, flags: Flags, dates: Dates) -> Result<(), Halt> {
+        self.pass_on(place)?;
+        let (header, size) = (std::mem::take(&mut self.header), std::mem::take(&mut self.size));
+        self.ends = LineEnds::default();
+        if size == 0 {
+            self.skip(place, "it is empty".to_owned());
+            return Ok(());
+        }
+        let received = dates.first.or_else(|| header.received()).or(dates.last).unwrap_or_default();
+        let flags = match flags {
+            Flags::Header => header.flags(),
+            Flags::These(flags) => flags,
+        };
+        let ended = self.intake.end(Meta { flags, received });
+        self.whole(ended, place)?;
+        self.waiting.push_back((place.clone(), size));
+        self.settle(place)
+    }
+
+    /// The message cannot be read to its end.
+    pub(super) fn give_up(&mut self, place: &Place, why: String) -> Result<(), Halt> {
+        self.piece.clear();
+        self.header = Header::default();
+        self.ends = LineEnds::default();
+        self.size = 0;
+        self.skip(place, why);
+        let given_up = self.intake.give_up();
+        self.whole(given_up, place)
+    }
+
+    /// This was not even begun.
+    pub(super) fn skip(&mut self, place: &Place, why: String) {
+        self.summary.skipped += 1;
+        (self.report)(Event::Skipped(place.clone(), why));
+    }
+
+    /// So many octets more were read.
+    pub(super) fn read(&mut self, octets: usize) {
+        (self.report)(Event::Read(octets as u64));
+    }
+
+    /// Waits for all verdicts that are still out.
+    pub(super) fn finish(mut self) -> Result<(), Halt> {
+        while let Some((place, _)) = self.waiting.front().cloned() {
+            let verdict = self.intake.verdict(true);
+            match self.whole(verdict, &place)? {
+                Some(verdict) => self.note(verdict),
+                None => break,
+            }
+        }
+        if self.summary.stopped.is_some() { Err(Halt) } else { Ok(()) }
+    }
+
+    fn pass_on(&mut self, place: &Place) -> Result<(), Halt> {
+        if self.piece.is_empty() {
+            return Ok(());
+        }
+        self.header.feed(&self.piece);
+        self.size += self.piece.len() as u64;
+        let pushed = self.intake.push(&self.piece);
+        self.piece.clear();
+        self.whole(pushed, place)
+    }
+
+    /// Takes verdicts; waits for some where too many are out.
+    fn settle(&mut self, place: &Place) -> Result<(), Halt> {
+        while !self.waiting.is_empty() {
+            let verdict = self.intake.verdict(self.waiting.len() >= WAITING);
+            match self.whole(verdict, place)? {
+                Some(verdict) => self.note(verdict),
+                None => break,
+            }
+        }
+        if self.summary.stopped.is_some() { Err(Halt) } else { Ok(()) }
+    }
+
+    fn note(&mut self, verdict: Verdict) {
+        let Some((place, size)) = self.waiting.pop_front() else { return };
+        match verdict {
+            Verdict::Taken => {
+                self.summary.imported += 1;
+                self.summary.bytes += size;
+                self.summary.imported_after += u64::from(self.summary.stopped.is_some());
+            }
+            Verdict::Refused(why) => self.skip(&place, why),
+            Verdict::Full(why) | Verdict::Broken(why) => {
+                self.summary.stopped.get_or_insert((place, why));
+            }
+        }
+    }
+
+    fn whole<T>(&mut self, result: Result<T, Broken>, place: &Place) -> Result<T, Halt> {
+        result.map_err(|Broken(why)| {
+            self.summary.stopped.get_or_insert((place.clone(), why));
+            Halt
+        })
+    }
+}
+
+impl Place {
+    /// A whole file.
+    pub(super) fn file(path: &Path) -> Place {
+        Place { path: path.into(), message: None }
+    }
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.path.display())?;
+        self.message.map_or(Ok(()), |message| write!(f, ", message {message}"))
+    }
+}

@@ -1,0 +1,7 @@
+//! Mail that comes in and goes out as a whole: import.
+
+mod import;
+mod uploads;
+
+pub use import::{Broken, Destination, Event, Intake, Meta, Place, Plan, Summary, Verdict, plan, run};
+pub use uploads::{Direct, Uploads, open_mailbox};
