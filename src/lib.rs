@@ -20,5 +20,6 @@ pub mod admin;
 pub mod keep;
 pub mod mail;
 pub mod net;
+pub mod session;
 pub mod store;
 pub mod wire;

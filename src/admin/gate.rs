@@ -2,12 +2,11 @@
 
 use super::memory::Memory;
 use super::password::{self, Strength, random};
-use super::scram::ScramKeys;
 use super::settings::Settings;
 use super::throttle::{Throttle, Who};
 use crate::mail::AccountId;
 use crate::store::{Account, Credentials, Fault, Store, Write};
-use ring::hmac;
+use crate::wire::sasl::ScramKeys;
 use smol::Timer;
 use smol::lock::Semaphore;
 use std::net::IpAddr;
@@ -30,7 +29,7 @@ pub struct Gate {
     turns: Semaphore,
     waiting: AtomicUsize,
     /// From it come the keys of users who do not exist.
-    secret: hmac::Key,
+    secret: [u8; 32],
 }
 
 /// Somebody came in.
@@ -65,7 +64,7 @@ impl Gate {
             throttle: Throttle::default(),
             turns: Semaphore::new(turns),
             waiting: AtomicUsize::new(0),
-            secret: hmac::Key::new(hmac::HMAC_SHA256, &random::<32>()?),
+            secret: random()?,
         })
     }
 
@@ -93,10 +92,10 @@ impl Gate {
     pub fn scram_keys(&self, user: &[u8]) -> Result<(Option<(AccountId, String)>, ScramKeys), Fault> {
         let name = name(user);
         let found = self.find(&name)?;
-        let known = found.and_then(|(id, account)| Some(((id, account.address), ScramKeys::of(&account.credentials)?)));
+        let known = found.and_then(|(id, account)| Some(((id, account.address), password::scram_keys(&account.credentials)?)));
         Ok(match known {
             Some((account, keys)) => (Some(account), keys),
-            None => (None, ScramKeys::fake(&self.secret, &name)),
+            None => (None, ScramKeys::fake(&name, &self.secret, password::ITERATIONS)),
         })
     }
 

@@ -10,7 +10,6 @@ mod door;
 mod gate;
 mod memory;
 mod password;
-mod scram;
 mod settings;
 pub mod socket;
 mod throttle;
@@ -18,7 +17,6 @@ mod uploads;
 
 
 #[cfg(test)]
-#[expect(clippy::unwrap_used, clippy::panic, reason = "a test may fall over")]
 mod tests;
 
 pub use accounts::perform;
@@ -27,5 +25,4 @@ pub use address::{Address, BadAddress};
 pub use door::{Door, DoorError};
 pub use gate::{Denied, Entered, Gate};
 pub use password::{Strength, credentials, readable};
-pub use scram::ScramKeys;
 pub use settings::{Settings, SettingsError};

@@ -24,13 +24,8 @@ pub struct FlagSet(pub u128);
 
 impl SystemFlag {
     /// All of them, in the order in which they are listed to clients.
-    pub const ALL: [SystemFlag; 5] = [
-        SystemFlag::Answered,
-        SystemFlag::Flagged,
-        SystemFlag::Deleted,
-        SystemFlag::Seen,
-        SystemFlag::Draft,
-    ];
+    pub const ALL: [SystemFlag; 5] =
+        [SystemFlag::Answered, SystemFlag::Flagged, SystemFlag::Deleted, SystemFlag::Seen, SystemFlag::Draft];
 
     /// As it is written in IMAP and in a Maildir's `dovecot-keywords` alike: with its backslash.
     #[must_use]

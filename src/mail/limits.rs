@@ -7,6 +7,11 @@ pub const MESSAGE: u32 = 128 << 20;
 pub const COMMAND_LINE: usize = 64 << 10;
 /// A command with all literals but a message's: a SEARCH string, a mailbox name, a password.
 pub const COMMAND: usize = 128 << 10;
+/// Octets of a tag, which every answer repeats: clients use fewer than 20.
+pub const TAG: usize = 64;
+/// Octets of a refused literal that are read and thrown away, so that a client that did not wait for our answer still
+/// hears it; beyond, the connection ends (RFC 7888 §4). Twice what we accept: an oversized mail is told so.
+pub const DRAIN: u64 = 256 << 20;
 /// Literals in one command. Each costs the client a round trip; LOGIN needs two, a search a few.
 pub const COMMAND_LITERALS: usize = 64;
 /// Nesting of parentheses and NOT/OR in one command: the parser's recursion is bounded by it.
@@ -17,6 +22,16 @@ pub const SEARCH_KEYS: usize = 1_000;
 pub const SET_RANGES: usize = 20_000;
 /// Items in one FETCH.
 pub const FETCH_ITEMS: usize = 64;
+/// Field names in one HEADER.FIELDS: clients ask for about 20.
+pub const FIELD_NAMES: usize = 256;
+/// Flags named in one command: what a mailbox can know (5 and 120), and some that it refuses.
+pub const FLAGS: usize = 160;
+/// Patterns, options or resources named in one command.
+pub const ARGUMENTS: usize = 64;
+/// Field-value pairs of one ID (RFC 2971 §3.3).
+pub const ID_PAIRS: usize = 30;
+/// Octets of a string that is written quoted; a longer one goes as a literal, which the client need not scan.
+pub const QUOTED: usize = 4 << 10;
 /// Octets of a mailbox name in UTF-8 (the field's usual bound, and well under a redb key's).
 pub const MAILBOX_NAME: usize = 1_000;
 /// Levels of a mailbox name.
@@ -31,12 +46,24 @@ pub const PARTS: usize = 1_000;
 pub const PART_DEPTH: usize = 32;
 /// Octets of a header that is parsed; fields after it are served, but not understood.
 pub const HEADER: usize = 256 << 10;
+/// Octets of header that are parsed for one outline, all parts together: a thousand parts of a kilobyte each.
+pub const OUTLINE_HEADERS: usize = 1 << 20;
+/// Octets of a boundary. RFC 2046 §5.1.1 allows 70; this is a whole line (RFC 5322 §2.1.1).
+pub const BOUNDARY: usize = 998;
+/// Octets of a line that are looked at to tell a boundary or a field name: a boundary and some padding.
+pub const LINE_START: usize = 2 << 10;
 /// Octets of one header value that is kept in an envelope or an outline.
 pub const HEADER_VALUE: usize = 16 << 10;
 /// Addresses of one header field that are kept in an envelope.
 pub const ADDRESSES: usize = 1_000;
+/// Addresses that are kept in all envelopes of an outline together, the enclosed messages' included.
+pub const OUTLINE_ADDRESSES: usize = 4_000;
 /// Parameters of one structured field that are kept.
 pub const PARAMS: usize = 64;
+/// Octets of an encoded word: RFC 2047 §2 allows 75; some writers never break a line.
+pub const ENCODED_WORD: usize = 2_000;
+/// Octets that a decoder holds back until it knows what they mean.
+pub const DECODER: usize = 4 << 10;
 /// Octets of an initial SASL response or of one SASL answer, decoded (RFC 4954 §4 allows 12288 as base64).
 pub const SASL: usize = 9_000;
 /// Octets of output gathered before it is sent and the work pauses.

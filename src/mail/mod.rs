@@ -1,7 +1,11 @@
 //! The nouns of mail, and every bound: what a message, a flag, a mailbox name *is*, without protocols, tables or I/O.
 
+mod address;
+mod date;
+pub mod decode;
 mod envelope;
 mod flags;
+pub mod header;
 mod ids;
 pub mod limits;
 pub mod mime;
@@ -15,6 +19,6 @@ pub use envelope::{Address, Envelope};
 pub use flags::{FlagSet, SystemFlag};
 pub use ids::{AccountId, BlobId, MailboxId, ModSeq, Uid, UidValidity};
 pub use outline::{Content, Disposition, Param, Part, Span, Tag};
-pub use section::{Section, SectionText};
+pub use section::{Piece, Section, SectionText};
 pub use set::{Bound, SequenceSet};
 pub use stamp::{Day, Stamp};

@@ -65,7 +65,12 @@ mod tests {
 
     #[test]
     fn ranges_merge_in_ascending_order() {
-        let set = SequenceSet::Ranges(vec![(bound(9), bound(5)), (bound(1), bound(1)), (bound(2), bound(4)), (bound(20), bound(20))]);
+        let set = SequenceSet::Ranges(vec![
+            (bound(9), bound(5)),
+            (bound(1), bound(1)),
+            (bound(2), bound(4)),
+            (bound(20), bound(20)),
+        ]);
         assert_eq!(set.resolve(None), vec![(1, 9), (20, 20)]);
     }
 }

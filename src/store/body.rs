@@ -20,7 +20,13 @@ impl Reading {
     /// Reads on until `out` holds at least `enough` octets or the range ends; true when it has ended.
     ///
     /// Overshoots by less than one frame, so that no frame is unpacked twice.
-    pub fn read(&mut self, snapshot: &Snapshot, head: &Head<'_>, out: &mut Vec<u8>, enough: usize) -> Result<bool, Fault> {
+    pub fn read(
+        &mut self,
+        snapshot: &Snapshot,
+        head: &Head<'_>,
+        out: &mut Vec<u8>,
+        enough: usize,
+    ) -> Result<bool, Fault> {
         self.rest.end = self.rest.end.min(head.size);
         while !self.rest.is_empty() {
             if out.len() >= enough {
@@ -28,7 +34,11 @@ impl Reading {
             }
             let start = self.rest.start as usize;
             let top = head.top.raw as usize;
-            let end = if start < top { self.read_top(head, out)? } else { self.read_frame(snapshot, head, start - top, out)? };
+            let end = if start < top {
+                self.read_top(head, out)?
+            } else {
+                self.read_frame(snapshot, head, start - top, out)?
+            };
             if end <= start {
                 return Err(Fault::Corrupt("a message is shorter than its size"));
             }
@@ -46,7 +56,13 @@ impl Reading {
     }
 
     /// Reads from the frame that holds this offset after the top; returns the offset reached.
-    fn read_frame(&self, snapshot: &Snapshot, head: &Head<'_>, offset: usize, out: &mut Vec<u8>) -> Result<usize, Fault> {
+    fn read_frame(
+        &self,
+        snapshot: &Snapshot,
+        head: &Head<'_>,
+        offset: usize,
+        out: &mut Vec<u8>,
+    ) -> Result<usize, Fault> {
         let number = offset / FRAME;
         let frame = *head.frames.get(number).ok_or(Fault::Corrupt("a frame is missing"))?;
         let base = head.top.raw as usize + number * FRAME;

@@ -4,7 +4,9 @@
 use super::body::Reading;
 use super::error::{Fault, StoreError};
 use super::record::{Account, Head, MailboxRecord, Message, decode};
-use super::schema::{ACCOUNT, ADDRESS, BLOB_CEILING, BODY, CONFIG, DOOMED, HEAD, MAILBOX, MSG, NAME, REFS, STAGING, VANISHED};
+use super::schema::{
+    ACCOUNT, ADDRESS, BLOB_CEILING, BODY, CONFIG, DOOMED, HEAD, MAILBOX, MSG, NAME, REFS, STAGING, VANISHED,
+};
 use super::schema::{body_key, key_name, msg_uid, pieces};
 use super::snapshot::Snapshot;
 use super::store::Store;
@@ -172,7 +174,8 @@ impl Check<'_> {
             let count = counted.get(id).unwrap_or(&empty);
             let counters = |m: &MailboxRecord| (m.messages, m.bytes, m.unseen, m.deleted, m.deleted_bytes);
             if counters(mailbox) != counters(count) {
-                let what = format!("mailbox {}: counts {:?}, holds {:?}", mailbox.name, counters(mailbox), counters(count));
+                let what =
+                    format!("mailbox {}: counts {:?}, holds {:?}", mailbox.name, counters(mailbox), counters(count));
                 self.find(what, Some(Mend::Recount(*id)));
             }
         }
@@ -272,7 +275,10 @@ impl Check<'_> {
                 let (number, at) = key.ok_or("too many pieces")?;
                 let piece = self.snapshot.piece(blob, number, at).map_err(text)?;
                 if piece.value().len() != length {
-                    return Err(format!("piece {at} of frame {number} has another length ({:?})", body_key(blob, number, at)));
+                    return Err(format!(
+                        "piece {at} of frame {number} has another length ({:?})",
+                        body_key(blob, number, at)
+                    ));
                 }
             }
         }
@@ -298,7 +304,8 @@ impl Check<'_> {
 
 /// Counts a mailbox again: for `Mend::Recount`.
 pub(super) fn recounted(record: &MailboxRecord, messages: impl Iterator<Item = (u32, FlagSet)>) -> MailboxRecord {
-    let mut counted = MailboxRecord { messages: 0, bytes: 0, unseen: 0, deleted: 0, deleted_bytes: 0, ..record.clone() };
+    let mut counted =
+        MailboxRecord { messages: 0, bytes: 0, unseen: 0, deleted: 0, deleted_bytes: 0, ..record.clone() };
     for (size, flags) in messages {
         counted.count(size, flags);
     }

@@ -130,7 +130,14 @@ macro_rules! fault_from {
     )*};
 }
 
-fault_from!(redb::StorageError, redb::TableError, redb::TransactionError, redb::CommitError, redb::SetDurabilityError, std::io::Error);
+fault_from!(
+    redb::StorageError,
+    redb::TableError,
+    redb::TransactionError,
+    redb::CommitError,
+    redb::SetDurabilityError,
+    std::io::Error
+);
 
 impl From<redb::DatabaseError> for Fault {
     fn from(error: redb::DatabaseError) -> Self {

@@ -66,7 +66,10 @@ enum State {
     /// Being read from a snapshot; changes committed meanwhile wait. They may be in the snapshot already, but they say
     /// what a row *is*, so doing them again does no harm.
     Loading(Vec<Change>),
-    Open { mirror: Arc<Mirror>, recent_from: u32 },
+    Open {
+        mirror: Arc<Mirror>,
+        recent_from: u32,
+    },
     /// Reading it failed; the next who opens it starts afresh.
     Failed,
 }
@@ -384,6 +387,15 @@ impl Mirrors {
         recents
     }
 
+    /// The same for one mailbox.
+    pub(super) fn recent_from(&self, mailbox: MailboxId) -> Option<u32> {
+        let open = self.lock();
+        match open.slots.get(&mailbox).map(|slot| slot.lock()).as_deref() {
+            Some(State::Open { recent_from, .. }) => Some(*recent_from),
+            _ => open.recents.get(&mailbox).copied(),
+        }
+    }
+
     /// Puts this mailbox last in the line of those to be dropped, and drops what is too much and not watched.
     fn keep(&self, mailbox: MailboxId) {
         let mut open = self.lock();
@@ -421,7 +433,9 @@ impl Mirrors {
 }
 
 fn load(mailbox: MailboxId, snapshot: &Snapshot) -> Result<Option<(Mirror, u32)>, Fault> {
-    let Some(MailboxRecord { uid_validity, uid_next, modseq, keywords, recent_from, .. }) = snapshot.mailbox(mailbox)? else {
+    let Some(MailboxRecord { uid_validity, uid_next, modseq, keywords, recent_from, .. }) =
+        snapshot.mailbox(mailbox)?
+    else {
         return Ok(None);
     };
     let mut rows = Rows::default();

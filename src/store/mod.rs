@@ -21,7 +21,6 @@ mod write;
 mod writer;
 
 #[cfg(test)]
-#[expect(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "a test may fall over")]
 mod tests;
 
 pub use body::Reading;

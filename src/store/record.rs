@@ -174,7 +174,9 @@ pub(super) fn encode_into<T: Serialize>(record: &T, mut bytes: Vec<u8>) -> Resul
 
 pub(super) fn decode<'a, T: Deserialize<'a>>(bytes: &'a [u8], what: &'static str) -> Result<T, Fault> {
     match bytes.split_first() {
-        Some((&VERSION, fields)) => postcard::take_from_bytes(fields).map(|(record, _)| record).map_err(|_| Fault::Corrupt(what)),
+        Some((&VERSION, fields)) => {
+            postcard::take_from_bytes(fields).map(|(record, _)| record).map_err(|_| Fault::Corrupt(what))
+        }
         _ => Err(Fault::Corrupt(what)),
     }
 }

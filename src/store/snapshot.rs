@@ -3,7 +3,8 @@
 use super::error::Fault;
 use super::record::{Account, Head, MailboxRecord, Message, Usage, decode};
 use super::schema::{
-    ACCOUNT, ADDRESS, BODY, Bytes, HEAD, Key12, MAILBOX, MSG, NAME, SUBSCRIPTION, body_key, key_name, msg_key, msg_uid, name_key,
+    ACCOUNT, ADDRESS, BODY, Bytes, HEAD, Key12, MAILBOX, MSG, NAME, SUBSCRIPTION, body_key, key_name, msg_key, msg_uid,
+    name_key,
 };
 use crate::mail::{AccountId, BlobId, MailboxId, Uid};
 use redb::{AccessGuard, Key, ReadOnlyTable, ReadTransaction, ReadableDatabase, ReadableTable, TableDefinition, Value};
@@ -155,10 +156,10 @@ pub(super) fn account_range(account: AccountId) -> (Bound<Vec<u8>>, Bound<Vec<u8
 }
 
 /// The mailboxes of an account, by number.
-pub(super) fn mailboxes_of<'t>(
-    table: &'t impl ReadableTable<u64, Bytes>,
+pub(super) fn mailboxes_of(
+    table: &impl ReadableTable<u64, Bytes>,
     account: AccountId,
-) -> Result<impl Iterator<Item = Result<(MailboxId, MailboxRecord), Fault>> + 't, Fault> {
+) -> Result<impl Iterator<Item = Result<(MailboxId, MailboxRecord), Fault>> + '_, Fault> {
     let rows = table.range(MailboxId::new(account, 0).0..=MailboxId::new(account, u32::MAX).0)?;
     Ok(rows.map(|row| {
         let (id, record) = row?;
@@ -178,12 +179,12 @@ pub(super) fn usage_of(table: &impl ReadableTable<u64, Bytes>, account: AccountI
 }
 
 /// The messages of a mailbox with UIDs from `from` to `to`.
-pub(super) fn messages_of<'t>(
-    table: &'t impl ReadableTable<Key12, Bytes>,
+pub(super) fn messages_of(
+    table: &impl ReadableTable<Key12, Bytes>,
     mailbox: MailboxId,
     from: u32,
     to: u32,
-) -> Result<impl Iterator<Item = Result<(Uid, Message), Fault>> + 't, Fault> {
+) -> Result<impl Iterator<Item = Result<(Uid, Message), Fault>> + '_, Fault> {
     let from = Uid::new(from).unwrap_or(Uid::FIRST);
     // An empty range, whatever was asked: redb takes a range whose end is before its start for a caller's fault.
     let to = Uid::new(to).unwrap_or(Uid::FIRST).max(from);

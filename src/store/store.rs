@@ -120,6 +120,12 @@ impl Store {
         self.shared.mirrors.open(mailbox, || self.shared.snapshot())
     }
 
+    /// From which UID on the messages of this mailbox have not been told to any session, if that is known in memory.
+    #[must_use]
+    pub fn recent_from(&self, mailbox: MailboxId) -> Option<u32> {
+        self.shared.mirrors.recent_from(mailbox)
+    }
+
     /// Does a write; when this returns `Ok`, it is durable.
     pub async fn write(&self, write: Write) -> Result<Outcome, StoreError> {
         let answer = self.submit(write)?;

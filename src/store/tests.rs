@@ -92,7 +92,9 @@ fn any_range_of_a_message_can_be_read_in_bufferfuls() {
     let blob = snapshot.message(inbox, uid).unwrap().unwrap().blob;
     let stored = snapshot.head(blob).unwrap().unwrap();
     let head = stored.read().unwrap();
-    for (start, end) in [(0, 5), (3, 20), (14, 14), (10, 140_000), (131_046, 131_047), (131_045, 399_999), (399_999, 400_000)] {
+    for (start, end) in
+        [(0, 5), (3, 20), (14, 14), (10, 140_000), (131_046, 131_047), (131_045, 399_999), (399_999, 400_000)]
+    {
         let mut reading = Reading { blob, rest: Span { start, end } };
         let mut out = Vec::new();
         loop {
@@ -194,7 +196,8 @@ fn a_rename_takes_those_below_along_and_inbox_gives_its_mail() {
     let folder = Folder::new("rename");
     let store = folder.store();
     let (account, inbox) = account(&store, Limits::default());
-    let create = |name: &str| store.write_blocking(Write::CreateMailbox { account, name: name.to_owned(), special: None });
+    let create =
+        |name: &str| store.write_blocking(Write::CreateMailbox { account, name: name.to_owned(), special: None });
     let rename = |from: &str, to: &str| {
         store.write_blocking(Write::RenameMailbox { account, from: from.to_owned(), to: to.to_owned() })
     };
@@ -203,7 +206,8 @@ fn a_rename_takes_those_below_along_and_inbox_gives_its_mail() {
     append(&store, inbox, b"A: b\r\n\r\n").unwrap();
     rename("INBOX", "old").unwrap();
     let snapshot = store.snapshot().unwrap();
-    let names: Vec<String> = snapshot.mailboxes(account).unwrap().into_iter().map(|(_, mailbox)| mailbox.name).collect();
+    let names: Vec<String> =
+        snapshot.mailboxes(account).unwrap().into_iter().map(|(_, mailbox)| mailbox.name).collect();
     assert_eq!(names, ["Archive", "Drafts", "INBOX", "Junk", "Sent", "Trash", "a", "old", "x", "x/y", "x/y/c"]);
     let old = snapshot.mailbox_named(account, "old").unwrap().unwrap();
     assert_eq!(snapshot.mailbox(old).unwrap().unwrap().messages, 1);

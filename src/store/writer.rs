@@ -170,6 +170,10 @@ pub(super) fn prepare(shared: &Arc<Shared>) -> Result<(), Fault> {
         Err(StoreError::Refused(_)) => return Err(Fault::Corrupt("clearing cut-off uploads was refused")),
     }
     let done = batch.finish()?;
-    if done.touched { transaction.commit()? } else { transaction.abort()? }
+    if done.touched {
+        transaction.commit()?;
+    } else {
+        transaction.abort()?;
+    }
     Ok(())
 }

@@ -1,3 +1,9 @@
 //! Bytes <-> values: the grammars of the protocols, and nothing of what they mean.
 
 pub mod imap;
+mod out;
+pub mod sasl;
+#[cfg(test)]
+mod xorshift;
+
+pub use out::{Mark, Out};

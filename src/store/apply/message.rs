@@ -50,7 +50,12 @@ impl Batch<'_> {
         Ok(Outcome::Done)
     }
 
-    pub(super) fn store(&mut self, mailbox: MailboxId, uids: &Uids, change: &FlagChange) -> Result<Outcome, StoreError> {
+    pub(super) fn store(
+        &mut self,
+        mailbox: MailboxId,
+        uids: &Uids,
+        change: &FlagChange,
+    ) -> Result<Outcome, StoreError> {
         let (names, adds) = match change {
             FlagChange::Replace(names) | FlagChange::Add(names) => (names, true),
             FlagChange::Remove(names) => (names, false),
@@ -97,7 +102,11 @@ impl Batch<'_> {
         for (_, message) in &messages {
             self.refer(message.blob)?;
         }
-        self.charge(to.account(), i64::try_from(bytes).unwrap_or(i64::MAX), i64::try_from(messages.len()).unwrap_or(i64::MAX));
+        self.charge(
+            to.account(),
+            i64::try_from(bytes).unwrap_or(i64::MAX),
+            i64::try_from(messages.len()).unwrap_or(i64::MAX),
+        );
         Ok(outcome)
     }
 
@@ -149,7 +158,12 @@ impl Batch<'_> {
     }
 
     /// Puts messages of one mailbox into another, with their flags.
-    fn insert_copies(&mut self, from: MailboxId, messages: &[(Uid, Message)], to: MailboxId) -> Result<Outcome, StoreError> {
+    fn insert_copies(
+        &mut self,
+        from: MailboxId,
+        messages: &[(Uid, Message)],
+        to: MailboxId,
+    ) -> Result<Outcome, StoreError> {
         let uid_validity = self.mailbox(to)?.uid_validity;
         let first = self.mailbox(to)?.uid_next;
         let last = first.and_then(|first| u64::from(first.number()).checked_add(messages.len() as u64));
@@ -162,16 +176,22 @@ impl Batch<'_> {
         for (_, message) in messages {
             let uid = self.mailbox(to)?.uid_next.ok_or(Refusal::UidsUsedUp)?;
             let system = FlagSet(message.flags.0 & 0xff);
-            let flags = message.flags.keywords().fold(system, |flags, index| {
-                flags | keywords.get(index).copied().unwrap_or_default()
-            });
+            let flags = message
+                .flags
+                .keywords()
+                .fold(system, |flags, index| flags | keywords.get(index).copied().unwrap_or_default());
             self.insert(to, uid, &Message { flags, modseq, saved: now, ..*message })?;
         }
         Ok(Outcome::Copied { uid_validity, from: messages.iter().map(|(uid, _)| *uid).collect(), first })
     }
 
     /// For each keyword number of `from` what it is in `to`.
-    fn keywords_in(&mut self, from: MailboxId, messages: &[(Uid, Message)], to: MailboxId) -> Result<Vec<FlagSet>, StoreError> {
+    fn keywords_in(
+        &mut self,
+        from: MailboxId,
+        messages: &[(Uid, Message)],
+        to: MailboxId,
+    ) -> Result<Vec<FlagSet>, StoreError> {
         let used = messages.iter().fold(FlagSet::NONE, |used, (_, message)| used | message.flags);
         let names = self.mailbox(from)?.keywords.clone();
         let mut translated = vec![FlagSet::NONE; names.len()];

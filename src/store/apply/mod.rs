@@ -10,7 +10,8 @@ use super::error::{Fault, Refusal, StoreError};
 use super::mirror::Change;
 use super::record::{Account, Limits, MailboxRecord, Usage, decode, encode};
 use super::schema::{
-    ACCOUNT, ADDRESS, BODY, Bytes, CONFIG, DOOMED, HEAD, Key12, MAILBOX, MSG, NAME, REFS, STAGING, SUBSCRIPTION, VANISHED,
+    ACCOUNT, ADDRESS, BODY, Bytes, CONFIG, DOOMED, HEAD, Key12, MAILBOX, MSG, NAME, REFS, STAGING, SUBSCRIPTION,
+    VANISHED,
 };
 use super::snapshot::usage_of;
 use super::space::Space;
@@ -181,7 +182,9 @@ impl<'t> Batch<'t> {
                 let record: Account = decode(found.ok_or(Refusal::NoAccount)?.value(), "account")?;
                 let mut usage = usage_of(&self.tables.mailbox, account)?;
                 // Mailboxes that this batch changed are written only when it ends.
-                for (mailbox, cached) in self.mailboxes.range(MailboxId::new(account, 0)..=MailboxId::new(account, u32::MAX)) {
+                for (mailbox, cached) in
+                    self.mailboxes.range(MailboxId::new(account, 0)..=MailboxId::new(account, u32::MAX))
+                {
                     let stored: Option<MailboxRecord> = redb::ReadableTable::get(&self.tables.mailbox, mailbox.0)?
                         .map(|record| decode(record.value(), "mailbox"))
                         .transpose()?;
@@ -197,7 +200,8 @@ impl<'t> Batch<'t> {
     /// Refuses what would exceed the account's limits.
     fn check_quota(&mut self, account: AccountId, bytes: u64, messages: u64) -> Result<(), StoreError> {
         let (limits, usage) = *self.account(account)?;
-        let over = |limit: Option<u64>, used: u64, more: u64| limit.is_some_and(|limit| used.saturating_add(more) > limit);
+        let over =
+            |limit: Option<u64>, used: u64, more: u64| limit.is_some_and(|limit| used.saturating_add(more) > limit);
         if over(limits.bytes, usage.bytes, bytes) || over(limits.messages, usage.messages, messages) {
             return Err(Refusal::OverQuota.into());
         }

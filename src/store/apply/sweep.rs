@@ -62,7 +62,12 @@ impl Batch<'_> {
 
     /// Uploads that a crash cut off.
     pub(in crate::store) fn clear_staging(&mut self) -> Result<(), StoreError> {
-        let staged = self.tables.staging.iter()?.map(|row| Ok(BlobId(row?.0.value()))).collect::<Result<Vec<_>, StoreError>>()?;
+        let staged = self
+            .tables
+            .staging
+            .iter()?
+            .map(|row| Ok(BlobId(row?.0.value())))
+            .collect::<Result<Vec<_>, StoreError>>()?;
         for blob in staged {
             self.remove_blob(blob)?;
         }

@@ -5,7 +5,7 @@ use crate::mail::{Section, SequenceSet, Stamp, search};
 /// How names and strings are to be read, as negotiated so far.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Dialect {
-    /// After ENABLE IMAP4rev2 (or UTF8=ACCEPT): mailbox names are UTF-8, not modified UTF-7 (RFC 3501 §5.1.3).
+    /// After ENABLE `IMAP4rev2` (or UTF8=ACCEPT): mailbox names are UTF-8, not modified UTF-7 (RFC 3501 §5.1.3).
     pub utf8: bool,
 }
 
@@ -24,6 +24,7 @@ pub struct Mailbox(pub String);
 
 /// The commands of RFC 3501 and RFC 9051 and of the extensions that are announced.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[expect(missing_docs, reason = "the line of a variant tells its fields")]
 pub enum Body {
     /// CAPABILITY
     Capability,
@@ -220,6 +221,7 @@ pub enum StoreMode {
 
 /// What FETCH asks of each message (RFC 9051 §6.4.5, RFC 3516).
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[expect(missing_docs, reason = "the line of a variant tells its fields")]
 pub enum FetchItem {
     /// UID
     Uid,

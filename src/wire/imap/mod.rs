@@ -1,8 +1,15 @@
-//! IMAP4rev1 (RFC 3501) and IMAP4rev2 (RFC 9051): commands in, responses out.
+//! `IMAP4rev1` (RFC 3501) and `IMAP4rev2` (RFC 9051): commands in, responses out.
 
 mod command;
+mod frame;
+mod parse;
+pub mod reply;
+mod syntax;
+pub mod utf7;
 
 pub use command::{
-    Append, Body, Command, Dialect, FetchItem, ListCommand, ListPattern, ListSelect, ListReturn, Mailbox, QuotaResource,
-    ReturnOption, SearchCommand, StatusItem, StoreMode,
+    Append, Body, Command, Dialect, FetchItem, ListCommand, ListPattern, ListReturn, ListSelect, Mailbox,
+    QuotaResource, ReturnOption, SearchCommand, StatusItem, StoreMode,
 };
+pub use frame::{Event, Framer};
+pub use syntax::{Reason, Syntax};

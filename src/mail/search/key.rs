@@ -1,6 +1,6 @@
 //! What a search asks for (RFC 9051 §6.4.4), as a tree of keys.
 
-use super::{Day, SequenceSet, SystemFlag};
+use crate::mail::{Day, SequenceSet, SystemFlag};
 
 /// A search key. Strings are what the client sent, already decoded from its charset to UTF-8.
 #[derive(Clone, Debug, PartialEq, Eq)]

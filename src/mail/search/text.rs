@@ -1,0 +1,138 @@
+//! The text of a message, as BODY and TEXT search it: text and message parts, decoded, and the headers inside; never
+//! what is only an attachment.
+
+use super::needle::Seeker;
+use crate::mail::decode::{Charset, Decoder, Encoding, decode_words};
+use crate::mail::header::{fields, unfold};
+use crate::mail::{Content, Part, Span, limits};
+use std::ops::ControlFlow;
+
+/// A stretch of the message that holds text, and how to read it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Stretch {
+    /// The header of a part or of an enclosed message.
+    Header(Span),
+    /// The body of a leaf.
+    Body(Span, Encoding, Vec<u8>),
+}
+
+/// All stretches of the body of a message with this root, in order.
+pub(super) fn stretches(root: &Part<'_>) -> Vec<Stretch> {
+    let mut list = Vec::new();
+    body(root, &mut list);
+    list
+}
+
+fn body(part: &Part<'_>, list: &mut Vec<Stretch>) {
+    match &part.content {
+        Content::Multipart(parts) => {
+            for part in parts {
+                list.push(Stretch::Header(part.header));
+                body(part, list);
+            }
+        }
+        Content::Message(inner) => {
+            list.push(Stretch::Header(inner.1.header));
+            body(&inner.1, list);
+        }
+        Content::Leaf => {
+            let text = [&b"text"[..], b"message"].iter().any(|media| part.media.eq_ignore_ascii_case(media));
+            let charset = part.params.iter().find(|param| param.name.eq_ignore_ascii_case(b"charset"));
+            // What is encoded in an unknown way cannot be read.
+            if let (true, Some(encoding)) = (text, Encoding::of(part)) {
+                let charset = charset.map_or(&b"us-ascii"[..], |param| param.value.as_ref());
+                list.push(Stretch::Body(part.body, encoding, charset.to_vec()));
+            }
+        }
+    }
+}
+
+/// Reads one stretch as its octets come.
+pub(super) enum Reader {
+    Header(Vec<u8>),
+    Body { decoder: Decoder, charset: Charset, octets: Vec<u8>, text: String },
+}
+
+impl Stretch {
+    pub fn span(&self) -> Span {
+        match self {
+            Stretch::Header(span) | Stretch::Body(span, ..) => *span,
+        }
+    }
+
+    pub fn reader(&self) -> Reader {
+        match self {
+            Stretch::Header(_) => Reader::Header(Vec::new()),
+            Stretch::Body(_, encoding, charset) => Reader::Body {
+                decoder: Decoder::new(*encoding),
+                charset: Charset::labelled(charset),
+                octets: Vec::new(),
+                text: String::new(),
+            },
+        }
+    }
+}
+
+impl Reader {
+    /// Octets at a time: what is decoded of them stays in the processor's cache.
+    const PIECE: usize = 16 << 10;
+
+    /// The next octets; breaks when `news` says that enough is found.
+    pub fn feed(
+        &mut self,
+        piece: &[u8],
+        seeker: &mut Seeker<'_>,
+        news: &mut dyn FnMut(&Seeker<'_>) -> ControlFlow<()>,
+    ) -> ControlFlow<()> {
+        match self {
+            Reader::Header(header) => {
+                let room = limits::HEADER.saturating_sub(header.len());
+                header.extend_from_slice(piece.get(..room).unwrap_or(piece));
+            }
+            Reader::Body { decoder, charset, octets, text } => {
+                for piece in piece.chunks(Reader::PIECE) {
+                    octets.clear();
+                    text.clear();
+                    decoder.feed(piece, octets);
+                    charset.feed(octets, text);
+                    if seeker.feed(text) {
+                        news(seeker)?;
+                    }
+                }
+            }
+        }
+        ControlFlow::Continue(())
+    }
+
+    /// The stretch is complete; true if its end brought a needle to light.
+    pub fn finish(self, seeker: &mut Seeker<'_>) -> bool {
+        let news = match self {
+            Reader::Header(header) => seek_header(&header, seeker),
+            Reader::Body { decoder, mut charset, mut octets, mut text } => {
+                octets.clear();
+                text.clear();
+                decoder.finish(&mut octets);
+                charset.feed(&octets, &mut text);
+                charset.finish(&mut text);
+                seeker.feed(&text)
+            }
+        };
+        seeker.cut();
+        news
+    }
+}
+
+/// Searches a header, each field decoded, as a line `Name: value`.
+pub(super) fn seek_header(header: &[u8], seeker: &mut Seeker<'_>) -> bool {
+    let mut text = String::with_capacity(header.len());
+    for field in fields(header) {
+        text.push_str(std::str::from_utf8(field.name).unwrap_or_default());
+        text.push_str(": ");
+        text.push_str(&decode_words(&unfold(field.value)));
+        text.push('\n');
+    }
+    seeker.cut();
+    let news = seeker.feed(&text);
+    seeker.cut();
+    news
+}

@@ -1,0 +1,211 @@
+//! The server: listeners, the threads that run everything, and an orderly end.
+
+use super::guests::{Guest, Guests};
+use super::stream::Stream;
+use super::talk::{Door, talk};
+use super::tls::Identity;
+use crate::admin::{self, Gate};
+use crate::store::Store;
+use async_executor::Executor;
+use async_signal::{Signal, Signals};
+use event_listener::Event;
+use smol::future::FutureExt;
+use smol::net::{TcpListener, TcpStream};
+use smol::stream::StreamExt;
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+use std::panic::AssertUnwindSafe;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+/// IMAP in plain text (RFC 9051 §2.1) and in TLS (RFC 8314 §3.2).
+const IMAP: u16 = 143;
+const IMAPS: u16 = 993;
+/// How often the certificate's files are looked at.
+const REFRESH: Duration = Duration::from_secs(10);
+/// How long sessions have to end when the server does.
+const FAREWELL: Duration = Duration::from_secs(5);
+/// Two unanswered questions after this and the connection is dead: a phone that left the Wi-Fi says nothing.
+const KEEPALIVE: Duration = Duration::from_secs(10 * 60);
+
+/// What is served, and where.
+pub struct Serving<'a> {
+    /// The mail.
+    pub store: Arc<Store>,
+    /// Who may come in.
+    pub gate: Arc<Gate>,
+    /// Who we are in TLS.
+    pub identity: Arc<Identity>,
+    /// The address that we listen on.
+    pub bind: IpAddr,
+    /// Ports are the standard ones and this.
+    pub port_offset: u16,
+    /// The data folder.
+    pub data: &'a Path,
+    /// Our host name.
+    pub name: String,
+}
+
+/// What all connections share.
+pub(super) struct House {
+    pub(super) store: Arc<Store>,
+    pub(super) gate: Arc<Gate>,
+    pub(super) identity: Arc<Identity>,
+    pub(super) name: Arc<str>,
+    pub(super) stop: Event,
+    stopping: AtomicBool,
+    guests: Arc<Guests>,
+}
+
+impl House {
+    pub(super) fn is_stopping(&self) -> bool {
+        self.stopping.load(Ordering::SeqCst)
+    }
+
+    fn stop(&self) {
+        self.stopping.store(true, Ordering::SeqCst);
+        self.stop.notify(usize::MAX);
+    }
+}
+
+/// Serves until SIGINT or SIGTERM; `ready` runs when all listeners are bound.
+pub fn serve(serving: Serving<'_>, ready: impl FnOnce()) -> io::Result<()> {
+    let house = Arc::new(House {
+        store: serving.store,
+        gate: serving.gate,
+        identity: serving.identity,
+        name: serving.name.into(),
+        stop: Event::new(),
+        stopping: AtomicBool::new(false),
+        guests: Arc::default(),
+    });
+    let executor: Arc<Executor<'static>> = Arc::new(Executor::new());
+    let port = |standard: u16| {
+        let port = standard.checked_add(serving.port_offset);
+        port.map(|port| SocketAddr::new(serving.bind, port))
+            .ok_or_else(|| io::Error::new(io::ErrorKind::InvalidInput, "the port offset is too large"))
+    };
+    let doors = [(port(IMAP)?, Door::Plain), (port(IMAPS)?, Door::Tls)];
+    let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    let (running, ended) = smol::channel::bounded::<()>(1);
+    std::thread::scope(|scope| {
+        for number in 1..cores.max(2) {
+            let (executor, ended) = (Arc::clone(&executor), ended.clone());
+            let named = std::thread::Builder::new().name(format!("worker-{number}"));
+            named.spawn_scoped(scope, move || {
+                smol::block_on(executor.run(async {
+                    // An error says that the server has ended.
+                    let _ = ended.recv().await;
+                }));
+            })?;
+        }
+        let result = smol::block_on(executor.run(run(&executor, &house, &doors, serving.data, ready)));
+        drop(running);
+        result
+    })
+}
+
+async fn run(
+    executor: &Arc<Executor<'static>>,
+    house: &Arc<House>,
+    doors: &[(SocketAddr, Door)],
+    data: &Path,
+    ready: impl FnOnce(),
+) -> io::Result<()> {
+    let mut signals = Signals::new([Signal::Int, Signal::Term])?;
+    let admin = admin::socket::bind(data)?;
+    let mut accepting = Vec::new();
+    for (address, door) in doors {
+        let listener = TcpListener::bind(address).await.map_err(|error| {
+            io::Error::new(error.kind(), format!("port {} cannot be listened on: {error}", address.port()))
+        })?;
+        accepting.push(executor.spawn(accept(Arc::clone(executor), Arc::clone(house), listener, *door)));
+    }
+    accepting.push(executor.spawn({
+        let (executor, house) = (Arc::clone(executor), Arc::clone(house));
+        async move {
+            loop {
+                match admin.accept().await {
+                    Ok((stream, _)) => {
+                        let answer = admin::socket::answer(stream, Arc::clone(&house.store), Arc::clone(&house.gate));
+                        executor.spawn(guarded(answer)).detach();
+                    }
+                    Err(error) => pause(&error).await,
+                }
+            }
+        }
+    }));
+    accepting.push(executor.spawn({
+        let house = Arc::clone(house);
+        async move {
+            loop {
+                smol::Timer::after(REFRESH).await;
+                house.identity.refresh();
+            }
+        }
+    }));
+    ready();
+    signals.next().await;
+    log::info!("ending: sessions are told");
+    drop(accepting);
+    house.stop();
+    let all_gone = async {
+        while Arc::strong_count(house) > 1 {
+            smol::Timer::after(Duration::from_millis(10)).await;
+        }
+    };
+    let late = async {
+        smol::Timer::after(FAREWELL).await;
+    };
+    all_gone.or(late).await;
+    Ok(())
+}
+
+async fn accept(executor: Arc<Executor<'static>>, house: Arc<House>, listener: TcpListener, door: Door) {
+    loop {
+        let (stream, peer) = match listener.accept().await {
+            Ok(accepted) => accepted,
+            Err(error) => {
+                pause(&error).await;
+                continue;
+            }
+        };
+        let Some(guest) = house.guests.admit(peer.ip()) else {
+            log::warn!("{peer} was turned away: too many connections");
+            continue;
+        };
+        if let Err(error) = prepare(&stream) {
+            log::debug!("{peer}: {error}");
+        }
+        let house = Arc::clone(&house);
+        executor
+            .spawn(guarded(async move {
+                let _guest: Guest = guest;
+                talk(house, Stream::plain(stream), peer, door).await;
+            }))
+            .detach();
+    }
+}
+
+/// A fault in one conversation must not be the end of all others.
+async fn guarded(conversation: impl Future<Output = ()>) {
+    if AssertUnwindSafe(conversation).catch_unwind().await.is_err() {
+        log::error!("a conversation broke off: this is a defect");
+    }
+}
+
+/// Out of file descriptors, mostly: trying again at once would only burn time.
+async fn pause(error: &io::Error) {
+    log::warn!("a connection could not be accepted: {error}");
+    smol::Timer::after(Duration::from_millis(100)).await;
+}
+
+fn prepare(stream: &TcpStream) -> io::Result<()> {
+    stream.set_nodelay(true)?;
+    rustix::net::sockopt::set_socket_keepalive(stream, true)?;
+    rustix::net::sockopt::set_tcp_keepidle(stream, KEEPALIVE)?;
+    rustix::net::sockopt::set_tcp_keepintvl(stream, KEEPALIVE / 10)?;
+    Ok(())
+}

@@ -1,0 +1,141 @@
+//! A connection, in plain text or in TLS, with its timeouts and its octet counts.
+
+use async_rustls::TlsAcceptor;
+use async_rustls::server::TlsStream;
+use smol::future::FutureExt;
+use smol::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
+use smol::net::TcpStream;
+use std::cell::RefCell;
+use std::io;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+/// Octets that are read at once.
+const READ: usize = 64 << 10;
+/// A client that takes nothing for so long has gone, or means harm.
+const STALLED: Duration = Duration::from_secs(300);
+/// How long a handshake may take.
+const HANDSHAKE: Duration = Duration::from_secs(30);
+
+thread_local! {
+    // What is read lands here first, so that a connection that waits holds no buffer.
+    static LANDING: RefCell<Vec<u8>> = RefCell::new(vec![0; READ]);
+}
+
+/// A connection.
+#[derive(Debug)]
+pub(super) struct Stream {
+    kind: Kind,
+    /// Octets read and written, without TLS.
+    pub(super) read: u64,
+    pub(super) written: u64,
+}
+
+#[derive(Debug)]
+enum Kind {
+    Plain(TcpStream),
+    // Boxed: it is twenty times as large.
+    Tls(Box<TlsStream<TcpStream>>),
+    /// Between the two.
+    Nothing,
+}
+
+impl Stream {
+    pub(super) fn plain(stream: TcpStream) -> Stream {
+        Stream { kind: Kind::Plain(stream), read: 0, written: 0 }
+    }
+
+    pub(super) fn is_tls(&self) -> bool {
+        matches!(self.kind, Kind::Tls(_))
+    }
+
+    /// Begins TLS.
+    pub(super) async fn encrypt(&mut self, acceptor: &TlsAcceptor) -> io::Result<()> {
+        let Kind::Plain(stream) = std::mem::replace(&mut self.kind, Kind::Nothing) else {
+            return Err(io::ErrorKind::AlreadyExists.into());
+        };
+        let handshake = async { acceptor.accept(stream).await };
+        self.kind = Kind::Tls(Box::new(handshake.or(late(HANDSHAKE)).await?));
+        Ok(())
+    }
+
+    /// Waits for octets and hands them over; 0 is the end. Nothing is lost when the wait is given up.
+    pub(super) async fn read(&mut self, mut take: impl FnMut(&[u8])) -> io::Result<usize> {
+        let kind = &mut self.kind;
+        let count = std::future::poll_fn(|context| {
+            LANDING.with_borrow_mut(|landing| {
+                let poll = Pin::new(&mut *kind).poll_read(context, landing);
+                if let Poll::Ready(Ok(count)) = poll {
+                    take(landing.get(..count).unwrap_or_default());
+                }
+                poll
+            })
+        })
+        .await?;
+        self.read += count as u64;
+        Ok(count)
+    }
+
+    /// Sends all of it.
+    pub(super) async fn send(&mut self, octets: &[u8]) -> io::Result<()> {
+        let sending = async {
+            self.kind.write_all(octets).await?;
+            self.kind.flush().await
+        };
+        sending.or(late(STALLED)).await?;
+        self.written += octets.len() as u64;
+        Ok(())
+    }
+
+    /// Says that nothing more comes.
+    pub(super) async fn close(&mut self) -> io::Result<()> {
+        self.kind.close().or(late(HANDSHAKE)).await
+    }
+}
+
+/// An error after some time.
+async fn late<T>(after: Duration) -> io::Result<T> {
+    smol::Timer::after(after).await;
+    Err(io::ErrorKind::TimedOut.into())
+}
+
+impl AsyncRead for Kind {
+    fn poll_read(self: Pin<&mut Self>, context: &mut Context<'_>, buffer: &mut [u8]) -> Poll<io::Result<usize>> {
+        match self.get_mut() {
+            Kind::Plain(stream) => Pin::new(stream).poll_read(context, buffer),
+            Kind::Tls(stream) => match Pin::new(stream.as_mut()).poll_read(context, buffer) {
+                // Without close_notify: nothing was cut off that the protocol would not notice.
+                Poll::Ready(Err(error)) if error.kind() == io::ErrorKind::UnexpectedEof => Poll::Ready(Ok(0)),
+                poll => poll,
+            },
+            Kind::Nothing => Poll::Ready(Err(io::ErrorKind::NotConnected.into())),
+        }
+    }
+}
+
+impl AsyncWrite for Kind {
+    fn poll_write(self: Pin<&mut Self>, context: &mut Context<'_>, octets: &[u8]) -> Poll<io::Result<usize>> {
+        match self.get_mut() {
+            Kind::Plain(stream) => Pin::new(stream).poll_write(context, octets),
+            Kind::Tls(stream) => Pin::new(stream.as_mut()).poll_write(context, octets),
+            Kind::Nothing => Poll::Ready(Err(io::ErrorKind::NotConnected.into())),
+        }
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match self.get_mut() {
+            Kind::Plain(stream) => Pin::new(stream).poll_flush(context),
+            Kind::Tls(stream) => Pin::new(stream.as_mut()).poll_flush(context),
+            Kind::Nothing => Poll::Ready(Ok(())),
+        }
+    }
+
+    fn poll_close(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match self.get_mut() {
+            Kind::Plain(stream) => Pin::new(stream).poll_close(context),
+            Kind::Tls(stream) => Pin::new(stream.as_mut()).poll_close(context),
+            Kind::Nothing => Poll::Ready(Ok(())),
+        }
+    }
+}

@@ -1,0 +1,90 @@
+//! APPEND (RFC 9051 §6.3.12): the message streams into a packer while it comes.
+
+use super::refusal::No;
+use super::session::{Need, Session};
+use super::work::{After, Work};
+use crate::mail::{MailboxId, Stamp, limits};
+use crate::store::{NewMessage, Packer, Refusal, Store, Write};
+use crate::wire::Out;
+use crate::wire::imap::Append;
+
+/// Packed octets that a session holds before it puts them into the store.
+const HELD: usize = 1 << 20;
+
+/// A message that is coming in.
+#[derive(Debug)]
+pub(super) struct Upload {
+    pub(super) tag: Box<str>,
+    mailbox: MailboxId,
+    flags: Vec<String>,
+    received: Option<Stamp>,
+    packer: Result<Packer, No>,
+}
+
+impl Upload {
+    pub(super) fn new(tag: Box<str>, mailbox: MailboxId, append: Append, packer: Packer) -> Upload {
+        Upload { tag, mailbox, flags: append.flags, received: append.date, packer: Ok(packer) }
+    }
+
+    /// The rest is read, since the client sends it, but not kept.
+    pub(super) fn fail(&mut self, no: No) {
+        self.packer = Err(no);
+    }
+
+    pub(super) fn push(&mut self, octets: &[u8]) {
+        if let Ok(packer) = &mut self.packer
+            && let Err(error) = packer.push(octets)
+        {
+            self.packer = Err(error.into());
+        }
+    }
+
+    pub(super) fn stage(&mut self, store: &Store) -> Option<Write> {
+        let packer = self.packer.as_mut().ok().filter(|packer| packer.held() >= HELD)?;
+        Some(store.stage(packer))
+    }
+}
+
+impl Session {
+    /// Whether a message may come: what can be refused before it is sent is refused now.
+    pub(super) fn accept_append(&self, append: &Append, store: &Store) -> Result<MailboxId, No> {
+        let account = self.account()?;
+        let snapshot = store.snapshot()?;
+        let mailbox = snapshot.mailbox_named(account, &append.mailbox.0)?.ok_or(No::TargetMissing)?;
+        if append.size > u64::from(limits::MESSAGE) {
+            return Err(Refusal::TooLarge.into());
+        }
+        if append.size == 0 {
+            return Err(No::Cannot("A message has at least one octet"));
+        }
+        let quota = snapshot.account(account)?.ok_or(Refusal::NoAccount)?.limits;
+        if quota.bytes.is_some() || quota.messages.is_some() {
+            let usage = snapshot.usage(account)?;
+            let over = |limit: Option<u64>, used: u64| limit.is_some_and(|limit| used > limit);
+            if over(quota.bytes, usage.bytes.saturating_add(append.size)) || over(quota.messages, usage.messages + 1) {
+                return Err(Refusal::OverQuota.into());
+            }
+        }
+        Ok(mailbox)
+    }
+
+    /// The message is whole.
+    pub(super) fn uploaded(&mut self, out: &mut Out) -> Need {
+        let Work::Upload(upload) = std::mem::take(&mut self.work) else { return Need::Input };
+        let Upload { tag, mailbox, flags, received, packer } = *upload;
+        let now = self.now;
+        let parcel = packer.and_then(|packer| packer.finish().map_err(No::from));
+        match parcel {
+            Ok(parcel) => {
+                let received = received.unwrap_or(Stamp::utc(now));
+                let message = NewMessage { parcel, flags, received, now };
+                self.work = Work::Waiting(Box::new(After::Appended { tag }));
+                Need::Write(Write::Append { mailbox, message })
+            }
+            Err(no) => {
+                no.reply(out, &tag);
+                Need::Flush
+            }
+        }
+    }
+}

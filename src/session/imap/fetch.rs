@@ -1,0 +1,356 @@
+//! FETCH (RFC 9051 §6.4.5): a cursor over the view. Each turn reads one snapshot, fills the output, and leaves behind
+//! where to go on; nothing but a number of places is held between turns.
+
+use super::finish::Last;
+use super::message::Places;
+use super::piece::{Body, Piece, Put};
+use super::refusal::No;
+use super::session::{Need, Session};
+use super::work::{After, Work};
+use crate::mail::{SequenceSet, SystemFlag, Uid};
+use crate::store::{Fault, FlagChange, Message, Mirror, Refusal, Row, Snapshot, Store, Uids, Write};
+use crate::wire::Out;
+use crate::wire::imap::reply;
+use crate::wire::imap::{Dialect, FetchItem};
+use std::sync::Arc;
+
+/// Messages that are looked up at once.
+const ROWS: usize = 256;
+
+/// A FETCH on its way.
+#[derive(Debug)]
+pub(super) struct Fetching {
+    tag: Box<str>,
+    uid: bool,
+    items: Vec<FetchItem>,
+    /// The messages' rows in the store are needed, not only the view's.
+    deep: bool,
+    places: Places,
+    /// How far: the range, and the place in it.
+    range: usize,
+    at: usize,
+    /// The item that is being sent piece by piece.
+    piece: Option<(usize, Piece)>,
+    /// Messages that this command marked \Seen: their flags are told.
+    marked: Uids,
+    /// Some messages were gone.
+    missing: bool,
+    unknown_cte: bool,
+    /// Some messages could not be read.
+    damaged: Option<Fault>,
+    scratch: Vec<u8>,
+}
+
+/// How one message went.
+enum Went {
+    Whole,
+    /// The output is full in the middle of it.
+    Paused(usize, Piece),
+    /// It is gone.
+    Gone,
+    /// It cannot be read.
+    Damaged(Fault),
+}
+
+impl Session {
+    pub(super) fn fetch(
+        &mut self,
+        tag: &str,
+        uid: bool,
+        set: &SequenceSet,
+        mut items: Vec<FetchItem>,
+        store: &Store,
+        out: &mut Out,
+    ) -> Result<Need, No> {
+        if items.contains(&FetchItem::ModSeq) {
+            return Err(No::Cannot("MODSEQ is not offered"));
+        }
+        let selected = self.selected().ok_or(Refusal::NoMailbox)?;
+        let places = selected.places(uid, set)?;
+        if uid && !items.contains(&FetchItem::Uid) {
+            items.insert(0, FetchItem::Uid);
+        }
+        let marks = !selected.read_only && items.iter().any(sets_seen);
+        let deep = items.iter().any(|item| !matches!(item, FetchItem::Uid | FetchItem::Flags));
+        let mut fetching = Box::new(Fetching {
+            tag: tag.into(),
+            uid,
+            items,
+            deep,
+            at: places.first().map_or(0, |place| place.0),
+            places,
+            range: 0,
+            piece: None,
+            marked: Uids::default(),
+            missing: false,
+            unknown_cte: false,
+            damaged: None,
+            scratch: Vec::new(),
+        });
+        if marks {
+            let rows = selected.view.rows();
+            let unseen = fetching.places.iter().flat_map(|&(from, to)| {
+                rows.from(from).take(to - from).filter(|row| !row.flags.is(SystemFlag::Seen)).map(|row| row.uid)
+            });
+            let uids = Uids::from_ascending(unseen);
+            if !uids.0.is_empty() {
+                let change = FlagChange::Add(vec![SystemFlag::Seen.name().to_owned()]);
+                let write = Write::Store { mailbox: selected.mailbox, uids: uids.clone(), change };
+                fetching.marked = uids;
+                self.work = Work::Waiting(Box::new(After::Seen(fetching)));
+                return Ok(Need::Write(write));
+            }
+        }
+        Ok(self.go_on_fetching(fetching, store, out))
+    }
+
+    pub(super) fn go_on_fetching(&mut self, mut fetching: Box<Fetching>, store: &Store, out: &mut Out) -> Need {
+        let turn = self.fetch_turn(&mut fetching, store, out);
+        match turn {
+            Ok(true) => {
+                let last = if let Some(fault) = fetching.damaged.take() {
+                    Last::No(fault.into())
+                } else if fetching.unknown_cte {
+                    Last::No(No::UnknownCte)
+                } else if fetching.missing && !fetching.uid {
+                    Last::No(No::ExpungeIssued)
+                } else {
+                    Last::Ok("FETCH done")
+                };
+                self.finish_with(&fetching.tag, fetching.uid, last, out)
+            }
+            Ok(false) => {
+                self.work = Work::Fetch(fetching);
+                Need::Flush
+            }
+            Err(Broken::Before(fault)) => self.finish_with(&fetching.tag, fetching.uid, Last::No(fault.into()), out),
+            Err(Broken::Within(fault)) => {
+                // So many octets were announced, and cannot be sent: the client must not take anything else for them.
+                log::error!("a FETCH broke off within a message: {fault}");
+                self.end();
+                Need::Close
+            }
+        }
+    }
+
+    /// Fills the output; true when all is told.
+    fn fetch_turn(&mut self, fetching: &mut Fetching, store: &Store, out: &mut Out) -> Result<bool, Broken> {
+        let dialect = self.dialect;
+        let rev2 = self.is_rev2();
+        let Some(selected) = self.selected_mut() else { return Ok(true) };
+        let now = selected.watch.now();
+        if selected.view.keywords() != &now.keywords {
+            selected.view.learn(&now.keywords);
+            super::finish::tell_flags(out, &now.keywords, selected.read_only);
+        }
+        let snapshot = if fetching.deep { Some(store.snapshot()?) } else { None };
+        while let Some(&(_, to)) = fetching.places.get(fetching.range) {
+            let count = ROWS.min(to.saturating_sub(fetching.at));
+            let rows: Vec<Row> = selected.view.rows().from(fetching.at).take(count).collect();
+            let Some((first, last)) = rows.first().zip(rows.last()) else {
+                fetching.range += 1;
+                fetching.at = fetching.places.get(fetching.range).map_or(0, |place| place.0);
+                continue;
+            };
+            let mut present = Present::new(&now, first.uid);
+            let mut messages = match &snapshot {
+                Some(snapshot) => {
+                    Some(snapshot.messages(selected.mailbox, first.uid.number(), last.uid.number())?.peekable())
+                }
+                None => None,
+            };
+            for row in &rows {
+                if out.is_full() {
+                    return Ok(false);
+                }
+                let message = match &mut messages {
+                    Some(messages) => {
+                        while let Some(passed) = messages.next_if(|m| m.as_ref().is_ok_and(|(uid, _)| *uid < row.uid)) {
+                            passed?;
+                        }
+                        messages
+                            .next_if(|m| !m.as_ref().is_ok_and(|(uid, _)| *uid > row.uid))
+                            .transpose()?
+                            .map(|(_, m)| m)
+                    }
+                    None => None,
+                };
+                if fetching.deep && message.is_none() && fetching.piece.is_none() {
+                    fetching.missing = true;
+                    fetching.at += 1;
+                    continue;
+                }
+                let new = present.row(row.uid).unwrap_or(*row);
+                let telling = Telling {
+                    number: u32::try_from(fetching.at + 1).unwrap_or(u32::MAX),
+                    row: new,
+                    recent: !rev2 && selected.view.is_recent(row.uid),
+                    keywords: &now.keywords,
+                    message,
+                    dialect,
+                };
+                match telling.tell(fetching, store, snapshot.as_ref(), out)? {
+                    Went::Whole => {
+                        if new != *row && telling.tells_flags(fetching) {
+                            selected.view.told(new);
+                        }
+                    }
+                    Went::Gone => fetching.missing = true,
+                    Went::Damaged(fault) => {
+                        log::error!("message {} cannot be read: {fault}", row.uid);
+                        fetching.damaged = Some(fault);
+                    }
+                    Went::Paused(item, piece) => {
+                        fetching.piece = Some((item, piece));
+                        return Ok(false);
+                    }
+                }
+                fetching.at += 1;
+            }
+        }
+        Ok(true)
+    }
+}
+
+/// One message's response.
+struct Telling<'t> {
+    number: u32,
+    row: Row,
+    recent: bool,
+    keywords: &'t Arc<[String]>,
+    message: Option<Message>,
+    dialect: Dialect,
+}
+
+impl Telling<'_> {
+    fn tells_flags(&self, fetching: &Fetching) -> bool {
+        fetching.items.contains(&FetchItem::Flags) || fetching.marked.holds(self.row.uid)
+    }
+
+    fn tell(
+        &self,
+        fetching: &mut Fetching,
+        store: &Store,
+        snapshot: Option<&Snapshot>,
+        out: &mut Out,
+    ) -> Result<Went, Broken> {
+        let resumed = fetching.piece.take();
+        let within = resumed.is_some();
+        let broken = |fault: Fault| if within { Broken::Within(fault) } else { Broken::Before(fault) };
+        let blob = match (&resumed, self.message) {
+            (Some((_, piece)), _) => Some(piece.blob()),
+            (None, Some(message)) => Some(message.blob),
+            (None, None) => None,
+        };
+        // What only the row tells needs no look at the content.
+        let content = fetching.items.iter().any(needs_content);
+        let stored = match (snapshot, blob) {
+            (Some(snapshot), Some(blob)) if content => match snapshot.head(blob).map_err(broken)? {
+                Some(stored) => Some(stored),
+                None if within => return Err(Broken::Within(Fault::Corrupt("the content went while it was read"))),
+                None => return Ok(Went::Gone),
+            },
+            _ => None,
+        };
+        let head = stored.as_ref().map(crate::store::StoredHead::read).transpose().map_err(broken)?;
+        let body = match (snapshot, blob, &head) {
+            (Some(snapshot), Some(blob), Some(head)) => Some(Body { store, snapshot, blob, head }),
+            _ => None,
+        };
+        let mark = out.mark();
+        let (mut fetch, mut next) = match &resumed {
+            None => (reply::Fetch::begin(out, self.number, self.dialect), 0),
+            Some((item, _)) => (reply::Fetch::resume(out, self.dialect), *item),
+        };
+        if let Some((item, mut piece)) = resumed {
+            let body = body.as_ref().ok_or(Broken::Within(Fault::Corrupt("a piece without content")))?;
+            if !piece.go_on(body, fetch.buffer()).map_err(Broken::Within)? {
+                return Ok(Went::Paused(item, piece));
+            }
+            next = item + 1;
+        } else if fetching.marked.holds(self.row.uid) && !fetching.items.contains(&FetchItem::Flags) {
+            fetch.flags(self.row.flags, self.keywords, self.recent);
+        }
+        for index in next.. {
+            let Some(item) = fetching.items.get(index) else { break };
+            let put = match (item, self.message, &body) {
+                (FetchItem::Uid, ..) => {
+                    fetch.uid(self.row.uid);
+                    Ok(Put::Whole)
+                }
+                (FetchItem::Flags, ..) => {
+                    fetch.flags(self.row.flags, self.keywords, self.recent);
+                    Ok(Put::Whole)
+                }
+                (FetchItem::InternalDate, Some(message), _) => {
+                    fetch.internal_date(message.received);
+                    Ok(Put::Whole)
+                }
+                (FetchItem::Size, Some(message), _) => {
+                    fetch.size(message.size);
+                    Ok(Put::Whole)
+                }
+                (item, _, Some(body)) => body.put(item, &mut fetch, &mut fetching.scratch),
+                (_, _, None) => Ok(Put::Whole),
+            };
+            match put {
+                Ok(Put::Whole) => {}
+                Ok(Put::UnknownCte) => fetching.unknown_cte = true,
+                Ok(Put::Paused(piece)) => return Ok(Went::Paused(index, piece)),
+                Err(fault) if within => return Err(Broken::Within(fault)),
+                Err(fault) => {
+                    // Nothing of this response has left yet: it is as if it had not been begun, and the others follow.
+                    out.rollback(mark);
+                    return Ok(Went::Damaged(fault));
+                }
+            }
+        }
+        fetch.end();
+        Ok(Went::Whole)
+    }
+}
+
+/// A fetch that cannot go on.
+enum Broken {
+    /// Between two responses: it is answered NO.
+    Before(Fault),
+    /// Within a literal: only closing the connection is honest.
+    Within(Fault),
+}
+
+impl From<Fault> for Broken {
+    fn from(fault: Fault) -> Broken {
+        Broken::Before(fault)
+    }
+}
+
+/// The mailbox's present rows, asked for in the order of their UIDs.
+struct Present<'m> {
+    rows: std::iter::Peekable<Box<dyn Iterator<Item = Row> + 'm>>,
+}
+
+impl<'m> Present<'m> {
+    fn new(mirror: &'m Mirror, first: Uid) -> Present<'m> {
+        let rows = mirror.rows.from(mirror.rows.lower_bound(first.number()));
+        let rows: Box<dyn Iterator<Item = Row> + 'm> = Box::new(rows);
+        Present { rows: rows.peekable() }
+    }
+
+    fn row(&mut self, uid: Uid) -> Option<Row> {
+        while self.rows.next_if(|row| row.uid < uid).is_some() {}
+        self.rows.next_if(|row| row.uid == uid)
+    }
+}
+
+/// RFC 9051 §6.4.5: BODY[…] without PEEK, and its old names, set \Seen; RFC822.HEADER does not.
+fn sets_seen(item: &FetchItem) -> bool {
+    match item {
+        FetchItem::Section { peek, .. } | FetchItem::Binary { peek, .. } => !peek,
+        FetchItem::Rfc822 | FetchItem::Rfc822Text => true,
+        _ => false,
+    }
+}
+
+fn needs_content(item: &FetchItem) -> bool {
+    !matches!(item, FetchItem::Uid | FetchItem::Flags | FetchItem::InternalDate | FetchItem::Size | FetchItem::ModSeq)
+}

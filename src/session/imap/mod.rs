@@ -1,0 +1,28 @@
+//! An IMAP session (RFC 3501, RFC 9051): what may happen when, the client's view of its mailbox, and which reply an
+//! error becomes.
+//!
+//! Read first: [`Session`], which hears what the client says and is resumed until it needs something; [`Need`], what
+//! that can be. One file per group of commands; `view` is the client's picture of the mailbox; `refusal` turns errors
+//! into replies.
+
+mod append;
+mod capability;
+mod fetch;
+mod finish;
+mod list;
+mod login;
+mod mailbox;
+mod message;
+mod piece;
+mod quota;
+mod refusal;
+mod rules;
+mod search;
+mod select;
+mod session;
+mod store;
+mod view;
+mod work;
+
+pub use login::Denied;
+pub use session::{Need, Privacy, Session};

@@ -1,0 +1,97 @@
+//! SELECT, EXAMINE, and the selected mailbox (RFC 9051 §6.3.2, §6.3.3).
+
+use super::finish::{coded, tell_flags};
+use super::refusal::No;
+use super::session::{Need, Session};
+use super::view::View;
+use crate::mail::{MailboxId, SystemFlag};
+use crate::store::{Refusal, Snapshot, Store, Uids, Watch};
+use crate::wire::Out;
+use crate::wire::imap::Mailbox;
+use crate::wire::imap::reply::{self, Code, Condition};
+
+/// The selected mailbox.
+#[derive(Debug)]
+pub(super) struct Selected {
+    pub(super) mailbox: MailboxId,
+    pub(super) watch: Watch,
+    pub(super) view: View,
+    /// EXAMINE.
+    pub(super) read_only: bool,
+    /// `$`: what the last SEARCH RETURN (SAVE) found (RFC 9051 §6.4.4.1).
+    pub(super) saved: Uids,
+    /// How many `\Recent` messages the client was told of.
+    recent_told: u32,
+}
+
+impl Selected {
+    /// RECENT, where it changed (RFC 3501 §7.3.2).
+    pub(super) fn tell_recent(&mut self, out: &mut Out) {
+        let recent = self.view.recent();
+        if recent != self.recent_told {
+            self.recent_told = recent;
+            reply::recent(out, recent);
+        }
+    }
+}
+
+impl Session {
+    pub(super) fn open_mailbox(
+        &mut self,
+        tag: &str,
+        mailbox: &Mailbox,
+        read_only: bool,
+        store: &Store,
+        out: &mut Out,
+    ) -> Result<Need, No> {
+        if self.selected().is_some() {
+            // Whatever becomes of this command, the mailbox before is left (RFC 9051 §6.3.2).
+            self.leave_mailbox();
+            reply::untagged(out, Condition::Ok, Some(Code::Closed), "The mailbox before is closed");
+        }
+        let id = self.find_mailbox(&store.snapshot()?, mailbox)?;
+        let watch = store.watch(id)?.ok_or(Refusal::NoMailbox)?;
+        let mirror = watch.now();
+        let rev2 = self.is_rev2();
+        let below = mirror.rows.last().map_or(1, |row| row.uid.number().saturating_add(1));
+        let recent_from = if read_only || rev2 { watch.recent_from() } else { watch.claim_recent(below) };
+        let mut view = View::of(mirror.clone());
+        if !rev2 {
+            view.add_recent(recent_from, below);
+        }
+        tell_flags(out, &mirror.keywords, read_only);
+        reply::exists(out, view.exists());
+        let recent = view.recent();
+        if !rev2 {
+            reply::recent(out, recent);
+            // RFC 3501 §7.1: the first message without \Seen, if there is one.
+            let unseen = view.rows().iter().position(|row| !row.flags.is(SystemFlag::Seen));
+            if let Some(number) = unseen.and_then(|index| u32::try_from(index + 1).ok()) {
+                reply::untagged(out, Condition::Ok, Some(Code::Unseen(number)), "The first unseen message");
+            }
+        }
+        reply::untagged(out, Condition::Ok, Some(Code::UidValidity(mirror.uid_validity)), "UIDs are valid");
+        if let Some(next) = mirror.uid_next {
+            reply::untagged(out, Condition::Ok, Some(Code::UidNext(next)), "The next UID");
+        }
+        if rev2 {
+            self.list_selected(&mailbox.0, store, out)?;
+        }
+        self.select(Box::new(Selected {
+            mailbox: id,
+            watch,
+            view,
+            read_only,
+            saved: Uids::default(),
+            recent_told: recent,
+        }));
+        let (code, text) = if read_only { (Code::ReadOnly, "EXAMINE done") } else { (Code::ReadWrite, "SELECT done") };
+        Ok(self.finish_with(tag, true, coded(tag, code, text), out))
+    }
+
+    /// The mailbox of this name in the user's account.
+    pub(super) fn find_mailbox(&self, snapshot: &Snapshot, mailbox: &Mailbox) -> Result<MailboxId, No> {
+        let account = self.user().ok_or(Refusal::NoAccount)?.account;
+        Ok(snapshot.mailbox_named(account, &mailbox.0)?.ok_or(Refusal::NoMailbox)?)
+    }
+}

@@ -1,0 +1,453 @@
+//! The session: hears what the client says, and is resumed until it needs something from outside.
+
+use super::append::Upload;
+use super::refusal::{self, No};
+use super::rules::{Rule, When, rule};
+use super::select::Selected;
+use super::work::Work;
+use crate::mail::AccountId;
+use crate::store::{Outcome, Store, StoreError, Watch, Write};
+use crate::wire::Out;
+use crate::wire::imap::reply::{self, Code, Condition};
+use crate::wire::imap::{Append, Body, Command, Dialect, Event, Syntax};
+use std::sync::Arc;
+
+/// How private the connection is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Privacy {
+    /// In plain text from elsewhere: no passwords.
+    None,
+    /// In plain text from this machine.
+    Local,
+    /// TLS.
+    Tls,
+}
+
+/// What the session needs to go on.
+#[derive(Debug)]
+pub enum Need {
+    /// The client's next words; after IDLE also the bell.
+    Input,
+    /// The output sent, then `resume`.
+    Flush,
+    /// This write done, then `done`.
+    Write(Write),
+    /// A password checked, then `entered`.
+    Password {
+        /// As the client wrote it.
+        user: Vec<u8>,
+        /// As the client wrote it.
+        password: Vec<u8>,
+    },
+    /// The SCRAM keys of this user, then `scram_keys`.
+    ScramKeys(String),
+    /// To be told that SCRAM succeeded or failed for this user; then `entered` with the same answer after a delay.
+    ScramDone {
+        /// Who.
+        user: String,
+        /// The account, where it succeeded.
+        account: Option<(AccountId, String)>,
+    },
+    /// The message literal accepted and passed to `upload`.
+    Message,
+    /// The output sent and TLS begun, then `private`.
+    StartTls,
+    /// The output sent and the connection closed.
+    Close,
+}
+
+/// An IMAP session, without its socket.
+#[derive(Debug)]
+pub struct Session {
+    name: Arc<str>,
+    privacy: Privacy,
+    state: State,
+    pub(super) dialect: Dialect,
+    pub(super) work: Work,
+    /// Seconds since 1970, as of the last call from outside.
+    pub(super) now: i64,
+    /// Wrong passwords so far.
+    pub(super) failures: u32,
+}
+
+/// Where in its life the session is (RFC 9051 §3).
+#[derive(Debug)]
+pub(super) enum State {
+    Before,
+    After(User),
+    Selected(User, Box<Selected>),
+    Over,
+}
+
+/// Who logged in.
+#[derive(Clone, Debug)]
+pub(super) struct User {
+    pub(super) account: AccountId,
+    pub(super) address: String,
+}
+
+impl Session {
+    /// A new connection to the host of this name; `greet` it.
+    #[must_use]
+    pub fn new(name: Arc<str>, privacy: Privacy) -> Session {
+        Session {
+            failures: 0,
+            name,
+            privacy,
+            state: State::Before,
+            dialect: Dialect::default(),
+            work: Work::None,
+            now: 0,
+        }
+    }
+
+    /// The greeting (RFC 9051 §7.1.1).
+    pub fn greet(&self, out: &mut Out) {
+        let text = format!("{} Pillarbox is ready", self.name);
+        reply::untagged(out, Condition::Ok, Some(Code::Capability(&self.capabilities())), &text);
+    }
+
+    /// The client is taking too long, or the server ends: the last words.
+    pub fn bye(&mut self, out: &mut Out, text: &str) {
+        reply::untagged(out, Condition::Bye, None, text);
+        self.end();
+    }
+
+    /// Who logged in, for the log.
+    #[must_use]
+    pub fn address(&self) -> Option<&str> {
+        self.user().map(|user| user.address.as_str())
+    }
+
+    /// Whether the client waits in IDLE: nothing comes from it but DONE, and the bell is to be heard.
+    #[must_use]
+    pub fn is_idling(&self) -> bool {
+        matches!(self.work, Work::Idle { .. })
+    }
+
+    /// Whose bell is to be heard while the client idles.
+    #[must_use]
+    pub fn watch(&self) -> Option<&Watch> {
+        self.selected().map(|selected| &selected.watch)
+    }
+
+    /// Whether the selected mailbox changed since the client was told.
+    #[must_use]
+    pub fn is_behind(&self) -> bool {
+        self.selected().is_some_and(|selected| selected.view.is_behind(&selected.watch.now()))
+    }
+
+    /// Something to say in a long silence, so that nothing on the way takes the connection for dead.
+    pub fn still_here(&self, out: &mut Out) {
+        reply::untagged(out, Condition::Ok, None, "Still here");
+    }
+
+    /// TLS has begun (RFC 9051 §6.2.1).
+    pub fn private(&mut self) {
+        self.privacy = Privacy::Tls;
+        self.state = State::Before;
+    }
+
+    /// Hears what the framer says. `Event::More` is nobody's business here.
+    pub fn hear(&mut self, event: Event<'_>, store: &Store, now: i64, out: &mut Out) -> Need {
+        self.now = now;
+        match event {
+            Event::More => Need::Input,
+            Event::Continue => {
+                reply::continuation(out, "Go on");
+                Need::Flush
+            }
+            Event::Command { bytes } => match Command::parse(bytes, self.dialect) {
+                Ok(command) => self.begin(command, store, out),
+                Err(error) => misunderstood(&error, out),
+            },
+            Event::Append { bytes, size, sync, binary } => match Append::parse(bytes, size, binary, self.dialect) {
+                Ok(Command { tag, body: Body::Append(append) }) => self.offered(tag, append, sync, store, out),
+                Ok(Command { tag, .. }) => {
+                    reply::tagged(out, &tag, Condition::Bad, None, "A message literal is not expected here");
+                    Need::Input
+                }
+                Err(error) => misunderstood(&error, out),
+            },
+            Event::AppendEnd => self.uploaded(out),
+            Event::AppendBroken => {
+                if let Work::Upload(upload) = std::mem::take(&mut self.work) {
+                    let text = "One message at a time, and nothing after it";
+                    reply::tagged(out, &upload.tag, Condition::Bad, None, text);
+                }
+                Need::Flush
+            }
+            Event::Line { bytes } => self.hear_line(bytes, store, out),
+            Event::TooLong { tag } => {
+                self.too_much(tag, None, "The command is too long", out);
+                Need::Flush
+            }
+            Event::TooBig { tag } => {
+                self.too_much(tag, Some(Code::TooBig), "The literal is too large", out);
+                Need::Flush
+            }
+            Event::Fatal => {
+                self.bye(out, "More was announced than this server takes");
+                Need::Close
+            }
+        }
+    }
+
+    /// Goes on with what was begun: after the output was sent, and when the bell rang.
+    pub fn resume(&mut self, store: &Store, now: i64, out: &mut Out) -> Need {
+        self.now = now;
+        match std::mem::take(&mut self.work) {
+            Work::None => {
+                if matches!(self.state, State::Over) {
+                    return Need::Close;
+                }
+                Need::Input
+            }
+            Work::Fetch(fetch) => self.go_on_fetching(fetch, store, out),
+            Work::Search(search) => self.go_on_searching(search, store, out),
+            Work::List(list) => self.go_on_listing(list, store, out),
+            Work::Echo(echo) => self.go_on_echoing(echo, out),
+            Work::Finish(finish) => self.go_on_finishing(finish, out),
+            Work::Idle { tag } => {
+                self.work = Work::Idle { tag };
+                if self.catch_up(true, out) { Need::Input } else { Need::Flush }
+            }
+            work @ (Work::Sasl(_) | Work::Upload(_) | Work::Waiting(_)) => {
+                self.work = work;
+                Need::Input
+            }
+        }
+    }
+
+    /// The write that was needed has been done, or not.
+    pub fn done(&mut self, outcome: Result<Outcome, StoreError>, store: &Store, now: i64, out: &mut Out) -> Need {
+        self.now = now;
+        match std::mem::take(&mut self.work) {
+            Work::Waiting(after) => self.after_write(*after, outcome, store, out),
+            Work::Upload(mut upload) => {
+                if let Err(error) = outcome {
+                    upload.fail(error.into());
+                }
+                self.work = Work::Upload(upload);
+                Need::Message
+            }
+            other => {
+                self.work = other;
+                Need::Flush
+            }
+        }
+    }
+
+    /// The user and the account, in or before a mailbox.
+    pub(super) fn user(&self) -> Option<&User> {
+        match &self.state {
+            State::After(user) | State::Selected(user, _) => Some(user),
+            State::Before | State::Over => None,
+        }
+    }
+
+    pub(super) fn selected(&self) -> Option<&Selected> {
+        if let State::Selected(_, selected) = &self.state { Some(selected) } else { None }
+    }
+
+    pub(super) fn selected_mut(&mut self) -> Option<&mut Selected> {
+        if let State::Selected(_, selected) = &mut self.state { Some(selected) } else { None }
+    }
+
+    pub(super) fn privacy(&self) -> Privacy {
+        self.privacy
+    }
+
+    pub(super) fn enter(&mut self, user: User) {
+        self.state = State::After(user);
+    }
+
+    pub(super) fn select(&mut self, selected: Box<Selected>) {
+        self.state = match std::mem::replace(&mut self.state, State::Over) {
+            State::After(user) | State::Selected(user, _) => State::Selected(user, selected),
+            other => other,
+        };
+    }
+
+    pub(super) fn leave_mailbox(&mut self) {
+        self.state = match std::mem::replace(&mut self.state, State::Over) {
+            State::Selected(user, _) => State::After(user),
+            other => other,
+        };
+    }
+
+    pub(super) fn end(&mut self) {
+        self.state = State::Over;
+        self.work = Work::None;
+    }
+
+    /// Passes octets of the message that is being appended.
+    pub fn upload(&mut self, octets: &[u8]) {
+        if let Work::Upload(upload) = &mut self.work {
+            upload.push(octets);
+        }
+    }
+
+    /// A write that takes the packed part of the message out of memory, when there is enough of it; then `done`.
+    pub fn stage(&mut self, store: &Store) -> Option<Write> {
+        if let Work::Upload(upload) = &mut self.work { upload.stage(store) } else { None }
+    }
+
+    /// Whether the message that the framer offered is to be taken (`Framer::accept`) or not (`Framer::refuse`).
+    #[must_use]
+    pub fn is_uploading(&self) -> bool {
+        matches!(self.work, Work::Upload(_))
+    }
+
+    /// Whether the next line is an answer and no command (`Framer::expect_line`).
+    #[must_use]
+    pub fn expects_line(&self) -> bool {
+        matches!(self.work, Work::Sasl(_) | Work::Idle { .. })
+    }
+
+    fn offered(&mut self, tag: Box<str>, append: Append, sync: bool, store: &Store, out: &mut Out) -> Need {
+        if self.user().is_none() {
+            reply::tagged(out, &tag, Condition::Bad, None, "Log in first");
+            return Need::Flush;
+        }
+        match self.accept_append(&append, store) {
+            Ok(mailbox) => {
+                if sync {
+                    reply::continuation(out, "Go on");
+                }
+                self.work = Work::Upload(Box::new(Upload::new(tag, mailbox, append, store.packer())));
+                Need::Message
+            }
+            Err(no) => {
+                no.reply(out, &tag);
+                Need::Flush
+            }
+        }
+    }
+
+    fn begin(&mut self, command: Command, store: &Store, out: &mut Out) -> Need {
+        let Command { tag, body } = command;
+        let Rule { when, expunge } = rule(&body);
+        let complaint = match (when, &self.state) {
+            (_, State::Over) => return Need::Close,
+            (When::Always, _)
+            | (When::Before, State::Before)
+            | (When::After, State::After(_) | State::Selected(..))
+            | (When::Selected, State::Selected(..)) => None,
+            (When::Before, _) => Some("Already logged in"),
+            (When::After | When::Selected, State::Before) => Some("Log in first"),
+            (When::Selected, _) => Some("Select a mailbox first"),
+        };
+        if let Some(text) = complaint {
+            reply::tagged(out, &tag, Condition::Bad, None, text);
+            return Need::Flush;
+        }
+        let need = self.act(&tag, body, expunge, store, out);
+        need.unwrap_or_else(|no| {
+            no.reply(out, &tag);
+            Need::Flush
+        })
+    }
+
+    fn act(&mut self, tag: &str, body: Body, expunge: bool, store: &Store, out: &mut Out) -> Result<Need, No> {
+        match body {
+            Body::Capability => {
+                self.tell_capabilities(out);
+                Ok(self.finish(tag, expunge, "CAPABILITY done", out))
+            }
+            Body::Noop => Ok(self.finish(tag, expunge, "NOOP done", out)),
+            Body::Check => Ok(self.finish(tag, expunge, "CHECK done", out)),
+            Body::Id(_) => {
+                let version = Some(env!("CARGO_PKG_VERSION"));
+                reply::id(out, &[("name", Some("Pillarbox")), ("version", version)], self.dialect);
+                Ok(self.finish(tag, expunge, "ID done", out))
+            }
+            Body::Logout => {
+                reply::untagged(out, Condition::Bye, None, "Until next time");
+                reply::tagged(out, tag, Condition::Ok, None, "LOGOUT done");
+                self.end();
+                Ok(Need::Close)
+            }
+            Body::StartTls => Ok(self.start_tls(tag, out)),
+            Body::Authenticate { mechanism, initial } => self.authenticate(tag, &mechanism, initial, out),
+            Body::Login { user, password } => Ok(self.login(tag, user, password, out)),
+            Body::Enable(names) => Ok(self.enable(tag, &names, out)),
+            Body::Namespace => Ok(self.namespace(tag, out)),
+            Body::Select(mailbox) => self.open_mailbox(tag, &mailbox, false, store, out),
+            Body::Examine(mailbox) => self.open_mailbox(tag, &mailbox, true, store, out),
+            Body::Create { mailbox, uses } => self.create(tag, &mailbox, &uses),
+            Body::Delete(mailbox) => self.delete(tag, mailbox),
+            Body::Rename { from, to } => self.rename(tag, from, &to),
+            Body::Subscribe(mailbox) => self.subscribe(tag, mailbox, true),
+            Body::Unsubscribe(mailbox) => self.subscribe(tag, mailbox, false),
+            Body::List(command) => self.list(tag, command, store, out),
+            Body::Lsub(pattern) => self.lsub(tag, &pattern, store, out),
+            Body::Status { mailbox, items } => self.status(tag, &mailbox, &items, store, out),
+            Body::Append(_) => {
+                reply::tagged(out, tag, Condition::Bad, None, "APPEND needs its message as a literal");
+                Ok(Need::Flush)
+            }
+            Body::Idle => {
+                reply::continuation(out, "Idling");
+                self.work = Work::Idle { tag: tag.into() };
+                Ok(Need::Flush)
+            }
+            Body::Close => self.close(tag),
+            Body::Unselect => {
+                self.leave_mailbox();
+                Ok(self.finish(tag, expunge, "UNSELECT done", out))
+            }
+            Body::Expunge(set) => self.expunge(tag, set.as_ref(), out),
+            Body::Search { uid, search } => self.search(tag, uid, search, store, out),
+            Body::Fetch { uid, set, items } => self.fetch(tag, uid, &set, items, store, out),
+            Body::Store { uid, set, mode, silent, flags } => self.store(tag, uid, &set, mode, silent, flags, out),
+            Body::Copy { uid, set, mailbox } => self.copy(tag, uid, &set, &mailbox, false, store, out),
+            Body::Move { uid, set, mailbox } => self.copy(tag, uid, &set, &mailbox, true, store, out),
+            Body::GetQuota(root) => self.quota(tag, &root, store, out),
+            Body::GetQuotaRoot(mailbox) => self.quota_root(tag, &mailbox, store, out),
+            Body::SetQuota { .. } => {
+                reply::tagged(out, tag, Condition::No, Some(Code::NoPerm), "Quotas are set by the owner of the server");
+                Ok(Need::Flush)
+            }
+        }
+    }
+
+    fn hear_line(&mut self, bytes: &[u8], store: &Store, out: &mut Out) -> Need {
+        match std::mem::take(&mut self.work) {
+            Work::Idle { tag } => {
+                if bytes.eq_ignore_ascii_case(b"DONE") {
+                    return self.finish(&tag, true, "IDLE done", out);
+                }
+                // RFC 9051 §6.3.13: only DONE may come. What else it was meant to be nobody can know.
+                reply::tagged(out, &tag, Condition::Bad, None, "IDLE ends with DONE");
+                Need::Flush
+            }
+            Work::Sasl(exchange) => self.answered(*exchange, bytes, out),
+            other => {
+                self.work = other;
+                self.resume(store, self.now, out)
+            }
+        }
+    }
+
+    /// What was too long was not read: it was a command, an answer, or a DONE.
+    fn too_much(&mut self, tag: Option<&str>, code: Option<Code<'_>>, text: &str, out: &mut Out) {
+        let waiting = match std::mem::take(&mut self.work) {
+            Work::Idle { tag } => Some(tag),
+            Work::Sasl(exchange) => Some(exchange.tag),
+            other => {
+                self.work = other;
+                None
+            }
+        };
+        match waiting.as_deref().or(tag) {
+            Some(tag) => reply::tagged(out, tag, Condition::Bad, code, text),
+            None => reply::untagged(out, Condition::Bad, code, text),
+        }
+    }
+}
+
+fn misunderstood(error: &Syntax, out: &mut Out) -> Need {
+    refusal::syntax(out, error);
+    Need::Flush
+}
