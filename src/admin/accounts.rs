@@ -145,7 +145,7 @@ fn new_password(
     if password.is_empty() || password.len() > PASSWORD || password.contains(['\0', '\r', '\n']) {
         return Err(Failure::Refused("a password is 1 to 512 octets long, on one line".to_owned()));
     }
-    let credentials = password::credentials(password.as_bytes(), strength)?;
+    let credentials = password::credentials(&password, strength)?;
     Ok((credentials, made.then_some(Secret(password))))
 }
 

@@ -2,7 +2,6 @@
 
 use super::memory::Memory;
 use super::password::{self, Strength, random};
-use super::scram::{ITERATIONS, keys_of};
 use super::settings::Settings;
 use super::throttle::{Throttle, Who};
 use crate::mail::AccountId;
@@ -93,10 +92,11 @@ impl Gate {
     pub fn scram_keys(&self, user: &[u8]) -> Result<(Option<(AccountId, String)>, ScramKeys), Fault> {
         let name = name(user);
         let found = self.find(&name)?;
-        let known = found.and_then(|(id, account)| Some(((id, account.address), keys_of(&account.credentials)?)));
+        let known =
+            found.and_then(|(id, account)| Some(((id, account.address), password::scram_keys(&account.credentials)?)));
         Ok(match known {
             Some((account, keys)) => (Some(account), keys),
-            None => (None, ScramKeys::fake(&name, &self.secret, ITERATIONS)),
+            None => (None, ScramKeys::fake(&name, &self.secret, password::ITERATIONS)),
         })
     }
 

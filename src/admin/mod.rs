@@ -10,14 +10,12 @@ mod door;
 mod gate;
 mod memory;
 mod password;
-mod scram;
 mod settings;
 pub mod socket;
 mod throttle;
 mod uploads;
 
 #[cfg(test)]
-#[expect(clippy::unwrap_used, clippy::panic, reason = "a test may fall over")]
 mod tests;
 
 pub use accounts::perform;

@@ -1,12 +1,12 @@
 //! Passwords: what is kept of them, how they are verified, and where new ones come from.
 
-use super::scram::ITERATIONS;
 use crate::store::{Credentials, Fault};
-use crate::wire::sasl::ScramKeys;
+use crate::wire::sasl::{self, ScramKeys};
 use argon2::password_hash::{PasswordHash, PasswordHasher, PasswordVerifier, SaltString};
 use argon2::{Algorithm, Argon2, Params, Version};
 use ring::rand::{SecureRandom, SystemRandom};
 use std::borrow::Cow;
+use std::num::NonZeroU32;
 
 /// What an argon2id hash costs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,16 +26,29 @@ const ALPHABET: &[u8; 32] = b"abcdefghjkmnpqrstuvwxyz023456789";
 /// Groups of four: 16 characters of 5 bits are 80 bits.
 const GROUPS: usize = 4;
 
+/// Rounds of PBKDF2: RFC 7677 §4 asks for 4096 at least. The client pays them at each log-in: a phone in some 10 ms.
+pub(super) const ITERATIONS: NonZeroU32 = NonZeroU32::new(10_000).expect("not zero");
+
 /// What is kept of a new password. Slow: one run of argon2id and one of PBKDF2.
-pub fn credentials(password: &[u8], strength: Strength) -> Result<Credentials, Fault> {
-    let argon2 = hash(password, strength)?;
-    let keys = ScramKeys::derive(&String::from_utf8_lossy(password), random()?, ITERATIONS);
+pub fn credentials(password: &str, strength: Strength) -> Result<Credentials, Fault> {
+    let argon2 = hash(password.as_bytes(), strength)?;
+    let keys = ScramKeys::derive(password, random()?, ITERATIONS);
     Ok(Credentials {
         argon2,
         scram_salt: keys.salt.to_vec(),
         scram_iterations: keys.iterations.get(),
         scram_stored: keys.stored_key.to_vec(),
         scram_server: keys.server_key.to_vec(),
+    })
+}
+
+/// The SCRAM keys as stored; `None` where no password was ever set.
+pub(super) fn scram_keys(credentials: &Credentials) -> Option<ScramKeys> {
+    Some(ScramKeys {
+        salt: credentials.scram_salt.as_slice().try_into().ok()?,
+        iterations: NonZeroU32::new(credentials.scram_iterations)?,
+        stored_key: credentials.scram_stored.as_slice().try_into().ok()?,
+        server_key: credentials.scram_server.as_slice().try_into().ok()?,
     })
 }
 
@@ -79,8 +92,7 @@ pub fn readable() -> Result<String, Fault> {
 
 /// `SASLprep` (RFC 4013); what it refuses, or what is no UTF-8, is taken as it came.
 pub(super) fn prepare(password: &[u8]) -> Cow<'_, [u8]> {
-    let Ok(text) = str::from_utf8(password) else { return Cow::Borrowed(password) };
-    match stringprep::saslprep(text) {
+    match str::from_utf8(password).map(sasl::prepare) {
         Ok(Cow::Owned(prepared)) => Cow::Owned(prepared.into_bytes()),
         _ => Cow::Borrowed(password),
     }
@@ -102,7 +114,6 @@ impl Strength {
 }
 
 #[cfg(test)]
-#[expect(clippy::unwrap_used, reason = "a test may fall over")]
 mod tests {
     use super::*;
 

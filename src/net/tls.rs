@@ -173,5 +173,4 @@ fn fingerprint(certificate: &CertificateDer<'_>) -> String {
 }
 
 #[cfg(test)]
-#[expect(clippy::unwrap_used, reason = "a test may fall over")]
 mod tests;

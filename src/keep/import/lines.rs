@@ -95,7 +95,6 @@ impl LineEnds {
 }
 
 #[cfg(test)]
-#[expect(clippy::unwrap_used, reason = "a test may fall over")]
 mod tests {
     use super::*;
 

@@ -13,7 +13,6 @@ mod mbox;
 mod plan;
 
 #[cfg(test)]
-#[expect(clippy::unwrap_used, clippy::panic, reason = "a test may fall over")]
 mod tests;
 
 pub use carrier::{Event, Place, Summary};
