@@ -101,7 +101,7 @@ fn refused(refusal: Refusal) -> (Option<Code<'static>>, &'static str) {
 pub(super) fn syntax(out: &mut Out, syntax: &Syntax) {
     let text = syntax.reason.text();
     let (condition, code) = match syntax.reason {
-        Reason::BadCharset => (Condition::No, Some(Code::BadCharset(&CHARSETS))),
+        Reason::BadCharset { .. } => (Condition::No, Some(Code::BadCharset(&CHARSETS))),
         Reason::BadMailbox(_) => (Condition::No, Some(Code::Cannot)),
         _ => (Condition::Bad, None),
     };

@@ -6,10 +6,10 @@ use super::rules::{Rule, When, rule};
 use super::select::Selected;
 use super::work::Work;
 use crate::mail::AccountId;
-use crate::store::{Outcome, Store, StoreError, Watch, Write};
+use crate::store::{Outcome, Store, StoreError, Uids, Watch, Write};
 use crate::wire::Out;
 use crate::wire::imap::reply::{self, Code, Condition};
-use crate::wire::imap::{Append, Body, Command, Dialect, Event, Syntax};
+use crate::wire::imap::{Append, Body, Command, Dialect, Event, Reason, Syntax};
 use std::sync::Arc;
 
 /// How private the connection is.
@@ -159,7 +159,7 @@ impl Session {
             }
             Event::Command { bytes } => match Command::parse(bytes, self.dialect) {
                 Ok(command) => self.begin(command, store, out),
-                Err(error) => misunderstood(&error, out),
+                Err(error) => self.misunderstood(&error, out),
             },
             Event::Append { bytes, size, sync, binary } => match Append::parse(bytes, size, binary, self.dialect) {
                 Ok(Command { tag, body: Body::Append(append) }) => self.offered(tag, append, sync, store, out),
@@ -167,7 +167,7 @@ impl Session {
                     reply::tagged(out, &tag, Condition::Bad, None, "A message literal is not expected here");
                     Need::Input
                 }
-                Err(error) => misunderstood(&error, out),
+                Err(error) => self.misunderstood(&error, out),
             },
             Event::AppendEnd => self.uploaded(out),
             Event::AppendBroken => {
@@ -430,6 +430,15 @@ impl Session {
         }
     }
 
+    fn misunderstood(&mut self, error: &Syntax, out: &mut Out) -> Need {
+        if let (Reason::BadCharset { saves: true }, Some(selected)) = (error.reason, self.selected_mut()) {
+            // RFC 5182 §2.1: a SEARCH with SAVE that is answered NO leaves nothing saved.
+            selected.saved = Uids::default();
+        }
+        refusal::syntax(out, error);
+        Need::Flush
+    }
+
     /// What was too long was not read: it was a command, an answer, or a DONE.
     fn too_much(&mut self, tag: Option<&str>, code: Option<Code<'_>>, text: &str, out: &mut Out) {
         let waiting = match std::mem::take(&mut self.work) {
@@ -445,9 +454,4 @@ impl Session {
             None => reply::untagged(out, Condition::Bad, code, text),
         }
     }
-}
-
-fn misunderstood(error: &Syntax, out: &mut Out) -> Need {
-    refusal::syntax(out, error);
-    Need::Flush
 }
