@@ -139,7 +139,8 @@ impl Session {
         let rev2 = self.is_rev2();
         let Some(selected) = self.selected_mut() else { return Ok(true) };
         let now = selected.watch.now();
-        if selected.view.keywords() != &now.keywords {
+        // Not within a literal, whose octets these would be taken for.
+        if fetching.piece.is_none() && selected.view.keywords() != &now.keywords {
             selected.view.learn(&now.keywords);
             super::finish::tell_flags(out, &now.keywords, selected.read_only);
         }
@@ -264,7 +265,8 @@ impl Telling<'_> {
         };
         if let Some((item, mut piece)) = resumed {
             let body = body.as_ref().ok_or(Broken::Within(Fault::Corrupt("a piece without content")))?;
-            if !piece.go_on(body, fetch.buffer()).map_err(Broken::Within)? {
+            let enough = fetch.limit();
+            if !piece.go_on(body, fetch.buffer(), enough).map_err(Broken::Within)? {
                 return Ok(Went::Paused(item, piece));
             }
             next = item + 1;
@@ -305,7 +307,12 @@ impl Telling<'_> {
                 }
             }
         }
-        fetch.end();
+        if fetch.is_empty() {
+            // All that was asked is of an unknown encoding: the tagged reply says so.
+            out.rollback(mark);
+        } else {
+            fetch.end();
+        }
         Ok(Went::Whole)
     }
 }
