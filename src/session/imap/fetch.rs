@@ -29,8 +29,8 @@ pub(super) struct Fetching {
     /// How far: the range, and the place in it.
     range: usize,
     at: usize,
-    /// The item that is being sent piece by piece.
-    piece: Option<(usize, Piece)>,
+    /// The item that is being sent piece by piece, and its message, which may be expunged meanwhile.
+    piece: Option<(usize, Piece, Option<Message>)>,
     /// Messages that this command marked \Seen: their flags are told.
     marked: Uids,
     /// Some messages were gone.
@@ -182,6 +182,7 @@ impl Session {
                     continue;
                 }
                 let new = present.row(row.uid).unwrap_or(*row);
+                let message = fetching.piece.as_ref().map_or(message, |(_, _, message)| *message);
                 let telling = Telling {
                     number: u32::try_from(fetching.at + 1).unwrap_or(u32::MAX),
                     row: new,
@@ -202,7 +203,7 @@ impl Session {
                         fetching.damaged = Some(fault);
                     }
                     Went::Paused(item, piece) => {
-                        fetching.piece = Some((item, piece));
+                        fetching.piece = Some((item, piece, telling.message));
                         return Ok(false);
                     }
                 }
@@ -239,7 +240,7 @@ impl Telling<'_> {
         let within = resumed.is_some();
         let broken = |fault: Fault| if within { Broken::Within(fault) } else { Broken::Before(fault) };
         let blob = match (&resumed, self.message) {
-            (Some((_, piece)), _) => Some(piece.blob()),
+            (Some((_, piece, _)), _) => Some(piece.blob()),
             (None, Some(message)) => Some(message.blob),
             (None, None) => None,
         };
@@ -261,9 +262,9 @@ impl Telling<'_> {
         let mark = out.mark();
         let (mut fetch, mut next) = match &resumed {
             None => (reply::Fetch::begin(out, self.number, self.dialect), 0),
-            Some((item, _)) => (reply::Fetch::resume(out, self.dialect), *item),
+            Some((item, ..)) => (reply::Fetch::resume(out, self.dialect), *item),
         };
-        if let Some((item, mut piece)) = resumed {
+        if let Some((item, mut piece, _)) = resumed {
             let body = body.as_ref().ok_or(Broken::Within(Fault::Corrupt("a piece without content")))?;
             let enough = fetch.limit();
             if !piece.go_on(body, fetch.buffer(), enough).map_err(Broken::Within)? {
