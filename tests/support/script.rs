@@ -143,7 +143,7 @@ pub fn filled(said: &[u8], names: &Names) -> Vec<u8> {
 /// Octets for a reader.
 pub fn shown(octets: &[u8]) -> String {
     let mut text = String::new();
-    for octet in octets.iter().take(2000) {
+    for octet in octets.iter().take(500) {
         match octet {
             b' '..=b'~' => text.push(char::from(*octet)),
             other => text.extend(["\\x".to_owned(), format!("{other:02x}")]),

@@ -12,6 +12,7 @@ use crate::wire::imap::{Body, Command};
 impl Session {
     pub(super) fn begin(&mut self, command: Command, store: &Store, out: &mut Out) -> Need {
         let Command { tag, body } = command;
+        self.strange = 0;
         let Rule { when, expunge } = rule(&body);
         let complaint = match (when, &self.state) {
             (_, State::Over) => return Need::Close,

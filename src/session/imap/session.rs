@@ -11,6 +11,10 @@ use crate::wire::imap::reply::{self, Code, Condition};
 use crate::wire::imap::{Append, Body, Command, Dialect, Event, Reason, Syntax};
 use std::sync::Arc;
 
+/// Lines in a row that are no commands before log-in: then it is another protocol, perhaps a browser that was lured
+/// into sending commands of ours in the middle of its own.
+const STRANGE: u32 = 5;
+
 /// How private the connection is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Privacy {
@@ -67,6 +71,8 @@ pub struct Session {
     pub(super) now: i64,
     /// Wrong passwords so far.
     pub(super) failures: u32,
+    /// Lines in a row that are no commands of ours.
+    pub(super) strange: u32,
 }
 
 /// Where in its life the session is (RFC 9051 §3).
@@ -91,6 +97,7 @@ impl Session {
     pub fn new(name: Arc<str>, privacy: Privacy) -> Session {
         Session {
             failures: 0,
+            strange: 0,
             name,
             privacy,
             state: State::Before,
@@ -348,6 +355,13 @@ impl Session {
             selected.saved = Uids::default();
         }
         refusal::syntax(out, error);
+        if matches!(error.reason, Reason::NoTag | Reason::NoCommand | Reason::UnknownCommand) {
+            self.strange += 1;
+        }
+        if self.user().is_none() && self.strange >= STRANGE {
+            self.bye(out, "This is an IMAP server");
+            return Need::Close;
+        }
         Need::Flush
     }
 
