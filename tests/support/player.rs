@@ -7,6 +7,7 @@
 //! login                          connects by TLS and logs in, unheard
 //! deliver NAME [MAILBOX] [xN]    a message of tests/transcripts/mail comes in, N times
 //! quota OCTETS|none [MESSAGES]   the account's limits
+//! remove                         the account is removed
 //! clock +29m                     time goes on
 //! silence 4m                     time goes on, and nobody says anything
 //! deny busy|fault|no             what passwords are answered with instead of being checked
@@ -189,6 +190,11 @@ impl Player {
                 };
                 let write = Write::SetLimits { account: self.gate.account, limits };
                 self.store.write_blocking(write).map(|_| ()).map_err(|error| error.to_string())
+            }
+            ["remove"] => {
+                let written = self.store.write_blocking(Write::RemoveAccount(self.gate.account));
+                written.map_err(|error| error.to_string())?;
+                self.ring(None)
             }
             ["clock", span] => {
                 self.now += seconds(span);
