@@ -39,6 +39,12 @@ impl Out {
         self.len() == 0
     }
 
+    /// From how many octets on it calls itself full.
+    #[must_use]
+    pub fn limit(&self) -> usize {
+        self.limit
+    }
+
     /// Octets that fit before the buffer is full: how large the next piece of a long literal should be.
     #[must_use]
     pub fn room(&self) -> usize {

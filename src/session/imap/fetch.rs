@@ -29,8 +29,8 @@ pub(super) struct Fetching {
     /// How far: the range, and the place in it.
     range: usize,
     at: usize,
-    /// The item that is being sent piece by piece.
-    piece: Option<(usize, Piece)>,
+    /// The item that is being sent piece by piece, and its message, which may be expunged meanwhile.
+    piece: Option<(usize, Piece, Option<Message>)>,
     /// Messages that this command marked \Seen: their flags are told.
     marked: Uids,
     /// Some messages were gone.
@@ -139,7 +139,8 @@ impl Session {
         let rev2 = self.is_rev2();
         let Some(selected) = self.selected_mut() else { return Ok(true) };
         let now = selected.watch.now();
-        if selected.view.keywords() != &now.keywords {
+        // Not within a literal, whose octets these would be taken for.
+        if fetching.piece.is_none() && selected.view.keywords() != &now.keywords {
             selected.view.learn(&now.keywords);
             super::finish::tell_flags(out, &now.keywords, selected.read_only);
         }
@@ -181,6 +182,7 @@ impl Session {
                     continue;
                 }
                 let new = present.row(row.uid).unwrap_or(*row);
+                let message = fetching.piece.as_ref().map_or(message, |(_, _, message)| *message);
                 let telling = Telling {
                     number: u32::try_from(fetching.at + 1).unwrap_or(u32::MAX),
                     row: new,
@@ -201,7 +203,7 @@ impl Session {
                         fetching.damaged = Some(fault);
                     }
                     Went::Paused(item, piece) => {
-                        fetching.piece = Some((item, piece));
+                        fetching.piece = Some((item, piece, telling.message));
                         return Ok(false);
                     }
                 }
@@ -238,7 +240,7 @@ impl Telling<'_> {
         let within = resumed.is_some();
         let broken = |fault: Fault| if within { Broken::Within(fault) } else { Broken::Before(fault) };
         let blob = match (&resumed, self.message) {
-            (Some((_, piece)), _) => Some(piece.blob()),
+            (Some((_, piece, _)), _) => Some(piece.blob()),
             (None, Some(message)) => Some(message.blob),
             (None, None) => None,
         };
@@ -260,11 +262,12 @@ impl Telling<'_> {
         let mark = out.mark();
         let (mut fetch, mut next) = match &resumed {
             None => (reply::Fetch::begin(out, self.number, self.dialect), 0),
-            Some((item, _)) => (reply::Fetch::resume(out, self.dialect), *item),
+            Some((item, ..)) => (reply::Fetch::resume(out, self.dialect), *item),
         };
-        if let Some((item, mut piece)) = resumed {
+        if let Some((item, mut piece, _)) = resumed {
             let body = body.as_ref().ok_or(Broken::Within(Fault::Corrupt("a piece without content")))?;
-            if !piece.go_on(body, fetch.buffer()).map_err(Broken::Within)? {
+            let enough = fetch.limit();
+            if !piece.go_on(body, fetch.buffer(), enough).map_err(Broken::Within)? {
                 return Ok(Went::Paused(item, piece));
             }
             next = item + 1;
@@ -305,7 +308,12 @@ impl Telling<'_> {
                 }
             }
         }
-        fetch.end();
+        if fetch.is_empty() {
+            // All that was asked is of an unknown encoding: the tagged reply says so.
+            out.rollback(mark);
+        } else {
+            fetch.end();
+        }
         Ok(Went::Whole)
     }
 }

@@ -78,10 +78,10 @@ impl Session {
                     tell_flags(out, &keywords, read_only);
                 }
                 News::Expunge(number) => reply::expunge(out, number),
-                News::Flags(number, row) => {
+                News::Flags(number, row, recent) => {
                     let mut fetch = reply::Fetch::begin(out, number, dialect);
                     fetch.uid(row.uid);
-                    fetch.flags(row.flags, &keywords, false);
+                    fetch.flags(row.flags, &keywords, recent);
                     fetch.end();
                 }
                 News::Exists(number) => reply::exists(out, number),
@@ -112,7 +112,10 @@ impl Session {
             (After::Closed { tag }, outcome) => {
                 self.leave_mailbox();
                 match outcome {
-                    Ok(_) => self.finish(&tag, false, "CLOSE done", out),
+                    // A mailbox that is gone has nothing left to be removed.
+                    Ok(_) | Err(StoreError::Refused(crate::store::Refusal::NoMailbox)) => {
+                        self.finish(&tag, false, "CLOSE done", out)
+                    }
                     Err(error) => self.finish_with(&tag, false, Last::No(error.into()), out),
                 }
             }

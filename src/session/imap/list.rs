@@ -61,13 +61,19 @@ impl Session {
         let tell_subscribed = subscribed || returns.contains(&ListReturn::Subscribed);
         let patterns: Vec<Pattern> = patterns.iter().map(Pattern::new).collect();
         let entries = self.entries(&store.snapshot()?)?;
+        let matches = |name: &str| patterns.iter().any(|pattern| pattern.matches(name));
+        // Above what is subscribed, but not listed itself: a name that does not match the selection is listed for
+        // these only (RFC 9051 §6.3.9.6).
+        let subscribed_names = entries.iter().filter(|(name, entry)| recursive && entry.subscribed && !matches(name));
+        let above: BTreeSet<String> =
+            subscribed_names.flat_map(|(name, _)| ancestors(name)).map(str::to_owned).collect();
         let lines: Vec<Line> = entries
             .into_iter()
-            .filter(|(name, _)| patterns.iter().any(|pattern| pattern.matches(name)))
-            .filter(|(_, entry)| {
+            .filter(|(name, _)| matches(name))
+            .filter(|(name, entry)| {
                 // Names that are only subscribed are no mailboxes and no parents of any.
                 let there = entry.mailbox.is_some() || entry.has_children;
-                let chosen = !subscribed || entry.subscribed || (recursive && entry.has_subscribed_descendants);
+                let chosen = !subscribed || entry.subscribed || above.contains(name);
                 (there || (subscribed && (entry.subscribed || recursive)))
                     && chosen
                     && (!special || entry.special.is_some())

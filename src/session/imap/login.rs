@@ -96,7 +96,7 @@ impl Session {
                 reply::tagged(out, &exchange.tag, Condition::Bad, None, "Given up");
                 Need::Flush
             }
-            Err(failure) => self.failed(&exchange.tag, failure, out),
+            Err(failure) => Self::failed(&exchange.tag, failure, out),
         }
     }
 
@@ -146,7 +146,7 @@ impl Session {
                 self.work = Work::Sasl(Box::new(Exchange { tag, step }));
                 Need::Flush
             }
-            Err(failure) => self.failed(&tag, failure, out),
+            Err(failure) => Self::failed(&tag, failure, out),
         }
     }
 
@@ -186,7 +186,7 @@ impl Session {
             }
             Err(denied) => {
                 Self::deny(&tag, denied, out);
-                self.failures += 1;
+                self.failures += u32::from(denied == Denied::Wrong);
                 if self.failures < FAILURES {
                     return Need::Flush;
                 }
@@ -211,7 +211,7 @@ impl Session {
         Need::Password { user: identity.into_bytes(), password: password.into_bytes() }
     }
 
-    fn failed(&mut self, tag: &str, failure: Failure, out: &mut Out) -> Need {
+    fn failed(tag: &str, failure: Failure, out: &mut Out) -> Need {
         match failure {
             Failure::Malformed(text) => reply::tagged(out, tag, Condition::Bad, None, text),
             Failure::Unsupported(text) => {

@@ -14,8 +14,8 @@ impl Session {
         let account = self.account()?;
         let special = match uses {
             [] => None,
-            [attribute] => Some(special_use(attribute).ok_or(No::Cannot("This special use is not known here"))?),
-            _ => return Err(No::Cannot("A mailbox has one special use here")),
+            [attribute] => Some(special_use(attribute).ok_or(No::Use("This special use is not known here"))?),
+            _ => return Err(No::Use("A mailbox has one special use here")),
         };
         // A separator at the end says that there will be mailboxes below, which here any mailbox may have
         // (RFC 9051 §6.3.4).
@@ -51,7 +51,8 @@ impl Session {
 
     /// ENABLE (RFC 9051 §6.3.1): of what is announced, only `IMAP4rev2` is to be enabled.
     pub(super) fn enable(&mut self, tag: &str, names: &[String], out: &mut Out) -> Need {
-        let rev2 = names.iter().any(|name| name == "IMAP4REV2");
+        // Only what this command enables is told.
+        let rev2 = !self.is_rev2() && names.iter().any(|name| name == "IMAP4REV2");
         if rev2 {
             self.dialect.utf8 = true;
         }

@@ -49,6 +49,15 @@ impl Selected {
         let uid = |place: usize| rows.get(place).map(|row| row.uid.number());
         Uids(places.iter().filter_map(|&(from, to)| uid(from).zip(uid(to.checked_sub(1)?))).collect())
     }
+
+    /// Whether the messages at these places, with these UIDs, are all still in the mailbox.
+    fn are_there(&self, places: &[(usize, usize)], uids: &Uids) -> bool {
+        let now = self.watch.now();
+        let upto = |uid: u32| uid.checked_add(1).map_or(now.rows.len(), |after| now.rows.lower_bound(after));
+        let asked: usize = places.iter().map(|(from, to)| to - from).sum();
+        let there: usize = uids.0.iter().map(|&(low, high)| upto(high) - now.rows.lower_bound(low)).sum();
+        asked == 0 || (!now.gone && asked == there)
+    }
 }
 
 impl Session {
@@ -91,7 +100,9 @@ impl Session {
         out: &mut Out,
     ) -> Result<Need, No> {
         let selected = if moves { self.writable()? } else { self.selected().ok_or(Refusal::NoMailbox)? };
-        let uids = selected.uids(&selected.places(uid, set)?);
+        let places = selected.places(uid, set)?;
+        let uids = selected.uids(&places);
+        let complete = uid || selected.are_there(&places, &uids);
         let from = selected.mailbox;
         let to = match self.find_mailbox(&store.snapshot()?, mailbox) {
             Err(No::Refused(Refusal::NoMailbox)) => return Err(No::TargetMissing),
@@ -99,6 +110,10 @@ impl Session {
         };
         if uids.0.is_empty() {
             return Ok(self.finish(tag, true, if moves { "MOVE done" } else { "COPY done" }, out));
+        }
+        if !complete {
+            // All or nothing (RFC 9051 §6.4.7): who names messages by number means each of them.
+            return Ok(self.finish_with(tag, true, Last::No(No::ExpungeIssued), out));
         }
         self.work = Work::Waiting(Box::new(After::Copied { tag: tag.into(), moved: moves }));
         Ok(Need::Write(if moves { Write::Move { from, uids, to } } else { Write::Copy { from, uids, to } }))

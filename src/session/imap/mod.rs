@@ -7,6 +7,7 @@
 
 mod append;
 mod capability;
+mod command;
 mod fetch;
 mod finish;
 mod list;

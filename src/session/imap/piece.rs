@@ -40,29 +40,32 @@ struct Decoding {
     left: u64,
 }
 
-/// Octets of output in one turn.
-const TURN: usize = limits::OUT;
-
 impl Piece {
     pub(super) fn blob(&self) -> BlobId {
         self.reading.blob
     }
 
-    /// Sends more; true when all is sent.
-    pub(super) fn go_on(&mut self, body: &Body<'_>, out: &mut Vec<u8>) -> Result<bool, Fault> {
+    /// Sends more, until the output holds `enough`; true when all is sent.
+    pub(super) fn go_on(&mut self, body: &Body<'_>, out: &mut Vec<u8>, enough: usize) -> Result<bool, Fault> {
         match &mut self.decoding {
-            None => self.reading.read(body.snapshot, body.head, out, TURN),
-            Some(decoding) => decoding.go_on(&mut self.reading, body, out),
+            None => self.reading.read(body.snapshot, body.head, out, enough),
+            Some(decoding) => decoding.go_on(&mut self.reading, body, out, enough),
         }
     }
 }
 
 impl Decoding {
-    fn go_on(&mut self, reading: &mut Reading, body: &Body<'_>, out: &mut Vec<u8>) -> Result<bool, Fault> {
+    fn go_on(
+        &mut self,
+        reading: &mut Reading,
+        body: &Body<'_>,
+        out: &mut Vec<u8>,
+        enough: usize,
+    ) -> Result<bool, Fault> {
         let mut raw = Vec::new();
         let mut decoded = Vec::new();
         while self.left > 0 {
-            if out.len() >= TURN {
+            if out.len() >= enough {
                 return Ok(false);
             }
             raw.clear();
@@ -173,7 +176,8 @@ impl Body<'_> {
         };
         fetch.literal_header(u64::from(span.len()));
         let mut reading = Reading { blob: self.blob, rest: span };
-        if reading.read(self.snapshot, self.head, fetch.buffer(), TURN)? {
+        let enough = fetch.limit();
+        if reading.read(self.snapshot, self.head, fetch.buffer(), enough)? {
             return Ok(Put::Whole);
         }
         Ok(Put::Paused(Piece { reading, decoding: None, _pin: self.store.pin(self.blob) }))
@@ -201,7 +205,8 @@ impl Body<'_> {
         fetch.literal8_header(left);
         let mut reading = Reading { blob: self.blob, rest: part.body };
         let mut decoding = Decoding { decoder: Some(Decoder::new(encoding)), skip, left };
-        if decoding.go_on(&mut reading, self, fetch.buffer())? {
+        let enough = fetch.limit();
+        if decoding.go_on(&mut reading, self, fetch.buffer(), enough)? {
             return Ok(Put::Whole);
         }
         Ok(Put::Paused(Piece { reading, decoding: Some(decoding), _pin: self.store.pin(self.blob) }))

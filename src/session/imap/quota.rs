@@ -10,7 +10,7 @@ use crate::wire::imap::{Mailbox, QuotaResource};
 impl Session {
     pub(super) fn quota(&mut self, tag: &str, root: &str, store: &Store, out: &mut Out) -> Result<Need, No> {
         if self.address() != Some(root) {
-            return Err(Refusal::NoMailbox.into());
+            return Err(No::UnknownRoot);
         }
         self.tell_quota(store, out)?;
         Ok(self.finish(tag, true, "GETQUOTA done", out))
@@ -23,7 +23,7 @@ impl Session {
         store: &Store,
         out: &mut Out,
     ) -> Result<Need, No> {
-        self.find_mailbox(&store.snapshot()?, mailbox)?;
+        // The mailbox need not exist: where a new one would be counted can be asked, too (RFC 9208 §4.1.2).
         let root = self.address().unwrap_or_default().to_owned();
         reply::quota_root(out, &mailbox.0, &[&root], self.dialect);
         self.tell_quota(store, out)?;
@@ -40,7 +40,7 @@ impl Session {
             resource: QuotaResource::Storage,
             // Units of 1024 octets (RFC 9208 §5.1): what is begun is in use.
             usage: usage.bytes.div_ceil(1024),
-            limit: limit / 1024,
+            limit: limit.div_ceil(1024),
         });
         let messages =
             limits.messages.map(|limit| QuotaUsage { resource: QuotaResource::Message, usage: usage.messages, limit });

@@ -19,6 +19,10 @@ pub(super) enum No {
     Fault(Fault),
     /// Not in a mailbox that was opened by EXAMINE.
     ReadOnly,
+    /// A special use that cannot be given (RFC 6154 §3).
+    Use(&'static str),
+    /// There is no such quota root (RFC 9208 §4.1.1).
+    UnknownRoot,
     /// Any other wish that cannot be granted.
     Cannot(&'static str),
     /// Messages were expunged by somebody else while the client used their numbers (RFC 5530).
@@ -71,6 +75,8 @@ impl No {
                 }
             }
             No::ReadOnly => (Some(Code::ReadOnly), "The mailbox is open for reading only"),
+            No::Use(text) => (Some(Code::UseAttr), text),
+            No::UnknownRoot => (Some(Code::NonExistent), "No such quota root"),
             No::Cannot(text) => (Some(Code::Cannot), text),
             No::ExpungeIssued => (Some(Code::ExpungeIssued), "Some of the messages are gone"),
             No::BadNumber => (None, "There is no message of this number"),
@@ -101,7 +107,7 @@ fn refused(refusal: Refusal) -> (Option<Code<'static>>, &'static str) {
 pub(super) fn syntax(out: &mut Out, syntax: &Syntax) {
     let text = syntax.reason.text();
     let (condition, code) = match syntax.reason {
-        Reason::BadCharset => (Condition::No, Some(Code::BadCharset(&CHARSETS))),
+        Reason::BadCharset { .. } => (Condition::No, Some(Code::BadCharset(&CHARSETS))),
         Reason::BadMailbox(_) => (Condition::No, Some(Code::Cannot)),
         _ => (Condition::Bad, None),
     };

@@ -31,7 +31,8 @@ pub(super) struct Searching {
     at: usize,
     found: Vec<u32>,
     saved: Vec<crate::mail::Uid>,
-    /// How much of `found` is written, and the set that it is written into.
+    /// Whether the answer was begun, how much of `found` is written, and the set that it is written into.
+    begun: bool,
     written: usize,
     run: SetRun,
     scratch: Vec<u8>,
@@ -72,6 +73,7 @@ impl Session {
             at: 0,
             found: Vec::new(),
             saved: Vec::new(),
+            begun: false,
             written: 0,
             run: SetRun::new(),
             scratch: Vec::new(),
@@ -193,7 +195,7 @@ impl Searching {
             return true;
         }
         let all = self.asks(ReturnOption::All) && !self.found.is_empty();
-        if self.written == 0 {
+        if !std::mem::replace(&mut self.begun, true) {
             Esearch::begin(out, &self.tag, self.uid);
             if let (true, Some(first)) = (self.asks(ReturnOption::Min), self.found.first()) {
                 Esearch::min(out, *first);
@@ -223,7 +225,7 @@ impl Searching {
     }
 
     fn write_search(&mut self, out: &mut Out) -> bool {
-        if self.written == 0 {
+        if !std::mem::replace(&mut self.begun, true) {
             SearchReply::begin(out);
         }
         for number in self.found.iter().skip(self.written) {

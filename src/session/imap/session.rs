@@ -1,16 +1,19 @@
 //! The session: hears what the client says, and is resumed until it needs something from outside.
 
 use super::append::Upload;
-use super::refusal::{self, No};
-use super::rules::{Rule, When, rule};
+use super::refusal;
 use super::select::Selected;
 use super::work::Work;
 use crate::mail::AccountId;
-use crate::store::{Outcome, Store, StoreError, Watch, Write};
+use crate::store::{Outcome, Store, StoreError, Uids, Watch, Write};
 use crate::wire::Out;
 use crate::wire::imap::reply::{self, Code, Condition};
-use crate::wire::imap::{Append, Body, Command, Dialect, Event, Syntax};
+use crate::wire::imap::{Append, Body, Command, Dialect, Event, Reason, Syntax};
 use std::sync::Arc;
+
+/// Lines in a row that are no commands before log-in: then it is another protocol, perhaps a browser that was lured
+/// into sending commands of ours in the middle of its own.
+const STRANGE: u32 = 5;
 
 /// How private the connection is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -61,13 +64,15 @@ pub enum Need {
 pub struct Session {
     name: Arc<str>,
     privacy: Privacy,
-    state: State,
+    pub(super) state: State,
     pub(super) dialect: Dialect,
     pub(super) work: Work,
     /// Seconds since 1970, as of the last call from outside.
     pub(super) now: i64,
     /// Wrong passwords so far.
     pub(super) failures: u32,
+    /// Lines in a row that are no commands of ours.
+    pub(super) strange: u32,
 }
 
 /// Where in its life the session is (RFC 9051 §3).
@@ -92,6 +97,7 @@ impl Session {
     pub fn new(name: Arc<str>, privacy: Privacy) -> Session {
         Session {
             failures: 0,
+            strange: 0,
             name,
             privacy,
             state: State::Before,
@@ -159,7 +165,7 @@ impl Session {
             }
             Event::Command { bytes } => match Command::parse(bytes, self.dialect) {
                 Ok(command) => self.begin(command, store, out),
-                Err(error) => misunderstood(&error, out),
+                Err(error) => self.misunderstood(&error, out),
             },
             Event::Append { bytes, size, sync, binary } => match Append::parse(bytes, size, binary, self.dialect) {
                 Ok(Command { tag, body: Body::Append(append) }) => self.offered(tag, append, sync, store, out),
@@ -167,7 +173,7 @@ impl Session {
                     reply::tagged(out, &tag, Condition::Bad, None, "A message literal is not expected here");
                     Need::Input
                 }
-                Err(error) => misunderstood(&error, out),
+                Err(error) => self.misunderstood(&error, out),
             },
             Event::AppendEnd => self.uploaded(out),
             Event::AppendBroken => {
@@ -325,93 +331,6 @@ impl Session {
         }
     }
 
-    fn begin(&mut self, command: Command, store: &Store, out: &mut Out) -> Need {
-        let Command { tag, body } = command;
-        let Rule { when, expunge } = rule(&body);
-        let complaint = match (when, &self.state) {
-            (_, State::Over) => return Need::Close,
-            (When::Always, _)
-            | (When::Before, State::Before)
-            | (When::After, State::After(_) | State::Selected(..))
-            | (When::Selected, State::Selected(..)) => None,
-            (When::Before, _) => Some("Already logged in"),
-            (When::After | When::Selected, State::Before) => Some("Log in first"),
-            (When::Selected, _) => Some("Select a mailbox first"),
-        };
-        if let Some(text) = complaint {
-            reply::tagged(out, &tag, Condition::Bad, None, text);
-            return Need::Flush;
-        }
-        let need = self.act(&tag, body, expunge, store, out);
-        need.unwrap_or_else(|no| {
-            no.reply(out, &tag);
-            Need::Flush
-        })
-    }
-
-    fn act(&mut self, tag: &str, body: Body, expunge: bool, store: &Store, out: &mut Out) -> Result<Need, No> {
-        match body {
-            Body::Capability => {
-                self.tell_capabilities(out);
-                Ok(self.finish(tag, expunge, "CAPABILITY done", out))
-            }
-            Body::Noop => Ok(self.finish(tag, expunge, "NOOP done", out)),
-            Body::Check => Ok(self.finish(tag, expunge, "CHECK done", out)),
-            Body::Id(_) => {
-                let version = Some(env!("CARGO_PKG_VERSION"));
-                reply::id(out, &[("name", Some("Pillarbox")), ("version", version)], self.dialect);
-                Ok(self.finish(tag, expunge, "ID done", out))
-            }
-            Body::Logout => {
-                reply::untagged(out, Condition::Bye, None, "Until next time");
-                reply::tagged(out, tag, Condition::Ok, None, "LOGOUT done");
-                self.end();
-                Ok(Need::Close)
-            }
-            Body::StartTls => Ok(self.start_tls(tag, out)),
-            Body::Authenticate { mechanism, initial } => self.authenticate(tag, &mechanism, initial, out),
-            Body::Login { user, password } => Ok(self.login(tag, user, password, out)),
-            Body::Enable(names) => Ok(self.enable(tag, &names, out)),
-            Body::Namespace => Ok(self.namespace(tag, out)),
-            Body::Select(mailbox) => self.open_mailbox(tag, &mailbox, false, store, out),
-            Body::Examine(mailbox) => self.open_mailbox(tag, &mailbox, true, store, out),
-            Body::Create { mailbox, uses } => self.create(tag, &mailbox, &uses),
-            Body::Delete(mailbox) => self.delete(tag, mailbox),
-            Body::Rename { from, to } => self.rename(tag, from, &to),
-            Body::Subscribe(mailbox) => self.subscribe(tag, mailbox, true),
-            Body::Unsubscribe(mailbox) => self.subscribe(tag, mailbox, false),
-            Body::List(command) => self.list(tag, command, store, out),
-            Body::Lsub(pattern) => self.lsub(tag, &pattern, store, out),
-            Body::Status { mailbox, items } => self.status(tag, &mailbox, &items, store, out),
-            Body::Append(_) => {
-                reply::tagged(out, tag, Condition::Bad, None, "APPEND needs its message as a literal");
-                Ok(Need::Flush)
-            }
-            Body::Idle => {
-                reply::continuation(out, "Idling");
-                self.work = Work::Idle { tag: tag.into() };
-                Ok(Need::Flush)
-            }
-            Body::Close => self.close(tag),
-            Body::Unselect => {
-                self.leave_mailbox();
-                Ok(self.finish(tag, expunge, "UNSELECT done", out))
-            }
-            Body::Expunge(set) => self.expunge(tag, set.as_ref(), out),
-            Body::Search { uid, search } => self.search(tag, uid, search, store, out),
-            Body::Fetch { uid, set, items } => self.fetch(tag, uid, &set, items, store, out),
-            Body::Store { uid, set, mode, silent, flags } => self.store(tag, uid, &set, mode, silent, flags, out),
-            Body::Copy { uid, set, mailbox } => self.copy(tag, uid, &set, &mailbox, false, store, out),
-            Body::Move { uid, set, mailbox } => self.copy(tag, uid, &set, &mailbox, true, store, out),
-            Body::GetQuota(root) => self.quota(tag, &root, store, out),
-            Body::GetQuotaRoot(mailbox) => self.quota_root(tag, &mailbox, store, out),
-            Body::SetQuota { .. } => {
-                reply::tagged(out, tag, Condition::No, Some(Code::NoPerm), "Quotas are set by the owner of the server");
-                Ok(Need::Flush)
-            }
-        }
-    }
-
     fn hear_line(&mut self, bytes: &[u8], store: &Store, out: &mut Out) -> Need {
         match std::mem::take(&mut self.work) {
             Work::Idle { tag } => {
@@ -430,6 +349,22 @@ impl Session {
         }
     }
 
+    fn misunderstood(&mut self, error: &Syntax, out: &mut Out) -> Need {
+        if let (Reason::BadCharset { saves: true }, Some(selected)) = (error.reason, self.selected_mut()) {
+            // RFC 5182 §2.1: a SEARCH with SAVE that is answered NO leaves nothing saved.
+            selected.saved = Uids::default();
+        }
+        refusal::syntax(out, error);
+        if matches!(error.reason, Reason::NoTag | Reason::NoCommand | Reason::UnknownCommand) {
+            self.strange += 1;
+        }
+        if self.user().is_none() && self.strange >= STRANGE {
+            self.bye(out, "This is an IMAP server");
+            return Need::Close;
+        }
+        Need::Flush
+    }
+
     /// What was too long was not read: it was a command, an answer, or a DONE.
     fn too_much(&mut self, tag: Option<&str>, code: Option<Code<'_>>, text: &str, out: &mut Out) {
         let waiting = match std::mem::take(&mut self.work) {
@@ -445,9 +380,4 @@ impl Session {
             None => reply::untagged(out, Condition::Bad, code, text),
         }
     }
-}
-
-fn misunderstood(error: &Syntax, out: &mut Out) -> Need {
-    refusal::syntax(out, error);
-    Need::Flush
 }

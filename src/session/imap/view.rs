@@ -22,8 +22,8 @@ pub(super) enum News {
     Keywords,
     /// EXPUNGE of this message number.
     Expunge(u32),
-    /// FETCH of this message number's flags.
-    Flags(u32, Row),
+    /// FETCH of this message number's flags, and whether it is `\Recent`.
+    Flags(u32, Row, bool),
     /// EXISTS, with so many messages.
     Exists(u32),
 }
@@ -123,7 +123,7 @@ impl View {
             while gone.next_if(|uid| **uid < row.uid).is_some() {
                 shift += 1;
             }
-            let keep_on = tell(News::Flags(number(index - shift + 1), row));
+            let keep_on = tell(News::Flags(number(index - shift + 1), row, self.is_recent(row.uid)));
             self.rows.replace(row);
             if !keep_on {
                 return false;
@@ -225,7 +225,7 @@ mod tests {
     fn removals_are_told_before_flags_before_arrivals_by_numbers_that_hold_at_that_moment() {
         let mut view = View::of(mirror((1..=5).map(|uid| row(uid, 0)).collect()));
         let now = mirror([row(2, 0), row(4, 1), row(5, 0), row(9, 0)].into_iter().collect());
-        let expected = [News::Expunge(1), News::Expunge(2), News::Flags(2, row(4, 1)), News::Exists(4)];
+        let expected = [News::Expunge(1), News::Expunge(2), News::Flags(2, row(4, 1), false), News::Exists(4)];
         assert_eq!(news(&mut view, &now, true), expected);
         assert_eq!(news(&mut view, &now, true), []);
     }
@@ -234,7 +234,7 @@ mod tests {
     fn without_leave_to_expunge_the_client_goes_on_seeing_what_is_gone() {
         let mut view = View::of(mirror((1..=3).map(|uid| row(uid, 0)).collect()));
         let now = mirror([row(1, 0), row(3, 4), row(7, 0)].into_iter().collect());
-        assert_eq!(news(&mut view, &now, false), [News::Flags(3, row(3, 4)), News::Exists(4)]);
+        assert_eq!(news(&mut view, &now, false), [News::Flags(3, row(3, 4), false), News::Exists(4)]);
         assert_eq!(view.exists(), 4);
         assert_eq!(news(&mut view, &now, true), [News::Expunge(2)]);
         assert_eq!(view.exists(), 3);

@@ -23,7 +23,10 @@ pub enum Reason {
     /// The mailbox name is not valid in the client's dialect, or too long. May be answered NO.
     BadMailbox(&'static str),
     /// SEARCH in a charset that we do not read: `NO [BADCHARSET]` (RFC 9051 §6.4.4).
-    BadCharset,
+    BadCharset {
+        /// Its result was to be saved: there is none now (RFC 5182 §2.1).
+        saves: bool,
+    },
     /// Parentheses, NOT or OR nested too deep.
     TooDeep,
     /// More of something than we take.
@@ -39,7 +42,7 @@ impl Reason {
             Reason::NoCommand => "The command is missing",
             Reason::UnknownCommand => "Unknown command",
             Reason::BadArguments(text) | Reason::BadMailbox(text) | Reason::TooMany(text) => text,
-            Reason::BadCharset => "This charset is not supported",
+            Reason::BadCharset { .. } => "This charset is not supported",
             Reason::TooDeep => "Nested too deep",
         }
     }

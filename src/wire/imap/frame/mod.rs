@@ -152,9 +152,11 @@ impl Framer {
     }
 
     /// The next line is no command but an answer to `+ ` (AUTHENTICATE) or DONE; it comes as [`Event::Line`], and
-    /// after it commands again. Call between commands.
+    /// after it commands again. Within a line, or while something is skipped, it changes nothing.
     pub fn expect_line(&mut self) {
-        self.state = State::Line { scanned: 0 };
+        if let State::Command(Gathered { scanned: 0, literals: 0, .. }) = self.state {
+            self.state = State::Line { scanned: 0 };
+        }
     }
 
     /// What comes next in what was read.

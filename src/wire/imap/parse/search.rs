@@ -27,7 +27,8 @@ pub(super) fn search(cursor: &mut Cursor<'_>, uid: bool) -> Parsed<Body> {
     if cursor.eat_word("CHARSET") {
         cursor.space()?;
         let name = cursor.utf8_astring()?.to_ascii_uppercase();
-        encoding = encoding_of(&name)?;
+        let saves = returns.as_ref().is_some_and(|options| options.contains(&ReturnOption::Save));
+        encoding = encoding_of(&name).ok_or(Reason::BadCharset { saves })?;
         charset = Some(name);
         cursor.space()?;
     }
@@ -54,11 +55,11 @@ fn search_return_opt(cursor: &mut Cursor<'_>) -> Parsed<ReturnOption> {
 
 /// The charset of this name. ASCII is read as UTF-8, which holds it; what the label tables of the web call
 /// "replacement" is known and unreadable.
-fn encoding_of(name: &str) -> Parsed<&'static Encoding> {
+fn encoding_of(name: &str) -> Option<&'static Encoding> {
     if name == "US-ASCII" {
-        return Ok(UTF_8);
+        return Some(UTF_8);
     }
-    Encoding::for_label(name.as_bytes()).filter(|&encoding| encoding != REPLACEMENT).ok_or(Reason::BadCharset)
+    Encoding::for_label(name.as_bytes()).filter(|&encoding| encoding != REPLACEMENT)
 }
 
 fn all_of(mut keys: Vec<Key>) -> Key {

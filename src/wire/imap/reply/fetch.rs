@@ -30,6 +30,18 @@ impl<'o> Fetch<'o> {
         Fetch { out, dialect, first: false }
     }
 
+    /// From how many octets of output on a long literal should pause.
+    #[must_use]
+    pub fn limit(&self) -> usize {
+        self.out.limit()
+    }
+
+    /// Whether no item was put yet: such a response must not be sent (RFC 9051 §9, `msg-att`).
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.first
+    }
+
     /// Ends the response.
     pub fn end(self) {
         self.out.put(b")\r\n");

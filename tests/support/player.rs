@@ -1,0 +1,302 @@
+//! Plays a script against framer, session and store, in one of several ways that must all come to the same.
+//!
+//! The world (`@`), for the client that is named before it:
+//!
+//! ```text
+//! greet tls|local|remote         connects (the greeting is heard in the script)
+//! login                          connects by TLS and logs in, unheard
+//! deliver NAME [MAILBOX] [xN]    a message of tests/transcripts/mail comes in, N times
+//! quota OCTETS|none [MESSAGES]   the account's limits
+//! remove                         the account is removed
+//! clock +29m                     time goes on
+//! silence 4m                     time goes on, and nobody says anything
+//! deny busy|fault|no             what passwords are answered with instead of being checked
+//! hold [N]                       the server stops in the next command, after the Nth output that is not its last
+//! go on                          … and goes on
+//! stop                           the server ends
+//! closed                         the connection must have been closed by now
+//! ```
+
+use super::client::{Client, Gate};
+use super::script::{Deed, Names, Step, filled, matches, shown};
+use pillarbox::mail::{AccountId, Stamp};
+use pillarbox::session::imap::{Denied, Privacy};
+use pillarbox::store::{Credentials, Limits, NewAccount, NewMessage, Options, Outcome, Store, Write};
+use pillarbox::wire::sasl::ScramKeys;
+use std::collections::BTreeMap;
+use std::num::NonZeroU32;
+use std::path::Path;
+
+/// Thursday, 1 February 2024, 12:00:00 UTC.
+const BEGIN: i64 = 1_706_788_800;
+const ADDRESS: &str = "ann@example.org";
+const PASSWORD: &str = "tanstaaf";
+/// What is longer is not cut into single octets: that shows nothing more and takes long.
+const LONG: usize = 100_000;
+
+/// How what a client says is cut into reads.
+#[derive(Clone, Copy, Debug)]
+pub enum Cut {
+    Whole,
+    Octets,
+    Random(u64),
+}
+
+/// One way to play.
+#[derive(Clone, Copy, Debug)]
+pub struct Way {
+    pub cut: Cut,
+    /// The bound of the output.
+    pub out: usize,
+}
+
+/// A script being played.
+pub struct Player {
+    way: Way,
+    random: u64,
+    store: Store,
+    gate: Gate,
+    now: i64,
+    pub clients: BTreeMap<usize, Client>,
+    names: Names,
+}
+
+impl Player {
+    pub fn new(way: Way) -> Player {
+        let store =
+            Store::open_on(redb::backends::InMemoryBackend::new(), Options::default()).expect("memory is there");
+        let keys = ScramKeys::derive(PASSWORD, *b"sixteen octets !", NonZeroU32::new(4096).expect("it is not 0"));
+        let write = Write::AddAccount(NewAccount {
+            address: ADDRESS.to_owned(),
+            credentials: Credentials::default(),
+            limits: Limits::default(),
+            now: BEGIN,
+        });
+        let Ok(Outcome::Account(account)) = store.write_blocking(write) else { panic!("the account cannot be made") };
+        let gate = Gate { account, address: ADDRESS.to_owned(), password: PASSWORD.to_owned(), keys, denied: None };
+        let random = if let Cut::Random(seed) = way.cut { seed } else { 1 };
+        Player { way, random, store, gate, now: BEGIN, clients: BTreeMap::new(), names: Names::new() }
+    }
+
+    /// Plays it to the end, or says where and how it differs.
+    pub fn play(&mut self, steps: &[Step]) -> Result<(), String> {
+        for step in steps {
+            self.step(step).map_err(|difference| format!("line {}: {difference}", step.line))?;
+        }
+        self.nothing_left(None)
+    }
+
+    pub fn step(&mut self, step: &Step) -> Result<(), String> {
+        match &step.deed {
+            Deed::Say(said) => {
+                self.nothing_left(Some(step.client))?;
+                let said = filled(said, &self.names);
+                self.say(step.client, &said)?;
+                self.ring(Some(step.client))
+            }
+            Deed::Hear(expected) => {
+                let client = self.client(step.client)?;
+                let end = memchr::memmem::find(&client.heard, b"\r\n");
+                let Some(end) = end else {
+                    return Err(format!("expected  {}\n      got nothing", shown(expected)));
+                };
+                let got: Vec<u8> = client.heard.drain(..end + 2).take(end).collect();
+                if matches(expected, &got, &mut self.names) {
+                    return Ok(());
+                }
+                Err(format!("expected  {}\n      got       {}", shown(expected), shown(&got)))
+            }
+            Deed::World(words) => self.world(step.client, &words.iter().map(String::as_str).collect::<Vec<_>>()),
+        }
+    }
+
+    fn say(&mut self, number: usize, said: &[u8]) -> Result<(), String> {
+        let mut rest = said;
+        while !rest.is_empty() {
+            let length = self.cut(rest.len(), said.len());
+            let (now, later) = rest.split_at(length.clamp(1, rest.len()));
+            rest = later;
+            let client = self.clients.get_mut(&number).ok_or("this client is not connected")?;
+            if client.closed {
+                // What a client sends into a closed connection is lost.
+                return Ok(());
+            }
+            client.feed(now, self.now);
+            client.run(&self.store, &self.gate, self.now)?;
+            if std::mem::take(&mut client.encrypted) {
+                return Ok(());
+            }
+        }
+        Ok(())
+    }
+
+    fn cut(&mut self, left: usize, whole: usize) -> usize {
+        match self.way.cut {
+            Cut::Whole => left,
+            Cut::Octets if whole > LONG => 1_021,
+            Cut::Octets => 1,
+            Cut::Random(_) => {
+                self.random ^= self.random << 13;
+                self.random ^= self.random >> 7;
+                self.random ^= self.random << 17;
+                let most = if whole > LONG { 40_000 } else { 40 };
+                1 + usize::try_from(self.random % most).expect("it is small")
+            }
+        }
+    }
+
+    /// All but this client hear the bell, if they listen.
+    fn ring(&mut self, but: Option<usize>) -> Result<(), String> {
+        for (number, client) in &mut self.clients {
+            if Some(*number) != but {
+                client.ring(&self.store, &self.gate, self.now)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn world(&mut self, number: usize, words: &[&str]) -> Result<(), String> {
+        match words {
+            ["greet", how] => {
+                let privacy = match *how {
+                    "tls" => Privacy::Tls,
+                    "local" => Privacy::Local,
+                    "remote" => Privacy::None,
+                    other => return Err(format!("{other} is no way to connect")),
+                };
+                self.connect(number, privacy)
+            }
+            ["login"] => {
+                if !self.clients.contains_key(&number) {
+                    self.connect(number, Privacy::Tls)?;
+                }
+                self.client(number)?.heard.clear();
+                self.say(number, format!("login LOGIN {ADDRESS} {PASSWORD}\r\n").as_bytes())?;
+                let heard = std::mem::take(&mut self.client(number)?.heard);
+                if heard.starts_with(b"login OK ") { Ok(()) } else { Err(format!("no log-in: {}", shown(&heard))) }
+            }
+            ["deliver", name, rest @ ..] => {
+                let count = rest.iter().find_map(|word| word.strip_prefix('x')?.parse().ok()).unwrap_or(1);
+                let mailbox = rest.first().filter(|word| !word.starts_with('x')).unwrap_or(&"INBOX");
+                for _ in 0..count {
+                    self.deliver(name, mailbox)?;
+                }
+                self.ring(None)
+            }
+            ["quota", octets, rest @ ..] => {
+                let limits = Limits {
+                    bytes: octets.parse().ok(),
+                    messages: rest.first().and_then(|messages| messages.parse().ok()),
+                };
+                let write = Write::SetLimits { account: self.gate.account, limits };
+                self.store.write_blocking(write).map(|_| ()).map_err(|error| error.to_string())
+            }
+            ["remove"] => {
+                let written = self.store.write_blocking(Write::RemoveAccount(self.gate.account));
+                written.map_err(|error| error.to_string())?;
+                self.ring(None)
+            }
+            ["clock", span] => {
+                self.now += seconds(span);
+                Ok(())
+            }
+            ["silence", span] => {
+                self.now += seconds(span);
+                let now = self.now;
+                self.clients.values_mut().for_each(|client| client.silence(now));
+                Ok(())
+            }
+            ["deny", how] => {
+                self.gate.denied = match *how {
+                    "busy" => Some(Denied::Busy),
+                    "fault" => Some(Denied::Fault),
+                    _ => None,
+                };
+                Ok(())
+            }
+            ["hold", rest @ ..] => {
+                self.client(number)?.hold = Some(rest.first().map_or(1, |turns| turns.parse().expect("a number")));
+                Ok(())
+            }
+            ["go", "on"] => {
+                let (store, gate, now) = (&self.store, &self.gate, self.now);
+                let client = self.clients.get_mut(&number).ok_or("this client is not connected")?;
+                client.hold = None;
+                client.run(store, gate, now)
+            }
+            ["stop"] => {
+                self.clients.values_mut().for_each(Client::stop);
+                Ok(())
+            }
+            ["closed"] => {
+                let client = self.clients.remove(&number).ok_or("this client is not connected")?;
+                match (client.closed, client.heard.as_slice()) {
+                    (true, []) => Ok(()),
+                    (true, left) => Err(format!("the last words were more: {}", shown(left))),
+                    (false, _) => Err("the connection is still open".to_owned()),
+                }
+            }
+            other => Err(format!("the world knows no {other:?}")),
+        }
+    }
+
+    fn connect(&mut self, number: usize, privacy: Privacy) -> Result<(), String> {
+        let mut client = Client::connect(privacy, self.way.out, self.now);
+        client.run(&self.store, &self.gate, self.now)?;
+        self.clients.insert(number, client);
+        Ok(())
+    }
+
+    fn deliver(&mut self, name: &str, mailbox: &str) -> Result<(), String> {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/transcripts/mail").join(name);
+        let octets = std::fs::read(&path).map_err(|error| format!("{}: {error}", path.display()))?;
+        let account: AccountId = self.gate.account;
+        let mut packer = self.store.packer();
+        for line in octets.split_inclusive(|octet| *octet == b'\n') {
+            // The files have the line ends of this repository; mail has CRLF.
+            let text = line.strip_suffix(b"\n").unwrap_or(line);
+            packer.push(text).map_err(|error| error.to_string())?;
+            if text.len() < line.len() {
+                packer.push(b"\r\n").map_err(|error| error.to_string())?;
+            }
+        }
+        let parcel = packer.finish().map_err(|error| error.to_string())?;
+        let found = self.store.snapshot().and_then(|snapshot| snapshot.mailbox_named(account, mailbox));
+        let mailbox = found.map_err(|error| error.to_string())?.ok_or("there is no such mailbox")?;
+        let message = NewMessage { parcel, flags: Vec::new(), received: Stamp::utc(self.now), now: self.now };
+        let written = self.store.write_blocking(Write::Append { mailbox, message });
+        written.map(|_| ()).map_err(|error| error.to_string())
+    }
+
+    fn client(&mut self, number: usize) -> Result<&mut Client, String> {
+        self.clients.get_mut(&number).ok_or_else(|| "this client is not connected".to_owned())
+    }
+
+    /// Nothing that the script does not hold was said, by this client's connection or by any.
+    fn nothing_left(&self, only: Option<usize>) -> Result<(), String> {
+        for (number, client) in &self.clients {
+            if only.is_some_and(|only| only != *number) {
+                continue;
+            }
+            if !client.heard.is_empty() {
+                return Err(format!("client {number} was told what is not in the script: {}", shown(&client.heard)));
+            }
+            if client.closed {
+                return Err(format!("client {number} was cut off, which is not in the script"));
+            }
+        }
+        Ok(())
+    }
+}
+
+fn seconds(span: &str) -> i64 {
+    let span = span.trim_start_matches('+');
+    let (number, unit) = span.split_at(span.len() - 1);
+    number.parse::<i64>().expect("a number")
+        * match unit {
+            "s" => 1,
+            "m" => 60,
+            "h" => 3_600,
+            _ => 86_400,
+        }
+}
