@@ -75,6 +75,9 @@ impl Reading {
                 let piece = snapshot.piece(self.blob, number, 0)?;
                 return codec::unpack(frame, piece.value(), out);
             }
+            if frame.stored as usize > FRAME {
+                return Err(Fault::Corrupt("a frame of another size"));
+            }
             let mut stored = Vec::with_capacity(frame.stored as usize);
             for (at, _) in pieces(frame.stored as usize).enumerate() {
                 let at = u8::try_from(at).map_err(|_| Fault::Corrupt("too many pieces"))?;

@@ -2,6 +2,7 @@
 
 use super::error::Fault;
 use super::record::{Codec, Frame};
+use super::schema::FRAME;
 use std::cell::RefCell;
 use std::io::Cursor;
 use std::sync::OnceLock;
@@ -69,6 +70,10 @@ pub(super) fn pack(raw: &[u8], stored: &mut Vec<u8>) -> Result<Frame, Fault> {
 
 /// Unpacks a stored frame to the end of `raw`.
 pub(super) fn unpack(frame: Frame, stored: &[u8], raw: &mut Vec<u8>) -> Result<(), Fault> {
+    if frame.raw as usize > FRAME || frame.stored as usize > FRAME || frame.stored as usize != stored.len() {
+        // What damage says may be gigabytes: nothing is reserved for it.
+        return Err(Fault::Corrupt("a frame of another size"));
+    }
     let start = raw.len();
     let dictionary = match frame.codec {
         Codec::Raw => {

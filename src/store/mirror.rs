@@ -212,7 +212,10 @@ impl Rows {
     /// Removes the rows of these UIDs.
     pub fn remove(&mut self, uids: &Uids) {
         self.chunks.retain_mut(|chunk| {
-            if chunk.iter().any(|row| uids.holds(row.uid)) {
+            let (first, last) = (chunk.first().map(|row| row.uid), chunk.last().map(|row| row.uid));
+            // Most removals are of few messages in a large mailbox: most chunks need not be walked.
+            let meets = first.zip(last).is_some_and(|(first, last)| uids.meet(first, last));
+            if meets && chunk.iter().any(|row| uids.holds(row.uid)) {
                 let before = chunk.len();
                 let left: Vec<Row> = chunk.iter().filter(|row| !uids.holds(row.uid)).copied().collect();
                 self.len -= before - left.len();
@@ -335,9 +338,13 @@ impl Mirrors {
         self.lock().slots.insert(mailbox, Arc::clone(&slot));
         match snapshot().and_then(|snapshot| load(mailbox, &snapshot)) {
             Ok(Some((mut mirror, recent_from))) => {
+                let told = self.lock().recents.get(&mailbox).copied();
+                let recent_from = told.map_or(recent_from, |told| told.max(recent_from));
+                let read_at = mirror.modseq;
                 let mut state = slot.lock();
                 if let State::Loading(changes) = &*state {
-                    for change in changes {
+                    // What the snapshot is ahead of must not take it back; doing it again where equal does no harm.
+                    for change in changes.iter().filter(|change| change.modseq.is_none_or(|at| at >= read_at)) {
                         mirror.apply(change);
                     }
                 }
@@ -377,14 +384,38 @@ impl Mirrors {
 
     /// Up to which UID the messages of mailboxes that are or were open have been told to sessions.
     pub(super) fn recents(&self) -> HashMap<MailboxId, u32> {
-        let mut open = self.lock();
-        let mut recents = std::mem::take(&mut open.recents);
+        let open = self.lock();
+        let mut recents = open.recents.clone();
         for (mailbox, slot) in &open.slots {
             if let State::Open { recent_from, .. } = &*slot.lock() {
                 recents.insert(*mailbox, *recent_from);
             }
         }
         recents
+    }
+
+    /// These are in the store now.
+    pub(super) fn forget_recents(&self, saved: &HashMap<MailboxId, u32>) {
+        self.lock().recents.retain(|mailbox, from| saved.get(mailbox).is_none_or(|saved| saved < from));
+    }
+
+    /// Reads all open mailboxes again. Only the writer calls this, so nothing is published meanwhile.
+    pub(super) fn reload(&self, snapshot: impl Fn() -> Result<Snapshot, Fault>) {
+        let _loading = self.loading.lock().unwrap_or_else(PoisonError::into_inner);
+        let slots: Vec<(MailboxId, Arc<Slot>)> =
+            self.lock().slots.iter().map(|(mailbox, slot)| (*mailbox, Arc::clone(slot))).collect();
+        for (mailbox, slot) in slots {
+            match snapshot().and_then(|snapshot| load(mailbox, &snapshot)) {
+                Ok(Some((fresh, _))) => {
+                    if let State::Open { mirror, .. } = &mut *slot.lock() {
+                        *mirror = Arc::new(fresh);
+                    }
+                    slot.bell.notify(usize::MAX);
+                }
+                Ok(None) => self.publish(mailbox, Change { gone: true, ..Change::default() }),
+                Err(fault) => log::error!("an open mailbox cannot be read again: {fault}"),
+            }
+        }
     }
 
     /// The same for one mailbox.

@@ -46,6 +46,8 @@ pub struct Parcel {
 pub(super) struct Staged {
     blob: BlobId,
     abandoned: Arc<Abandoned>,
+    // Which opening of the store the frames went into.
+    opening: u64,
     armed: bool,
 }
 
@@ -97,7 +99,8 @@ impl Packer {
         let blob = self.parcel.blob;
         self.held = 0;
         if self.parcel.staged.is_none() {
-            self.parcel.staged = Some(Staged { blob, abandoned: Arc::clone(abandoned), armed: true });
+            let (abandoned, opening) = (Arc::clone(abandoned), abandoned.opening());
+            self.parcel.staged = Some(Staged { blob, abandoned, opening, armed: true });
         }
         Parcel { blob, size: 0, frames: std::mem::take(&mut self.parcel.frames), head: Vec::new(), staged: None }
     }
@@ -179,12 +182,17 @@ impl Parcel {
     pub fn size(&self) -> u32 {
         self.size
     }
-}
 
-impl Staged {
-    /// A message shows the frames now.
-    pub(super) fn disarm(&mut self) {
-        self.armed = false;
+    /// Whether frames of it were staged before the store was opened again: they may be lost.
+    pub(super) fn is_cut_off(&self) -> bool {
+        self.staged.as_ref().is_some_and(|staged| staged.opening != staged.abandoned.opening())
+    }
+
+    /// A durable message shows the frames now.
+    pub(super) fn settle(&mut self) {
+        if let Some(staged) = &mut self.staged {
+            staged.armed = false;
+        }
     }
 }
 

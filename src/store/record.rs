@@ -244,12 +244,12 @@ impl MailboxRecord {
 
     /// Counts a message in.
     pub(super) fn count(&mut self, size: u32, flags: FlagSet) {
-        self.messages += 1;
-        self.bytes += u64::from(size);
+        self.messages = self.messages.saturating_add(1);
+        self.bytes = self.bytes.saturating_add(u64::from(size));
         self.count_flags(size, flags, 1);
     }
 
-    /// Counts a message out. Saturating: a wrong counter is `check`'s to find, not a reason to fall over.
+    /// Counts a message out. Saturating here and above: a wrong counter is `check`'s to find, not a reason to fall over.
     pub(super) fn discount(&mut self, size: u32, flags: FlagSet) {
         self.messages = self.messages.saturating_sub(1);
         self.bytes = self.bytes.saturating_sub(u64::from(size));

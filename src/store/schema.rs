@@ -47,6 +47,8 @@ pub(super) const FORMAT_KEY: &str = "format";
 pub(super) const BLOB_CEILING: &str = "blob-ceiling";
 /// `config`: the UIDVALIDITY given out last.
 pub(super) const UID_VALIDITY: &str = "uid-validity";
+/// `config`: octets that are free inside the file, roughly: deleted and not written again.
+pub(super) const ROOM_INSIDE: &str = "room-inside";
 /// `config`: the account id given out last.
 pub(super) const LAST_ACCOUNT: &str = "last-account";
 

@@ -3,9 +3,10 @@
 use super::error::Fault;
 use super::record::{Account, Head, MailboxRecord, Message, Usage, decode};
 use super::schema::{
-    ACCOUNT, ADDRESS, BODY, Bytes, HEAD, Key12, MAILBOX, MSG, NAME, SUBSCRIPTION, body_key, key_name, msg_key, msg_uid,
-    name_key,
+    ACCOUNT, ADDRESS, BODY, Bytes, HEAD, Key12, MAILBOX, MSG, NAME, SUBSCRIPTION, VANISHED, body_key, key_name,
+    msg_key, msg_uid, name_key, vanished_key,
 };
+use super::write::Uids;
 use crate::mail::{AccountId, BlobId, MailboxId, Uid};
 use redb::{AccessGuard, Key, ReadOnlyTable, ReadTransaction, ReadableDatabase, ReadableTable, TableDefinition, Value};
 use std::cell::OnceCell;
@@ -108,6 +109,19 @@ impl Snapshot {
         messages_of(self.msg()?, mailbox, from, to)
     }
 
+    /// What was expunged from a mailbox by changes after `since`, ascending (RFC 7162 §3.2.5.1).
+    pub fn vanished(&self, mailbox: MailboxId, since: u64) -> Result<Vec<(u64, Uids)>, Fault> {
+        let (from, to) = (vanished_key(mailbox, since.saturating_add(1)), vanished_key(mailbox, u64::MAX));
+        let mut vanished = Vec::new();
+        for row in self.table(VANISHED)?.range::<&[u8; 16]>(&from..=&to)? {
+            let (key, record) = row?;
+            let [.., a, b, c, d, e, f, g, h] = *key.value();
+            let modseq = u64::from_be_bytes([a, b, c, d, e, f, g, h]);
+            vanished.push((modseq, decode(record.value(), "expunge log")?));
+        }
+        Ok(vanished)
+    }
+
     /// The head of a blob, `None` when it is gone.
     pub fn head(&self, blob: BlobId) -> Result<Option<StoredHead<'_>>, Fault> {
         let table = open(&self.head, || self.table(HEAD))?;
@@ -172,8 +186,8 @@ pub(super) fn usage_of(table: &impl ReadableTable<u64, Bytes>, account: AccountI
     let mut usage = Usage::default();
     for row in mailboxes_of(table, account)? {
         let (_, mailbox) = row?;
-        usage.bytes += mailbox.bytes;
-        usage.messages += mailbox.messages;
+        usage.bytes = usage.bytes.saturating_add(mailbox.bytes);
+        usage.messages = usage.messages.saturating_add(mailbox.messages);
     }
     Ok(usage)
 }

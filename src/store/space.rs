@@ -2,57 +2,87 @@
 //! there is a reserve left, and a ballast file can be let go when something else ate the reserve.
 
 use std::fs::{self, File};
-use std::io;
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
-use std::sync::Mutex;
-use std::time::{Duration, Instant};
+use std::sync::atomic::{AtomicU64, Ordering};
 
 /// Appends stop when less than this is free: enough for some thousand commits that delete.
 const RESERVE: u64 = 32 << 20;
+/// The file never gives back what was deleted inside it, so on a full disk mail that fits into those holes is taken, as
+/// long as this much is free: what is known of the holes is an estimate.
+const FLOOR: u64 = 16 << 20;
 /// Given back to the file system when it is full all the same.
 const BALLAST: u64 = 16 << 20;
 /// The ballast is only put down where it does not hurt.
 const ROOMY: u64 = 8 * (RESERVE + BALLAST);
-/// How long a look at the disk is good for.
-const FRESH: Duration = Duration::from_millis(500);
 
 /// The disk that a store lies on.
 #[derive(Debug)]
 pub(super) struct Space {
     folder: Option<PathBuf>,
-    looked: Mutex<Option<(Instant, bool)>>,
+    // Octets of content that redb has taken and perhaps not yet written.
+    pending: AtomicU64,
+    // Octets that were deleted inside the file and not written again, roughly.
+    inside: AtomicU64,
 }
 
 impl Space {
     pub(super) fn of(folder: Option<&Path>) -> Space {
-        Space { folder: folder.map(Path::to_owned), looked: Mutex::new(None) }
+        Space { folder: folder.map(Path::to_owned), pending: AtomicU64::new(0), inside: AtomicU64::new(0) }
     }
 
-    /// Whether mail may still come in.
-    pub(super) fn has_room(&self) -> bool {
-        let Some(folder) = &self.folder else { return true };
-        let mut looked = self.looked.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        if let Some((at, room)) = *looked
-            && at.elapsed() < FRESH
-        {
-            return room;
-        }
+    /// Whether that much mail may still come in.
+    pub(super) fn has_room(&self, octets: u64) -> bool {
         // A disk that cannot be asked is left to say no by itself.
-        let room = free(folder).is_none_or(|free| free >= RESERVE);
-        *looked = Some((Instant::now(), room));
-        room
+        let Some(free) = self.free() else { return true };
+        let pending = self.pending.load(Ordering::Relaxed).saturating_add(octets);
+        // Pages around it, and partly filled ones.
+        let wanted = pending.saturating_add(pending / 2);
+        free >= RESERVE.saturating_add(wanted)
+            || (free >= FLOOR.saturating_add(wanted) && self.inside() >= wanted.saturating_mul(2))
+    }
+
+    /// Whether even deleting may not work any more.
+    pub(super) fn is_full(&self) -> bool {
+        self.free().is_some_and(|free| free < FLOOR)
+    }
+
+    /// A transaction was committed that took and freed so many octets.
+    pub(super) fn committed(&self, taken: u64, freed: u64, durable: bool) {
+        // Only the writer changes these.
+        let inside = self.inside().saturating_sub(taken).saturating_add(freed);
+        self.inside.store(inside, Ordering::Relaxed);
+        let pending = if durable { 0 } else { self.pending.load(Ordering::Relaxed).saturating_add(taken) };
+        self.pending.store(pending, Ordering::Relaxed);
+    }
+
+    /// What was not yet written is lost.
+    pub(super) fn reopened(&self) {
+        self.pending.store(0, Ordering::Relaxed);
+    }
+
+    /// Octets free inside the file, roughly.
+    pub(super) fn inside(&self) -> u64 {
+        self.inside.load(Ordering::Relaxed)
+    }
+
+    /// What `inside` was at the last checkpoint.
+    pub(super) fn remember(&self, inside: u64) {
+        self.inside.store(inside, Ordering::Relaxed);
     }
 
     /// Puts the ballast down, where there is plenty of room.
     pub(super) fn put_ballast(&self) -> io::Result<()> {
         let Some(path) = self.ballast() else { return Ok(()) };
-        if path.exists() || free(&path).is_none_or(|free| free < ROOMY) {
+        if path.exists() || self.free().is_none_or(|free| free < ROOMY) {
             return Ok(());
         }
-        let file = File::create(&path)?;
-        // Real blocks: a hole would free nothing.
-        rustix::fs::fallocate(&file, rustix::fs::FallocateFlags::empty(), 0, BALLAST)?;
-        Ok(())
+        let laid = lay(&path);
+        if laid.is_err() {
+            // Half a ballast would pass for one.
+            let _ = fs::remove_file(&path);
+        }
+        laid
     }
 
     /// Lets the ballast go; true if there was one.
@@ -63,10 +93,24 @@ impl Space {
     fn ballast(&self) -> Option<PathBuf> {
         self.folder.as_ref().map(|folder| folder.join("ballast"))
     }
+
+    /// Octets free for this process on the disk.
+    fn free(&self) -> Option<u64> {
+        let disk = rustix::fs::statvfs(self.folder.as_deref()?).ok()?;
+        Some(disk.f_bavail.saturating_mul(disk.f_frsize))
+    }
 }
 
-/// Octets free for this process on the disk that holds `path` or its folder.
-fn free(path: &Path) -> Option<u64> {
-    let folder = if path.is_dir() { path } else { path.parent()? };
-    rustix::fs::statvfs(folder).ok().map(|disk| disk.f_bavail.saturating_mul(disk.f_frsize))
+/// Real blocks: a hole would free nothing.
+fn lay(path: &Path) -> io::Result<()> {
+    let mut file = File::create(path)?;
+    if rustix::fs::fallocate(&file, rustix::fs::FallocateFlags::empty(), 0, BALLAST).is_ok() {
+        return Ok(());
+    }
+    // Not every file system can reserve.
+    let zeros = [0; 64 << 10];
+    for _ in 0..BALLAST / zeros.len() as u64 {
+        file.write_all(&zeros)?;
+    }
+    Ok(())
 }

@@ -4,16 +4,17 @@ use super::error::{Fault, StoreError};
 use super::mirror::{Mirrors, Watch};
 use super::parcel::Packer;
 use super::schema::{
-    ACCOUNT, ADDRESS, BLOB_CEILING, BODY, CONFIG, DOOMED, FORMAT, FORMAT_KEY, HEAD, MAILBOX, MSG, NAME, REFS, STAGING,
-    SUBSCRIPTION, VANISHED,
+    ACCOUNT, ADDRESS, BLOB_CEILING, BODY, CONFIG, DOOMED, FORMAT, FORMAT_KEY, HEAD, MAILBOX, MSG, NAME, REFS,
+    ROOM_INSIDE, STAGING, SUBSCRIPTION, VANISHED,
 };
 use super::snapshot::Snapshot;
 use super::space::Space;
 use super::write::{Outcome, Write};
 use super::writer::{self, Job};
 use crate::mail::{BlobId, MailboxId};
-use redb::{Database, ReadableDatabase, StorageBackend};
+use redb::{Database, ReadableDatabase, ReadableTable, StorageBackend, TableError};
 use std::collections::HashMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{self, Sender};
@@ -57,7 +58,11 @@ pub(super) struct Shared {
 
 /// Blobs of uploads that came to nothing.
 #[derive(Debug, Default)]
-pub(super) struct Abandoned(Mutex<Vec<BlobId>>);
+pub(super) struct Abandoned {
+    blobs: Mutex<Vec<BlobId>>,
+    // How often the store was opened again: what was staged and not durable before is lost.
+    opening: AtomicU64,
+}
 
 /// Blobs that are being read over several snapshots: the sweep leaves them.
 #[derive(Debug, Default)]
@@ -85,12 +90,16 @@ impl Store {
 
     /// Opens a store on a storage of one's own: for tests that pull its plug.
     pub fn open_on(storage: impl StorageBackend, options: Options) -> Result<Store, Fault> {
-        let database = Database::builder().set_cache_size(options.cache).create_with_backend(storage)?;
+        let database =
+            contained(|| Ok(Database::builder().set_cache_size(options.cache).create_with_backend(storage)?))?;
         Store::start(database, None, options, Space::of(None))
     }
 
     fn start(database: Database, path: Option<PathBuf>, options: Options, space: Space) -> Result<Store, Fault> {
-        let next_blob = initialise(&database)?;
+        let (database, next_blob) = contained(|| {
+            let next_blob = initialise(&database, &space)?;
+            Ok((database, next_blob))
+        })?;
         let shared = Arc::new(Shared {
             database: RwLock::new(Some(Arc::new(database))),
             path,
@@ -101,7 +110,7 @@ impl Store {
             space,
             next_blob: AtomicU64::new(next_blob),
         });
-        writer::prepare(&shared)?;
+        contained(|| writer::prepare(&shared))?;
         let (jobs, inbox) = mpsc::channel();
         let writer = std::thread::Builder::new().name("writer".to_owned()).spawn({
             let shared = Arc::clone(&shared);
@@ -191,27 +200,36 @@ impl Shared {
         Snapshot::of(&*self.database()?)
     }
 
-    /// After an I/O error redb's handle refuses everything until it is opened again.
-    pub(super) fn recover(&self) {
+    /// After an I/O error redb's handle refuses everything until it is opened again; after a panic (`surely`) it cannot be
+    /// trusted. Only the writer calls this: nothing is committed meanwhile.
+    pub(super) fn recover(&self, surely: bool) {
         let Some(path) = &self.path else { return };
-        if !self.space.has_room() && self.space.drop_ballast() {
+        if self.space.is_full() && self.space.drop_ballast() {
             log::error!("the disk is full: the ballast was let go");
         }
         let mut slot = self.database.write().unwrap_or_else(PoisonError::into_inner);
-        if let Some(database) = slot.as_ref()
+        if !surely
+            && let Some(database) = slot.as_ref()
             && database.begin_write().and_then(|probe| probe.abort().map_err(redb::TransactionError::Storage)).is_ok()
         {
             return;
         }
         let old = slot.take();
         drop(slot);
-        drop(old);
+        // What was staged and not durable goes with it.
+        self.abandoned.opening.fetch_add(1, Ordering::SeqCst);
+        self.space.reopened();
+        if catch_unwind(AssertUnwindSafe(|| drop(old))).is_err() {
+            log::error!("the store did not close well");
+        }
         // Snapshots live for one bufferful: they are gone in a moment.
         for _ in 0..50 {
             match open_database(path, self.options) {
                 Ok(database) => {
                     *self.database.write().unwrap_or_else(PoisonError::into_inner) = Some(Arc::new(database));
                     log::warn!("the store was opened again after an error");
+                    // A commit that failed at its end may be there all the same.
+                    self.mirrors.reload(|| self.snapshot());
                     return;
                 }
                 Err(Fault::InUse) => std::thread::sleep(std::time::Duration::from_millis(20)),
@@ -221,16 +239,32 @@ impl Shared {
                 }
             }
         }
+        log::error!("the store cannot be opened again yet: it is still being read");
     }
 }
 
 impl Abandoned {
     pub(super) fn push(&self, blob: BlobId) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).push(blob);
+        self.lock().push(blob);
     }
 
-    pub(super) fn take(&self) -> Vec<BlobId> {
-        std::mem::take(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    pub(super) fn all(&self) -> Vec<BlobId> {
+        self.lock().clone()
+    }
+
+    /// The first `count` are taken care of. Only the writer takes any away.
+    pub(super) fn forget(&self, count: usize) {
+        let mut blobs = self.lock();
+        let count = count.min(blobs.len());
+        blobs.drain(..count);
+    }
+
+    pub(super) fn opening(&self) -> u64 {
+        self.opening.load(Ordering::SeqCst)
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, Vec<BlobId>> {
+        self.blobs.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -257,25 +291,39 @@ impl Drop for Pin {
 }
 
 fn open_database(path: &Path, options: Options) -> Result<Database, Fault> {
-    // redb trusts a file that was closed well; a damaged one may make it panic, which must not pass for an empty store.
-    let opened = std::panic::catch_unwind(|| Database::builder().set_cache_size(options.cache).create(path));
-    match opened {
-        Ok(database) => Ok(database?),
-        Err(_) => Err(Fault::Io("the store is damaged: opening it failed".to_owned())),
-    }
+    contained(|| Ok(Database::builder().set_cache_size(options.cache).create(path)?))
 }
 
-/// Makes the tables where they are missing, checks the format; returns the first free blob id.
-fn initialise(database: &Database) -> Result<u64, Fault> {
-    if let Ok(config) = database.begin_read()?.open_table(CONFIG) {
-        let format = config.get(FORMAT_KEY)?.map_or(0, |format| format.value());
-        if format > u64::from(FORMAT) {
-            return Err(Fault::TooNew(u32::try_from(format).unwrap_or(u32::MAX)));
+/// Reads what may be damaged. redb trusts a file that was closed well, and panics on some of what it then finds: that
+/// must be told, and must not pass for anything else.
+pub(super) fn contained<T>(read: impl FnOnce() -> Result<T, Fault>) -> Result<T, Fault> {
+    let panicked = |_| Err(Fault::Io("the store is damaged: reading it failed".to_owned()));
+    catch_unwind(AssertUnwindSafe(read)).unwrap_or_else(panicked)
+}
+
+/// Makes the tables where there are none, checks the format; returns the first free blob id.
+fn initialise(database: &Database, space: &Space) -> Result<u64, Fault> {
+    let snapshot = database.begin_read()?;
+    match snapshot.open_table(CONFIG) {
+        Ok(config) => {
+            let format = config.get(FORMAT_KEY)?.map_or(0, |format| format.value());
+            if format > u64::from(FORMAT) {
+                return Err(Fault::TooNew(u32::try_from(format).unwrap_or(u32::MAX)));
+            }
+            if format != u64::from(FORMAT) {
+                return Err(Fault::Corrupt("the format"));
+            }
+            space.remember(config.get(ROOM_INSIDE)?.map_or(0, |inside| inside.value()));
+            let ceiling = config.get(BLOB_CEILING)?.map_or(1, |ceiling| ceiling.value().max(1));
+            // An id given out twice would put one message's content into another's: better look.
+            let last = snapshot.open_table(HEAD)?.last()?.map_or(0, |(blob, _)| blob.value());
+            return Ok(ceiling.max(last.saturating_add(1)));
         }
-        if format == u64::from(FORMAT) {
-            return Ok(config.get(BLOB_CEILING)?.map_or(1, |ceiling| ceiling.value().max(1)));
-        }
+        // Anything but a new file is not ours to write into.
+        Err(TableError::TableDoesNotExist(_)) if snapshot.list_tables()?.next().is_none() => {}
+        Err(error) => return Err(error.into()),
     }
+    drop(snapshot);
     let transaction = database.begin_write()?;
     transaction.open_table(CONFIG)?.insert(FORMAT_KEY, u64::from(FORMAT))?;
     transaction.open_table(ACCOUNT)?;

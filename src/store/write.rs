@@ -128,6 +128,13 @@ impl Uids {
         after.checked_sub(1).and_then(|at| self.0.get(at)).is_some_and(|&(_, high)| uid.number() <= high)
     }
 
+    /// Whether any UID from `first` to `last` may be in it.
+    #[must_use]
+    pub(super) fn meet(&self, first: Uid, last: Uid) -> bool {
+        let after = self.0.partition_point(|&(low, _)| low <= last.number());
+        after.checked_sub(1).and_then(|at| self.0.get(at)).is_some_and(|&(_, high)| first.number() <= high)
+    }
+
     /// From ascending UIDs.
     pub fn from_ascending(uids: impl IntoIterator<Item = Uid>) -> Uids {
         let mut ranges: Vec<(u32, u32)> = Vec::new();

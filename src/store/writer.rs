@@ -6,9 +6,10 @@ use super::store::Shared;
 use super::write::{Outcome, Write};
 use redb::Durability;
 use smol::channel::Sender;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// A write and who waits for it.
 pub(super) struct Job {
@@ -24,6 +25,10 @@ const OCTETS: usize = 4 << 20;
 const IDLE: Duration = Duration::from_millis(1_500);
 /// So long nothing comes before the sweep goes on.
 const SWEEP_PAUSE: Duration = Duration::from_millis(20);
+/// A server that is never idle sweeps all the same, this often,
+const BUSY_SWEEP: Duration = Duration::from_secs(1);
+/// and makes its checkpoints this often.
+const BUSY_CHECKPOINT: Duration = Duration::from_secs(30);
 
 /// What the writer does when nothing comes.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -36,9 +41,16 @@ enum Rest {
     Sweep,
 }
 
+/// When it was tidied up last.
+struct Tidied {
+    swept: Instant,
+    saved: Instant,
+}
+
 /// Runs until all senders are gone.
 pub(super) fn run(shared: &Shared, jobs: &Receiver<Job>) {
     let mut rest = Rest::Sweep;
+    let mut tidied = Tidied { swept: Instant::now(), saved: Instant::now() };
     let mut batch = Vec::with_capacity(JOBS);
     loop {
         let first = match rest {
@@ -52,13 +64,14 @@ pub(super) fn run(shared: &Shared, jobs: &Receiver<Job>) {
                 if commit(shared, &mut batch) {
                     rest = Rest::Dirty;
                 }
+                tidied.while_busy(shared);
             }
-            Err(RecvTimeoutError::Timeout) => rest = idle(shared, rest),
+            Err(RecvTimeoutError::Timeout) => rest = tidied.idle(shared, rest),
             Err(RecvTimeoutError::Disconnected) => break,
         }
     }
     // The database's own clean close saves what a checkpoint would.
-    if let Err(fault) = checkpoint(shared) {
+    if let Err(fault) = guarded(shared, || checkpoint(shared)) {
         log::error!("the last checkpoint failed: {fault}");
     }
 }
@@ -75,42 +88,95 @@ fn gather(first: Job, jobs: &Receiver<Job>, batch: &mut Vec<Job>) {
 
 /// One transaction; true if anything was committed.
 fn commit(shared: &Shared, batch: &mut Vec<Job>) -> bool {
-    // Uploads in progress become durable with the message that shows them.
-    let durable = batch.iter().any(|job| !matches!(job.write, Write::Stage(_)));
-    let mut answers = Vec::with_capacity(batch.len());
-    let mut writes = Vec::with_capacity(batch.len());
-    for Job { write, answer } in batch.drain(..) {
-        answers.push(answer);
-        writes.push(write);
-    }
-    match transact(shared, durable, writes) {
+    // Staged frames that were not durable yet are gone when the store was opened again since.
+    batch.retain(|job| {
+        let cut_off = matches!(&job.write, Write::Append { message, .. } if message.parcel.is_cut_off());
+        if cut_off {
+            let fault = Fault::Io("an upload was cut off when the store was opened again".to_owned());
+            let _ = job.answer.try_send(Err(fault.into()));
+        }
+        !cut_off
+    });
+    match attempt(shared, batch) {
         Ok((outcomes, committed)) => {
-            for (answer, outcome) in answers.iter().zip(outcomes) {
-                // Whoever does not wait any more does not want to know.
-                let _ = answer.try_send(outcome);
+            answer(batch.drain(..), outcomes);
+            committed
+        }
+        // One damaged record is no reason to refuse what others want: each for itself.
+        Err(Fault::Corrupt(_)) if batch.len() > 1 => {
+            let mut committed = false;
+            for job in batch.drain(..) {
+                match attempt(shared, std::slice::from_ref(&job)) {
+                    Ok((outcomes, one)) => {
+                        answer(std::iter::once(job), outcomes);
+                        committed |= one;
+                    }
+                    Err(fault) => fail(std::iter::once(job), &fault),
+                }
             }
             committed
         }
         Err(fault) => {
-            log::error!("a transaction failed: {fault}");
-            for answer in &answers {
-                let _ = answer.try_send(Err(StoreError::Fault(fault.clone())));
-            }
-            shared.recover();
+            fail(batch.drain(..), &fault);
             false
+        }
+    }
+}
+
+fn attempt(shared: &Shared, jobs: &[Job]) -> Result<(Outcomes, bool), Fault> {
+    // Uploads in progress become durable with the message that shows them.
+    let durable = jobs.iter().any(|job| !matches!(job.write, Write::Stage(_)));
+    guarded(shared, || transact(shared, durable, jobs.iter().map(|job| &job.write)))
+}
+
+fn answer(jobs: impl Iterator<Item = Job>, outcomes: Outcomes) {
+    for (Job { mut write, answer }, outcome) in jobs.zip(outcomes) {
+        if let (Ok(_), Write::Append { message, .. }) = (&outcome, &mut write) {
+            message.parcel.settle();
+        }
+        // Whoever does not wait any more does not want to know.
+        let _ = answer.try_send(outcome);
+    }
+}
+
+fn fail(jobs: impl Iterator<Item = Job>, fault: &Fault) {
+    log::error!("a transaction failed: {fault}");
+    for job in jobs {
+        let _ = job.answer.try_send(Err(StoreError::Fault(fault.clone())));
+    }
+}
+
+/// Does something with the database, and makes it usable again if that fails. redb panics on some damage; a writer that
+/// ended of it would leave a server that can only read.
+fn guarded<T>(shared: &Shared, work: impl FnOnce() -> Result<T, Fault>) -> Result<T, Fault> {
+    match catch_unwind(AssertUnwindSafe(work)) {
+        Ok(Ok(done)) => Ok(done),
+        Ok(Err(fault)) => {
+            if !matches!(fault, Fault::Corrupt(_)) {
+                shared.recover(false);
+            }
+            Err(fault)
+        }
+        Err(_) => {
+            shared.recover(true);
+            Err(Fault::Corrupt("what made the writer panic"))
         }
     }
 }
 
 type Outcomes = Vec<Result<Outcome, StoreError>>;
 
-fn transact(shared: &Shared, durable: bool, writes: Vec<Write>) -> Result<(Outcomes, bool), Fault> {
+fn transact<'w>(
+    shared: &Shared,
+    durable: bool,
+    writes: impl Iterator<Item = &'w Write>,
+) -> Result<(Outcomes, bool), Fault> {
     let database = shared.database()?;
     let mut transaction = database.begin_write()?;
     if !durable {
         transaction.set_durability(Durability::None)?;
     }
-    let mut outcomes = Vec::with_capacity(writes.len());
+    let mut outcomes = Vec::with_capacity(writes.size_hint().0);
     let mut batch = Batch::begin(&transaction, shared)?;
     for write in writes {
         match batch.apply(write) {
@@ -124,27 +190,57 @@ fn transact(shared: &Shared, durable: bool, writes: Vec<Write>) -> Result<(Outco
         return Ok((outcomes, false));
     }
     transaction.commit()?;
+    shared.space.committed(done.taken, done.freed, durable);
+    shared.abandoned.forget(done.abandoned);
     for (mailbox, change) in done.changes {
         shared.mirrors.publish(mailbox, change);
     }
     Ok((outcomes, true))
 }
 
-fn idle(shared: &Shared, rest: Rest) -> Rest {
-    let done = match rest {
-        Rest::Clean => return Rest::Clean,
-        Rest::Dirty => checkpoint(shared).map(|()| Rest::Sweep),
-        Rest::Sweep => transact(shared, true, vec![Write::Sweep]).map(|(outcomes, swept)| match outcomes.first() {
+impl Tidied {
+    fn idle(&mut self, shared: &Shared, rest: Rest) -> Rest {
+        match rest {
+            Rest::Clean => Rest::Clean,
+            Rest::Dirty => self.save(shared),
+            Rest::Sweep => self.sweep(shared),
+        }
+    }
+
+    /// What else would wait for an idle moment that never comes.
+    fn while_busy(&mut self, shared: &Shared) {
+        if self.swept.elapsed() > BUSY_SWEEP {
+            self.sweep(shared);
+        }
+        if self.saved.elapsed() > BUSY_CHECKPOINT {
+            self.save(shared);
+        }
+    }
+
+    fn save(&mut self, shared: &Shared) -> Rest {
+        self.saved = Instant::now();
+        tidy(guarded(shared, || checkpoint(shared)), |()| Rest::Sweep)
+    }
+
+    fn sweep(&mut self, shared: &Shared) -> Rest {
+        self.swept = Instant::now();
+        let sweep = std::iter::once(&Write::Sweep);
+        tidy(guarded(shared, || transact(shared, true, sweep)), |(outcomes, swept)| match outcomes.first() {
             Some(Ok(Outcome::Swept { more: true, .. })) => Rest::Sweep,
             _ if swept => Rest::Dirty,
             _ => Rest::Clean,
-        }),
-    };
-    done.unwrap_or_else(|fault| {
-        log::error!("tidying up failed: {fault}");
-        shared.recover();
-        Rest::Clean
-    })
+        })
+    }
+}
+
+fn tidy<T>(done: Result<T, Fault>, next: impl FnOnce(T) -> Rest) -> Rest {
+    match done {
+        Ok(done) => next(done),
+        Err(fault) => {
+            log::error!("tidying up failed: {fault}");
+            Rest::Clean
+        }
+    }
 }
 
 /// A commit that also saves redb's allocator state, and what sessions claimed as recent.
@@ -153,9 +249,16 @@ fn checkpoint(shared: &Shared) -> Result<(), Fault> {
     let mut transaction = database.begin_write()?;
     transaction.set_quick_repair(true);
     let mut batch = Batch::begin(&transaction, shared)?;
-    batch.save_recents()?;
+    let recents = shared.mirrors.recents();
+    batch.save_recents(&recents)?;
+    batch.save_room()?;
     batch.finish()?;
     transaction.commit()?;
+    shared.space.committed(0, 0, true);
+    shared.mirrors.forget_recents(&recents);
+    if let Err(error) = shared.space.put_ballast() {
+        log::warn!("no ballast could be put down: {error}");
+    }
     Ok(())
 }
 

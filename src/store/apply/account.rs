@@ -5,7 +5,7 @@ use crate::mail::AccountId;
 use crate::store::error::{Fault, Refusal, StoreError};
 use crate::store::record::{Account, SpecialUse, decode, encode};
 use crate::store::schema::LAST_ACCOUNT;
-use crate::store::snapshot::{account_range, mailboxes_of};
+use crate::store::snapshot::account_range;
 use crate::store::write::{NewAccount, Outcome};
 use redb::ReadableTable;
 
@@ -51,10 +51,8 @@ impl Batch<'_> {
 
     pub(super) fn remove_account(&mut self, account: AccountId) -> Result<Outcome, StoreError> {
         let record = self.account_record(account)?;
-        let mailboxes: Vec<String> = mailboxes_of(&self.tables.mailbox, account)?
-            .map(|row| row.map(|(_, mailbox)| mailbox.name))
-            .collect::<Result<_, Fault>>()?;
-        for name in mailboxes {
+        // By the table of names: a record that was renamed in this batch is not written yet.
+        for name in self.names(account)? {
             self.remove_mailbox(account, &name)?;
         }
         let (from, to) = account_range(account);

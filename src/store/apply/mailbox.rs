@@ -22,13 +22,8 @@ impl Batch<'_> {
         if self.named(account, name)?.is_some() {
             return Err(Refusal::MailboxExists.into());
         }
-        let missing: Vec<&str> = ancestors(name)
-            .map(|ancestor| Ok(self.named(account, ancestor)?.is_none().then_some(ancestor)))
-            .filter_map(Result::transpose)
-            .collect::<Result<_, StoreError>>()?;
-        if self.names(account)?.len() + missing.len() >= limits::MAILBOXES {
-            return Err(Refusal::TooManyMailboxes.into());
-        }
+        let missing = self.missing_above(account, name)?;
+        self.check_count(account, missing.len() + 1)?;
         for ancestor in missing {
             self.new_mailbox(account, ancestor, None)?;
         }
@@ -70,16 +65,15 @@ impl Batch<'_> {
         if moving.is_empty() {
             return Err(Refusal::NoMailbox.into());
         }
+        self.check_count(account, self.missing_above(account, to)?.len())?;
         for (_, new) in &moving {
             check_name(new)?;
             if self.named(account, new)?.is_some() {
                 return Err(Refusal::MailboxExists.into());
             }
         }
-        for ancestor in ancestors(to).map(str::to_owned).collect::<Vec<_>>() {
-            if self.named(account, &ancestor)?.is_none() {
-                self.new_mailbox(account, &ancestor, None)?;
-            }
+        for ancestor in self.missing_above(account, to)? {
+            self.new_mailbox(account, ancestor, None)?;
         }
         for (old, new) in moving {
             let mailbox = self.named(account, &old)?.ok_or(Fault::Corrupt("a name without its mailbox"))?;
@@ -93,6 +87,7 @@ impl Batch<'_> {
 
     pub(super) fn subscribe(&mut self, account: AccountId, name: &str, on: bool) -> Result<Outcome, StoreError> {
         check_name(name)?;
+        self.account_record(account)?;
         let key = name_key(account, name);
         if on {
             self.tables.subscription.insert(key.as_slice(), ())?;
@@ -145,6 +140,25 @@ impl Batch<'_> {
         Ok(mailbox)
     }
 
+    /// Levels above a name that do not exist.
+    fn missing_above<'n>(&self, account: AccountId, name: &'n str) -> Result<Vec<&'n str>, StoreError> {
+        ancestors(name)
+            .map(|ancestor| Ok(self.named(account, ancestor)?.is_none().then_some(ancestor)))
+            .filter_map(Result::transpose)
+            .collect()
+    }
+
+    /// Refuses more mailboxes than there may be.
+    fn check_count(&self, account: AccountId, more: usize) -> Result<(), StoreError> {
+        let owner = self.account_record(account)?;
+        let numbers = u32::MAX - owner.next_mailbox;
+        let full = more > 0 && self.names(account)?.len() + more > limits::MAILBOXES;
+        if full || u32::try_from(more).is_ok_and(|more| more > numbers) {
+            return Err(Refusal::TooManyMailboxes.into());
+        }
+        Ok(())
+    }
+
     /// Never given out twice, and ahead of what any earlier store of the same account had, as long as clocks go on.
     fn next_uid_validity(&mut self) -> Result<UidValidity, Fault> {
         // RFC 9051 §2.3.1.1 suggests the creation time; it only has to ascend, so a clock that stands still is no harm.
@@ -158,7 +172,7 @@ impl Batch<'_> {
         Ok(self.tables.name.get(name_key(account, name).as_slice())?.map(|id| MailboxId(id.value())))
     }
 
-    fn names(&self, account: AccountId) -> Result<Vec<String>, StoreError> {
+    pub(super) fn names(&self, account: AccountId) -> Result<Vec<String>, StoreError> {
         let (from, to) = account_range(account);
         let bounds = (from.as_ref().map(Vec::as_slice), to.as_ref().map(Vec::as_slice));
         let mut names = Vec::new();

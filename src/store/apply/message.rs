@@ -15,25 +15,24 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 /// Blob ids are reserved this many at a time, so that not every message touches `config`.
 const BLOB_STEP: u64 = 4096;
+/// Octets that a row takes on the disk, what is around it included.
+const ROW: u64 = 160;
 
 impl Batch<'_> {
-    pub(super) fn append(&mut self, mailbox: MailboxId, message: NewMessage) -> Result<Outcome, StoreError> {
-        let NewMessage { mut parcel, flags, received, now } = message;
+    pub(super) fn append(&mut self, mailbox: MailboxId, message: &NewMessage) -> Result<Outcome, StoreError> {
+        let NewMessage { parcel, flags, received, now } = message;
         let size = parcel.size;
         let uid = self.mailbox(mailbox)?.uid_next.ok_or(Refusal::UidsUsedUp)?;
         self.check_quota(mailbox.account(), u64::from(size), 1)?;
-        if !self.space().has_room() {
-            return Err(Refusal::DiskFull.into());
-        }
-        self.insert_frames(&parcel)?;
+        self.check_room(parcel.weight() as u64)?;
+        self.insert_frames(parcel)?;
         self.tables.head.insert(parcel.blob.0, parcel.head.as_slice())?;
-        if let Some(staged) = &mut parcel.staged {
+        if parcel.staged.is_some() {
             self.tables.staging.remove(parcel.blob.0)?;
-            staged.disarm();
         }
-        let flags = self.flags(mailbox, &flags, true)?;
+        let flags = self.flags(mailbox, flags, true)?;
         let modseq = self.next_modseq(mailbox)?;
-        let message = Message { blob: parcel.blob, size, flags, modseq, received, saved: now, thread: 0 };
+        let message = Message { blob: parcel.blob, size, flags, modseq, received: *received, saved: *now, thread: 0 };
         self.insert(mailbox, uid, &message)?;
         self.charge(mailbox.account(), i64::from(size), 1);
         let uid_validity = self.mailbox(mailbox)?.uid_validity;
@@ -42,9 +41,7 @@ impl Batch<'_> {
 
     /// Takes frames of an upload in progress.
     pub(super) fn stage(&mut self, parcel: &Parcel) -> Result<Outcome, StoreError> {
-        if !self.space().has_room() {
-            return Err(Refusal::DiskFull.into());
-        }
+        self.check_room(parcel.weight() as u64)?;
         self.tables.staging.insert(parcel.blob.0, ())?;
         self.insert_frames(parcel)?;
         Ok(Outcome::Done)
@@ -92,12 +89,14 @@ impl Batch<'_> {
     }
 
     pub(super) fn copy(&mut self, from: MailboxId, uids: &Uids, to: MailboxId) -> Result<Outcome, StoreError> {
+        self.check_pair(from, to)?;
         let messages = self.messages(from, uids)?;
         let bytes: u64 = messages.iter().map(|(_, message)| u64::from(message.size)).sum();
-        self.check_quota(to.account(), bytes, messages.len() as u64)?;
-        if !self.space().has_room() {
-            return Err(Refusal::DiskFull.into());
+        if !messages.is_empty() {
+            self.check_quota(to.account(), bytes, messages.len() as u64)?;
         }
+        self.check_room(messages.len() as u64 * ROW)?;
+        self.taken += messages.len() as u64 * ROW;
         let outcome = self.insert_copies(from, &messages, to)?;
         for (_, message) in &messages {
             self.refer(message.blob)?;
@@ -111,6 +110,7 @@ impl Batch<'_> {
     }
 
     pub(super) fn move_messages(&mut self, from: MailboxId, uids: &Uids, to: MailboxId) -> Result<Outcome, StoreError> {
+        self.check_pair(from, to)?;
         let messages = self.messages(from, uids)?;
         let outcome = self.insert_copies(from, &messages, to)?;
         self.take_out(from, &messages)?;
@@ -141,6 +141,13 @@ impl Batch<'_> {
         Ok(())
     }
 
+    /// Messages stay with their owner: who counts them is not who moves them, else.
+    fn check_pair(&mut self, from: MailboxId, to: MailboxId) -> Result<(), StoreError> {
+        self.mailbox(from)?;
+        self.mailbox(to)?;
+        if from.account() == to.account() { Ok(()) } else { Err(Refusal::NoMailbox.into()) }
+    }
+
     /// Takes messages out of a mailbox and notes that they vanished; their content is the caller's.
     fn take_out(&mut self, mailbox: MailboxId, messages: &[(Uid, Message)]) -> Result<(), StoreError> {
         if messages.is_empty() {
@@ -152,7 +159,7 @@ impl Batch<'_> {
             self.mailbox(mailbox)?.discount(message.size, message.flags);
         }
         let vanished = Uids::from_ascending(messages.iter().map(|(uid, _)| *uid));
-        self.tables.vanished.insert(&vanished_key(mailbox, modseq.0.get()), encode(&vanished.0)?.as_slice())?;
+        self.tables.vanished.insert(&vanished_key(mailbox, modseq.0.get()), encode(&vanished)?.as_slice())?;
         self.change(mailbox).removed.extend(messages.iter().map(|(uid, _)| *uid));
         Ok(())
     }
@@ -215,6 +222,7 @@ impl Batch<'_> {
 
     fn insert_frames(&mut self, parcel: &Parcel) -> Result<(), StoreError> {
         self.touched = true;
+        self.taken += parcel.weight() as u64;
         let ceiling = self.tables.config.get(BLOB_CEILING)?.map_or(0, |ceiling| ceiling.value());
         if parcel.blob.0 >= ceiling {
             self.tables.config.insert(BLOB_CEILING, parcel.blob.0 + BLOB_STEP)?;

@@ -10,11 +10,10 @@ use super::error::{Fault, Refusal, StoreError};
 use super::mirror::Change;
 use super::record::{Account, Limits, MailboxRecord, Usage, decode, encode};
 use super::schema::{
-    ACCOUNT, ADDRESS, BODY, Bytes, CONFIG, DOOMED, HEAD, Key12, MAILBOX, MSG, NAME, REFS, STAGING, SUBSCRIPTION,
-    VANISHED,
+    ACCOUNT, ADDRESS, BODY, Bytes, CONFIG, DOOMED, HEAD, Key12, MAILBOX, MSG, NAME, REFS, ROOM_INSIDE, STAGING,
+    SUBSCRIPTION, VANISHED,
 };
 use super::snapshot::usage_of;
-use super::space::Space;
 use super::store::Shared;
 use super::write::{Outcome, Write};
 use crate::mail::{AccountId, MailboxId};
@@ -46,6 +45,9 @@ pub(super) struct Batch<'t> {
     accounts: HashMap<AccountId, (Limits, Usage)>,
     changes: BTreeMap<MailboxId, Change>,
     touched: bool,
+    taken: u64,
+    freed: u64,
+    abandoned: usize,
 }
 
 struct Cached {
@@ -58,6 +60,12 @@ pub(super) struct Done {
     pub(super) changes: BTreeMap<MailboxId, Change>,
     /// Whether there is anything to commit.
     pub(super) touched: bool,
+    /// Octets of content that went in,
+    pub(super) taken: u64,
+    /// and that went out.
+    pub(super) freed: u64,
+    /// How many abandoned uploads are in the store's own list now.
+    pub(super) abandoned: usize,
 }
 
 impl<'t> Batch<'t> {
@@ -84,36 +92,39 @@ impl<'t> Batch<'t> {
             accounts: HashMap::new(),
             changes: BTreeMap::new(),
             touched: false,
+            taken: 0,
+            freed: 0,
+            abandoned: 0,
         })
     }
 
     /// Does one write.
-    pub(super) fn apply(&mut self, write: Write) -> Result<Outcome, StoreError> {
+    pub(super) fn apply(&mut self, write: &Write) -> Result<Outcome, StoreError> {
         match write {
-            Write::AddAccount(account) => self.add_account(&account),
+            Write::AddAccount(account) => self.add_account(account),
             Write::SetCredentials { account, credentials } => {
-                self.change_account(account, |record| record.credentials = credentials)
+                self.change_account(*account, |record| record.credentials = credentials.clone())
             }
-            Write::SetLimits { account, limits } => self.change_account(account, |record| record.limits = limits),
-            Write::RemoveAccount(account) => self.remove_account(account),
-            Write::CreateMailbox { account, name, special } => self.create_mailbox(account, &name, special),
-            Write::DeleteMailbox { account, name } => self.delete_mailbox(account, &name),
-            Write::RenameMailbox { account, from, to } => self.rename_mailbox(account, &from, &to),
-            Write::Subscribe { account, name, on } => self.subscribe(account, &name, on),
-            Write::Append { mailbox, message } => self.append(mailbox, message),
-            Write::Store { mailbox, uids, change } => self.store(mailbox, &uids, &change),
-            Write::Copy { from, uids, to } => self.copy(from, &uids, to),
-            Write::Move { from, uids, to } => self.move_messages(from, &uids, to),
-            Write::Expunge { mailbox, uids } => self.expunge(mailbox, uids.as_ref()),
-            Write::Stage(parcel) => self.stage(&parcel),
+            Write::SetLimits { account, limits } => self.change_account(*account, |record| record.limits = *limits),
+            Write::RemoveAccount(account) => self.remove_account(*account),
+            Write::CreateMailbox { account, name, special } => self.create_mailbox(*account, name, *special),
+            Write::DeleteMailbox { account, name } => self.delete_mailbox(*account, name),
+            Write::RenameMailbox { account, from, to } => self.rename_mailbox(*account, from, to),
+            Write::Subscribe { account, name, on } => self.subscribe(*account, name, *on),
+            Write::Append { mailbox, message } => self.append(*mailbox, message),
+            Write::Store { mailbox, uids, change } => self.store(*mailbox, uids, change),
+            Write::Copy { from, uids, to } => self.copy(*from, uids, *to),
+            Write::Move { from, uids, to } => self.move_messages(*from, uids, *to),
+            Write::Expunge { mailbox, uids } => self.expunge(*mailbox, uids.as_ref()),
+            Write::Stage(parcel) => self.stage(parcel),
             Write::Sweep => self.sweep(),
             Write::Mend(mends) => self.mend(mends),
         }
     }
 
     /// Notes from which UID on messages are recent, for the next time that the mailbox is opened after a restart.
-    pub(super) fn save_recents(&mut self) -> Result<(), Fault> {
-        for (mailbox, recent_from) in self.shared.mirrors.recents() {
+    pub(super) fn save_recents(&mut self, recents: &HashMap<MailboxId, u32>) -> Result<(), Fault> {
+        for (&mailbox, &recent_from) in recents {
             match self.mailbox(mailbox) {
                 Ok(record) if record.recent_from < recent_from => {
                     record.recent_from = recent_from;
@@ -126,6 +137,21 @@ impl<'t> Batch<'t> {
         Ok(())
     }
 
+    /// Notes how much room the file has inside, for the next start.
+    pub(super) fn save_room(&mut self) -> Result<(), Fault> {
+        let inside = self.shared.space.inside();
+        let saved = redb::ReadableTable::get(&self.tables.config, ROOM_INSIDE)?.map_or(0, |saved| saved.value());
+        if saved != inside {
+            self.tables.config.insert(ROOM_INSIDE, inside)?;
+        }
+        Ok(())
+    }
+
+    /// Refuses what the disk has no room for.
+    fn check_room(&self, octets: u64) -> Result<(), Refusal> {
+        if self.shared.space.has_room(self.taken.saturating_add(octets)) { Ok(()) } else { Err(Refusal::DiskFull) }
+    }
+
     /// Writes what was gathered in memory and closes the tables.
     pub(super) fn finish(mut self) -> Result<Done, Fault> {
         for (mailbox, cached) in &self.mailboxes {
@@ -134,11 +160,13 @@ impl<'t> Batch<'t> {
                 self.tables.mailbox.insert(mailbox.0, record.as_slice())?;
             }
         }
-        Ok(Done { changes: std::mem::take(&mut self.changes), touched: self.touched })
-    }
-
-    fn space(&self) -> &Space {
-        &self.shared.space
+        Ok(Done {
+            changes: std::mem::take(&mut self.changes),
+            touched: self.touched,
+            taken: self.taken,
+            freed: self.freed,
+            abandoned: self.abandoned,
+        })
     }
 
     /// A mailbox's record, to be changed; `mark` it then.
@@ -189,8 +217,8 @@ impl<'t> Batch<'t> {
                         .map(|record| decode(record.value(), "mailbox"))
                         .transpose()?;
                     let (bytes, messages) = stored.map_or((0, 0), |stored| (stored.bytes, stored.messages));
-                    usage.bytes = usage.bytes.saturating_sub(bytes) + cached.record.bytes;
-                    usage.messages = usage.messages.saturating_sub(messages) + cached.record.messages;
+                    usage.bytes = usage.bytes.saturating_sub(bytes).saturating_add(cached.record.bytes);
+                    usage.messages = usage.messages.saturating_sub(messages).saturating_add(cached.record.messages);
                 }
                 Ok(vacant.insert((record.limits, usage)))
             }
@@ -219,7 +247,7 @@ impl<'t> Batch<'t> {
     /// A number in `config` that only grows.
     fn raise(&mut self, key: &'static str, at_least: u64) -> Result<u64, Fault> {
         let last = redb::ReadableTable::get(&self.tables.config, key)?.map_or(0, |value| value.value());
-        let next = at_least.max(last + 1);
+        let next = at_least.max(last.checked_add(1).ok_or(Fault::Corrupt("a number in config is used up"))?);
         self.tables.config.insert(key, next)?;
         self.touched = true;
         Ok(next)

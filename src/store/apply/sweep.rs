@@ -13,10 +13,13 @@ const AT_ONCE: usize = 128;
 
 impl Batch<'_> {
     pub(super) fn sweep(&mut self) -> Result<Outcome, StoreError> {
-        for blob in self.shared.abandoned.take() {
+        // They leave that list only when this is committed.
+        let abandoned = self.shared.abandoned.all();
+        for blob in &abandoned {
             self.tables.doomed.insert(blob.0, ())?;
             self.touched = true;
         }
+        self.abandoned = abandoned.len();
         let mut doomed = Vec::new();
         let mut more = false;
         for row in self.tables.doomed.iter()? {
@@ -36,9 +39,9 @@ impl Batch<'_> {
         Ok(Outcome::Swept { removed: doomed.len(), more })
     }
 
-    pub(super) fn mend(&mut self, mends: Vec<Mend>) -> Result<Outcome, StoreError> {
+    pub(super) fn mend(&mut self, mends: &[Mend]) -> Result<Outcome, StoreError> {
         for mend in mends {
-            match mend {
+            match *mend {
                 Mend::Recount(mailbox) => {
                     let messages = self.messages(mailbox, &Uids::all())?;
                     let record = self.mailbox(mailbox)?;
@@ -76,9 +79,14 @@ impl Batch<'_> {
 
     fn remove_blob(&mut self, blob: BlobId) -> Result<(), StoreError> {
         self.touched = true;
-        self.tables.head.remove(blob.0)?;
+        let head = self.tables.head.remove(blob.0)?.map_or(0, |head| head.value().len());
+        let mut octets = head as u64;
         let (start, end) = (body_key(blob, 0, 0), body_key(blob, u32::MAX >> 8, u8::MAX));
-        self.tables.body.retain_in::<&[u8; 12], _>(&start..=&end, |_, _| false)?;
+        self.tables.body.retain_in::<&[u8; 12], _>(&start..=&end, |_, piece| {
+            octets += piece.len() as u64;
+            false
+        })?;
+        self.freed += octets;
         self.tables.refs.remove(blob.0)?;
         self.tables.doomed.remove(blob.0)?;
         self.tables.staging.remove(blob.0)?;
