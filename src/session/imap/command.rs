@@ -15,7 +15,7 @@ impl Session {
         self.strange = 0;
         let Rule { when, expunge } = rule(&body);
         let complaint = match (when, &self.state) {
-            (_, State::Over) => return Need::Close,
+            (_, State::Over(_)) => return Need::Close,
             (When::Always, _)
             | (When::Before, State::Before)
             | (When::After, State::After(_) | State::Selected(..))
