@@ -8,6 +8,7 @@ mod apply;
 mod body;
 mod check;
 mod codec;
+mod disk;
 mod error;
 mod mirror;
 mod parcel;

@@ -1,5 +1,6 @@
 //! The store as others hold it.
 
+use super::disk::Disk;
 use super::error::{Fault, StoreError};
 use super::mirror::{Mirrors, Watch};
 use super::parcel::Packer;
@@ -14,6 +15,7 @@ use super::writer::{self, Job};
 use crate::mail::{BlobId, MailboxId};
 use redb::{Database, ReadableDatabase, ReadableTable, StorageBackend, TableError};
 use std::collections::HashMap;
+use std::fs::File;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -291,7 +293,10 @@ impl Drop for Pin {
 }
 
 fn open_database(path: &Path, options: Options) -> Result<Database, Fault> {
-    contained(|| Ok(Database::builder().set_cache_size(options.cache).create(path)?))
+    contained(|| {
+        let file = File::options().read(true).write(true).create(true).truncate(false).open(path)?;
+        Ok(Database::builder().set_cache_size(options.cache).create_with_backend(Disk::new(file)?)?)
+    })
 }
 
 /// Reads what may be damaged. redb trusts a file that was closed well, and panics on some of what it then finds: that
