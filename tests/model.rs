@@ -6,6 +6,7 @@ mod folder;
 #[path = "support/mail.rs"]
 mod mail;
 #[path = "model/operations.rs"]
+#[expect(dead_code, reason = "some of it is for power_cut.rs")]
 mod operations;
 #[path = "support/random.rs"]
 mod random;

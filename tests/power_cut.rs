@@ -163,12 +163,9 @@ fn open_and_compare(image: &[u8], worlds: &[World]) -> Result<(World, usize), St
         }
     }
     let (world, place) = found.ok_or_else(|| format!("it holds none of what it may hold: {wrong:?}"))?;
-    loop {
-        match store.write_blocking(Write::Sweep).map_err(|error| error.to_string())? {
-            Outcome::Swept { more: false, .. } => break,
-            _ => {}
-        }
-    }
+    while let Outcome::Swept { more: true, .. } =
+        store.write_blocking(Write::Sweep).map_err(|error| error.to_string())?
+    {}
     drop(store);
     no_orphans(disk)?;
     Ok((world, place))

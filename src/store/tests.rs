@@ -4,16 +4,16 @@ use super::*;
 use crate::mail::{AccountId, MailboxId, Span, Stamp, Uid};
 
 /// A folder that goes when the test ends.
-struct Folder(std::path::PathBuf);
+pub(super) struct Folder(pub(super) std::path::PathBuf);
 
 impl Folder {
-    fn new(name: &str) -> Folder {
+    pub(super) fn new(name: &str) -> Folder {
         let path = std::env::temp_dir().join(format!("pillarbox-{name}-{}", std::process::id()));
         let _ = std::fs::remove_dir_all(&path);
         Folder(path)
     }
 
-    fn store(&self) -> Store {
+    pub(super) fn store(&self) -> Store {
         Store::open(&self.0, Options::default()).unwrap()
     }
 }
@@ -24,7 +24,7 @@ impl Drop for Folder {
     }
 }
 
-fn account(store: &Store, limits: Limits) -> (AccountId, MailboxId) {
+pub(super) fn account(store: &Store, limits: Limits) -> (AccountId, MailboxId) {
     let new = NewAccount { address: "a@example.org".to_owned(), credentials: Credentials::default(), limits, now: 0 };
     let Outcome::Account(account) = store.write_blocking(Write::AddAccount(new)).unwrap() else { panic!() };
     (account, inbox(store, account))
@@ -34,20 +34,20 @@ fn inbox(store: &Store, account: AccountId) -> MailboxId {
     store.snapshot().unwrap().mailbox_named(account, "INBOX").unwrap().unwrap()
 }
 
-fn message(store: &Store, octets: &[u8]) -> NewMessage {
+pub(super) fn message(store: &Store, octets: &[u8]) -> NewMessage {
     let mut packer = store.packer();
     packer.push(octets).unwrap();
     NewMessage { parcel: packer.finish().unwrap(), flags: Vec::new(), received: Stamp::utc(0), now: 0 }
 }
 
-fn append(store: &Store, mailbox: MailboxId, octets: &[u8]) -> Result<Uid, StoreError> {
+pub(super) fn append(store: &Store, mailbox: MailboxId, octets: &[u8]) -> Result<Uid, StoreError> {
     match store.write_blocking(Write::Append { mailbox, message: message(store, octets) })? {
         Outcome::Appended { uid, .. } => Ok(uid),
         other => panic!("{other:?}"),
     }
 }
 
-fn read(store: &Store, mailbox: MailboxId, uid: Uid) -> Vec<u8> {
+pub(super) fn read(store: &Store, mailbox: MailboxId, uid: Uid) -> Vec<u8> {
     let snapshot = store.snapshot().unwrap();
     let message = snapshot.message(mailbox, uid).unwrap().unwrap();
     let stored = snapshot.head(message.blob).unwrap().unwrap();
@@ -58,7 +58,7 @@ fn read(store: &Store, mailbox: MailboxId, uid: Uid) -> Vec<u8> {
     out
 }
 
-fn octets(size: usize, seed: u64) -> Vec<u8> {
+pub(super) fn octets(size: usize, seed: u64) -> Vec<u8> {
     let mut state = seed | 1;
     let mut octets = b"Subject: x\r\n\r\n".to_vec();
     while octets.len() < size {

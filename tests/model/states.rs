@@ -8,6 +8,7 @@ use std::collections::BTreeSet;
 use std::fmt::Debug;
 use std::rc::Rc;
 
+#[expect(clippy::needless_pass_by_value, reason = "most are made for this call")]
 pub fn same<T: PartialEq + Debug>(what: impl Fn() -> String, found: T, expected: T) -> Result<(), String> {
     if found == expected { Ok(()) } else { Err(format!("{}: found {found:?}, expected {expected:?}", what())) }
 }

@@ -187,7 +187,8 @@ impl StorageBackend for Disk {
     fn sync_data(&self) -> Result<(), Error> {
         let mut state = self.lock();
         let answered = state.step()?;
-        state.durable = state.now.clone();
+        let State { durable, now, .. } = &mut *state;
+        durable.clone_from(now);
         state.unsynced.clear();
         state.syncs += 1;
         if answered { Ok(()) } else { Err(gone()) }
