@@ -22,6 +22,8 @@ mod write;
 mod writer;
 
 #[cfg(test)]
+mod check_tests;
+#[cfg(test)]
 mod tests;
 
 pub use body::Reading;

@@ -115,8 +115,8 @@ impl Snapshot {
         let mut vanished = Vec::new();
         for row in self.table(VANISHED)?.range::<&[u8; 16]>(&from..=&to)? {
             let (key, record) = row?;
-            let [.., a, b, c, d, e, f, g, h] = *key.value();
-            let modseq = u64::from_be_bytes([a, b, c, d, e, f, g, h]);
+            let [_, _, _, _, _, _, _, _, modseq @ ..] = *key.value();
+            let modseq = u64::from_be_bytes(modseq);
             vanished.push((modseq, decode(record.value(), "expunge log")?));
         }
         Ok(vanished)

@@ -39,7 +39,7 @@ impl Default for Options {
 /// The store: read by snapshots, changed by the one writer.
 #[derive(Debug)]
 pub struct Store {
-    shared: Arc<Shared>,
+    pub(super) shared: Arc<Shared>,
     // Taken on drop: the writer ends when there is nobody left to send.
     jobs: Option<Sender<Job>>,
     writer: Option<JoinHandle<()>>,
@@ -82,6 +82,9 @@ impl Store {
     pub fn open(folder: &Path, options: Options) -> Result<Store, Fault> {
         std::fs::create_dir_all(folder)?;
         let path = folder.join("mail.redb");
+        if !path.try_exists()? {
+            make_database(folder, &path, options)?;
+        }
         let database = open_database(&path, options)?;
         let space = Space::of(Some(folder));
         if let Err(error) = space.put_ballast() {
@@ -293,10 +296,44 @@ impl Drop for Pin {
 }
 
 fn open_database(path: &Path, options: Options) -> Result<Database, Fault> {
+    // Never made: a file that went away, or lost what was in it, must not pass for an empty store.
     contained(|| {
-        let file = File::options().read(true).write(true).create(true).truncate(false).open(path)?;
+        let file = File::options().read(true).write(true).open(path)?;
+        if file.metadata()?.len() == 0 {
+            return Err(Fault::Io("the store is damaged: its file is empty".to_owned()));
+        }
         Ok(Database::builder().set_cache_size(options.cache).create_with_backend(Disk::new(file)?)?)
     })
+}
+
+/// Makes the file of a new store. It gets its name when it is whole: power that goes before leaves nothing that would
+/// have to be opened.
+fn make_database(folder: &Path, path: &Path, options: Options) -> Result<(), Fault> {
+    let making = folder.join("mail.redb.new");
+    let create = || contained(|| Ok(Database::builder().set_cache_size(options.cache).create(&making)?));
+    let database = match create() {
+        Err(Fault::Io(_)) if making.try_exists()? => {
+            // Left by such a cut: it holds nothing.
+            std::fs::remove_file(&making)?;
+            create()?
+        }
+        made => made?,
+    };
+    contained(|| initialise(&database, &Space::of(None)))?;
+    // Locked until it has its name, so that no other process takes it for a leftover.
+    match rename_new(&making, path) {
+        Err(rustix::io::Errno::INVAL | rustix::io::Errno::NOSYS) => std::fs::rename(&making, path)?,
+        Err(rustix::io::Errno::EXIST) => return Err(Fault::InUse),
+        renamed => renamed.map_err(std::io::Error::from)?,
+    }
+    drop(database);
+    std::fs::File::open(folder)?.sync_all()?;
+    Ok(())
+}
+
+fn rename_new(from: &Path, to: &Path) -> Result<(), rustix::io::Errno> {
+    use rustix::fs::{CWD, RenameFlags, renameat_with};
+    renameat_with(CWD, from, CWD, to, RenameFlags::NOREPLACE)
 }
 
 /// Reads what may be damaged. redb trusts a file that was closed well, and panics on some of what it then finds: that

@@ -108,6 +108,10 @@ pub enum Outcome {
     Swept { removed: usize, more: bool },
 }
 
+/// A keyword that makes the writer panic, so that a test can see what becomes of it.
+#[cfg(test)]
+pub(super) const PANIC: &str = "$Panic";
+
 impl Uids {
     /// One UID.
     #[must_use]
