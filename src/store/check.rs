@@ -223,7 +223,7 @@ impl Check<'_> {
                 self.find(format!("blob {}: not below the ceiling of ids", blob.0), None);
             }
             match self.shown.get(&blob).copied() {
-                None if unshown.contains(&blob) => continue,
+                None if unshown.contains(&blob) => {}
                 None => self.find(format!("blob {}: no message shows it", blob.0), Some(Mend::Doom(blob))),
                 Some((count, size)) => {
                     let stored = refs.get(blob.0)?.map_or(1, |refs| refs.value());
