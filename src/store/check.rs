@@ -15,6 +15,7 @@ use super::write::{Outcome, Uids, Write};
 use crate::mail::{AccountId, BlobId, FlagSet, MailboxId, Span, Uid};
 use redb::ReadableTable;
 use ring::digest;
+use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, HashMap, HashSet};
 
 /// What a check found.
@@ -40,7 +41,7 @@ pub struct Finding {
 }
 
 /// A repair of what is derivable.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Mend {
     /// A mailbox's counters are counted again.
     Recount(MailboxId),

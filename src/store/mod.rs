@@ -10,6 +10,7 @@ mod check;
 mod codec;
 mod disk;
 mod error;
+mod journal;
 mod mirror;
 mod parcel;
 mod record;

@@ -2,6 +2,7 @@
 
 use super::disk::Disk;
 use super::error::{Fault, StoreError};
+use super::journal::Journal;
 use super::mirror::{Mirrors, Watch};
 use super::parcel::Packer;
 use super::schema::{
@@ -20,7 +21,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{self, Sender};
-use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::thread::JoinHandle;
 
 /// How a store is opened.
@@ -55,6 +56,8 @@ pub(super) struct Shared {
     pub(super) abandoned: Arc<Abandoned>,
     pub(super) pins: Arc<Pins>,
     pub(super) space: Space,
+    // None for a store without a folder.
+    journal: Mutex<Option<Journal>>,
     next_blob: AtomicU64,
 }
 
@@ -113,9 +116,13 @@ impl Store {
             abandoned: Arc::default(),
             pins: Arc::default(),
             space,
+            journal: Mutex::new(None),
             next_blob: AtomicU64::new(next_blob),
         });
         contained(|| writer::prepare(&shared))?;
+        // What was taken over from the journal may have brought more ids.
+        let ceiling = shared.snapshot()?.table(CONFIG)?.get(BLOB_CEILING)?.map_or(0, |ceiling| ceiling.value());
+        shared.next_blob.fetch_max(ceiling, Ordering::SeqCst);
         let (jobs, inbox) = mpsc::channel();
         let writer = std::thread::Builder::new().name("writer".to_owned()).spawn({
             let shared = Arc::clone(&shared);
@@ -201,6 +208,19 @@ impl Shared {
         database.clone().ok_or_else(|| Fault::Io("the store is being opened again".to_owned()))
     }
 
+    pub(super) fn journal(&self) -> MutexGuard<'_, Option<Journal>> {
+        self.journal.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn folder(&self) -> Option<&Path> {
+        self.path.as_deref().and_then(Path::parent)
+    }
+
+    /// Nothing is served from tables that lack what was acknowledged.
+    fn close_database(&self) {
+        drop(self.database.write().unwrap_or_else(PoisonError::into_inner).take());
+    }
+
     fn snapshot(&self) -> Result<Snapshot, Fault> {
         Snapshot::of(&*self.database()?)
     }
@@ -233,6 +253,12 @@ impl Shared {
                 Ok(database) => {
                     *self.database.write().unwrap_or_else(PoisonError::into_inner) = Some(Arc::new(database));
                     log::warn!("the store was opened again after an error");
+                    // Changes that are durable in the journal only went with the old handle.
+                    if let Err(fault) = contained(|| writer::repeat(self)) {
+                        log::error!("the journal cannot be taken over: {fault}");
+                        self.close_database();
+                        return;
+                    }
                     // A commit that failed at its end may be there all the same.
                     self.mirrors.reload(|| self.snapshot());
                     return;
