@@ -3,6 +3,8 @@
 
 #[path = "support/client.rs"]
 mod client;
+#[path = "support/crowd.rs"]
+mod crowd;
 #[path = "support/player.rs"]
 mod player;
 #[path = "support/script.rs"]
@@ -39,6 +41,15 @@ fn every_script_goes_as_it_is_written_in_every_way() {
     assert!(!scripts.is_empty(), "there are no scripts");
     let failures: Vec<String> = scripts.iter().flat_map(|path| failures(path)).collect();
     assert!(failures.is_empty(), "\n{}", failures.join("\n"));
+}
+
+#[test]
+fn what_each_client_is_told_adds_up_to_what_there_is() {
+    for seed in 1..=60 {
+        if let Err(contradiction) = crowd::mingle(seed, 120) {
+            panic!("seed {seed}: {contradiction}");
+        }
+    }
 }
 
 /// One line for each way that fails; the ways that fail alike once.

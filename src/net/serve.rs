@@ -54,6 +54,7 @@ pub(super) struct House {
     pub(super) gate: Arc<Gate>,
     pub(super) identity: Arc<Identity>,
     pub(super) name: Arc<str>,
+    pub(super) executor: Arc<Executor<'static>>,
     pub(super) stop: Event,
     stopping: AtomicBool,
     guests: Arc<Guests>,
@@ -72,16 +73,17 @@ impl House {
 
 /// Serves until SIGINT or SIGTERM; `ready` runs when all listeners are bound.
 pub fn serve(serving: Serving<'_>, ready: impl FnOnce()) -> io::Result<()> {
+    let executor: Arc<Executor<'static>> = Arc::new(Executor::new());
     let house = Arc::new(House {
         store: serving.store,
         gate: serving.gate,
         identity: serving.identity,
         name: serving.name.into(),
+        executor: Arc::clone(&executor),
         stop: Event::new(),
         stopping: AtomicBool::new(false),
         guests: Arc::default(),
     });
-    let executor: Arc<Executor<'static>> = Arc::new(Executor::new());
     let port = |standard: u16| {
         let port = standard.checked_add(serving.port_offset);
         port.map(|port| SocketAddr::new(serving.bind, port))

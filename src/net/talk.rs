@@ -38,6 +38,8 @@ struct Talk<'h> {
     session: Session,
     framer: Framer,
     out: Out,
+    /// What `out` changes places with while it is sent.
+    spare: Out,
 }
 
 /// What a wait brought.
@@ -64,6 +66,7 @@ pub(super) async fn talk(house: Arc<House>, stream: Stream, peer: SocketAddr, do
         session: Session::new(Arc::clone(&house.name), privacy),
         framer: Framer::new(),
         out: Out::new(limits::OUT),
+        spare: Out::new(limits::OUT),
     };
     let end = talk.run(door).await;
     let who = talk.session.address().map_or_else(|| "nobody".to_owned(), str::to_owned);
@@ -151,6 +154,7 @@ impl Talk<'_> {
         }
         self.flush().await?;
         self.out.shrink();
+        self.spare.shrink();
         self.framer.shrink();
         match self.wait().await {
             Woken::Octets(Ok(0)) => Err(io::ErrorKind::UnexpectedEof.into()),
@@ -213,7 +217,7 @@ impl Talk<'_> {
     /// Sends when there is enough, and lets the session go on.
     async fn go_on(&mut self) -> io::Result<Need> {
         if self.out.is_full() {
-            self.flush().await?;
+            return self.send_and_go_on().await;
         }
         let need = self.session.resume(&self.house.store, now(), &mut self.out);
         if matches!(need, Need::Flush) {
@@ -221,6 +225,22 @@ impl Talk<'_> {
             self.flush().await?;
             smol::future::yield_now().await;
         }
+        Ok(need)
+    }
+
+    /// A bufferful is sent while the next one is made.
+    async fn send_and_go_on(&mut self) -> io::Result<Need> {
+        let mut full = std::mem::replace(&mut self.out, std::mem::replace(&mut self.spare, Out::new(limits::OUT)));
+        let mut stream = std::mem::replace(&mut self.stream, Stream::nowhere());
+        let sending = self.house.executor.spawn(async move {
+            let sent = stream.send(full.bytes()).await;
+            full.clear();
+            (stream, full, sent)
+        });
+        let need = self.session.resume(&self.house.store, now(), &mut self.out);
+        let sent;
+        (self.stream, self.spare, sent) = sending.await;
+        sent?;
         Ok(need)
     }
 

@@ -5,15 +5,17 @@ use super::body::Reading;
 use super::error::{Fault, StoreError};
 use super::record::{Account, Head, MailboxRecord, Message, decode};
 use super::schema::{
-    ACCOUNT, ADDRESS, BLOB_CEILING, BODY, CONFIG, DOOMED, HEAD, MAILBOX, MSG, NAME, REFS, STAGING, VANISHED,
+    ACCOUNT, ADDRESS, BLOB_CEILING, BODY, CONFIG, DOOMED, HEAD, LAST_ACCOUNT, MAILBOX, MSG, NAME, REFS, STAGING,
+    SUBSCRIPTION, UID_VALIDITY, VANISHED,
 };
-use super::schema::{body_key, key_name, msg_uid, pieces};
+use super::schema::{body_key, key_name, msg_uid, name_key, pieces};
 use super::snapshot::Snapshot;
-use super::store::Store;
+use super::store::{Store, contained};
 use super::write::{Outcome, Uids, Write};
-use crate::mail::{BlobId, FlagSet, MailboxId, Span, Uid};
+use crate::mail::{AccountId, BlobId, FlagSet, MailboxId, Span, Uid};
 use redb::ReadableTable;
 use ring::digest;
+use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, HashMap, HashSet};
 
 /// What a check found.
@@ -39,7 +41,7 @@ pub struct Finding {
 }
 
 /// A repair of what is derivable.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Mend {
     /// A mailbox's counters are counted again.
     Recount(MailboxId),
@@ -52,6 +54,10 @@ pub enum Mend {
 impl Store {
     /// Checks everything. Reads one snapshot from end to end: not for a busy server, since the snapshot pins pages.
     pub fn check(&self) -> Result<Report, Fault> {
+        contained(|| self.look_at_everything())
+    }
+
+    fn look_at_everything(&self) -> Result<Report, Fault> {
         let snapshot = self.snapshot()?;
         let mut check = Check { snapshot: &snapshot, report: Report::default(), shown: HashMap::new() };
         check.accounts()?;
@@ -88,8 +94,21 @@ impl Check<'_> {
     }
 
     fn accounts(&mut self) -> Result<(), Fault> {
-        let addresses = self.snapshot.table(ADDRESS)?;
-        for (id, account) in self.snapshot.accounts()? {
+        let (table, addresses) = (self.snapshot.table(ACCOUNT)?, self.snapshot.table(ADDRESS)?);
+        let last = self.config(LAST_ACCOUNT)?;
+        for row in table.iter()? {
+            let (id, record) = row?;
+            let id = AccountId(id.value());
+            if u64::from(id.0) > last {
+                self.find(format!("account {}: its number may be given out again", id.0), None);
+            }
+            let account: Account = match decode(record.value(), "account") {
+                Ok(account) => account,
+                Err(fault) => {
+                    self.find(format!("account {}: {fault}", id.0), None);
+                    continue;
+                }
+            };
             if addresses.get(account.address.as_str())?.map(|found| found.value()) != Some(id.0) {
                 self.find(format!("account {}: its address leads elsewhere", account.address), None);
             }
@@ -97,13 +116,31 @@ impl Check<'_> {
                 self.find(format!("account {}: no INBOX", account.address), None);
             }
         }
+        for row in addresses.iter()? {
+            let (address, id) = row?;
+            if table.get(id.value())?.is_none() {
+                self.find(format!("address {}: leads to no account", address.value()), None);
+            }
+        }
+        for row in self.snapshot.table(SUBSCRIPTION)?.iter()? {
+            let (key, _) = row?;
+            let owner = key.value().first_chunk().map(|id| u32::from_be_bytes(*id));
+            if owner.map(|owner| table.get(owner)).transpose()?.flatten().is_none() {
+                self.find(format!("subscription {:?}: of no account", key_name(key.value())), None);
+            }
+        }
         Ok(())
+    }
+
+    fn config(&self, key: &str) -> Result<u64, Fault> {
+        Ok(self.snapshot.table(CONFIG)?.get(key)?.map_or(0, |value| value.value()))
     }
 
     fn mailboxes(&mut self) -> Result<BTreeMap<MailboxId, MailboxRecord>, Fault> {
         let accounts = self.snapshot.table(ACCOUNT)?;
         let names = self.snapshot.table(NAME)?;
         let mut mailboxes = BTreeMap::new();
+        let (last, mut validities) = (self.config(UID_VALIDITY)?, HashSet::new());
         for row in self.snapshot.table(MAILBOX)?.iter()? {
             let (id, record) = row?;
             let id = MailboxId(id.value());
@@ -114,8 +151,12 @@ impl Check<'_> {
                     continue;
                 }
             };
-            let owner: Option<Account> =
-                accounts.get(id.account().0)?.map(|record| decode(record.value(), "account")).transpose()?;
+            let owner = accounts.get(id.account().0)?;
+            let owner: Option<Account> = owner.and_then(|record| decode(record.value(), "account").ok());
+            let validity = mailbox.uid_validity;
+            if u64::from(validity.0.get()) > last || !validities.insert(validity) {
+                self.find(format!("mailbox {} ({}): its UIDVALIDITY is not its own", id.0, mailbox.name), None);
+            }
             if owner.is_none_or(|owner| MailboxId::new(id.account(), owner.next_mailbox) <= id) {
                 self.find(format!("mailbox {} ({}): its account does not know it", id.0, mailbox.name), None);
             }
@@ -126,8 +167,14 @@ impl Check<'_> {
         }
         for row in names.iter()? {
             let (key, id) = row?;
-            if !mailboxes.contains_key(&MailboxId(id.value())) {
-                self.find(format!("name {:?}: leads to no mailbox", key_name(key.value())), None);
+            let id = MailboxId(id.value());
+            match mailboxes.get(&id) {
+                None => self.find(format!("name {:?}: leads to no mailbox", key_name(key.value())), None),
+                Some(mailbox) if name_key(id.account(), &mailbox.name) == key.value() => {}
+                Some(mailbox) => {
+                    let what = format!("name {:?}: leads to a mailbox named {}", key_name(key.value()), mailbox.name);
+                    self.find(what, None);
+                }
             }
         }
         Ok(mailboxes)
@@ -166,6 +213,9 @@ impl Check<'_> {
             if message.flags.keywords().any(|index| index >= owner.keywords.len()) {
                 self.find(format!("message {uid} of {}: a keyword without name", owner.name), None);
             }
+            if message.flags.0 & 0xe0 != 0 {
+                self.find(format!("message {uid} of {}: a flag that is none", owner.name), None);
+            }
             let count = counted.entry(mailbox).or_insert_with(|| MailboxRecord::new("", owner.uid_validity, None));
             count.count(message.size, message.flags);
         }
@@ -195,7 +245,17 @@ impl Check<'_> {
             if modseq > owner.modseq.0.get() {
                 self.find(format!("expunge log of {}: modseq above the mailbox's", owner.name), None);
             }
-            for (from, to) in decode::<Uids>(record.value(), "expunge log")?.0 {
+            let ranges = match decode::<Uids>(record.value(), "expunge log") {
+                Ok(uids) => uids.0,
+                Err(fault) => {
+                    self.find(format!("expunge log of {}: {fault}", owner.name), None);
+                    continue;
+                }
+            };
+            for (from, to) in ranges {
+                if owner.uid_next.is_some_and(|next| to >= next.number()) {
+                    self.find(format!("expunge log of {}: {from}:{to} is not below UIDNEXT", owner.name), None);
+                }
                 if self.snapshot.messages(mailbox, from, to)?.next().is_some() {
                     self.find(format!("expunge log of {}: a message in {from}:{to} is there", owner.name), None);
                 }
@@ -205,7 +265,7 @@ impl Check<'_> {
     }
 
     fn blobs(&mut self) -> Result<(), Fault> {
-        let ceiling = self.snapshot.table(CONFIG)?.get(BLOB_CEILING)?.map_or(0, |ceiling| ceiling.value());
+        let ceiling = self.config(BLOB_CEILING)?;
         let refs = self.snapshot.table(REFS)?;
         let mut unshown: HashSet<BlobId> = HashSet::new();
         for row in self.snapshot.table(DOOMED)?.iter()? {
@@ -214,16 +274,17 @@ impl Check<'_> {
         for row in self.snapshot.table(STAGING)?.iter()? {
             unshown.insert(BlobId(row?.0.value()));
         }
-        let mut heads = HashSet::new();
+        // Blobs that have a head, and how many pieces each says that it has.
+        let mut heads = HashMap::new();
         for row in self.snapshot.table(HEAD)?.iter()? {
             let (id, record) = row?;
             let blob = BlobId(id.value());
-            heads.insert(blob);
+            heads.insert(blob, expected_pieces(record.value()));
             if blob.0 >= ceiling {
                 self.find(format!("blob {}: not below the ceiling of ids", blob.0), None);
             }
             match self.shown.get(&blob).copied() {
-                None if unshown.contains(&blob) => continue,
+                None if unshown.contains(&blob) => {}
                 None => self.find(format!("blob {}: no message shows it", blob.0), Some(Mend::Doom(blob))),
                 Some((count, size)) => {
                     let stored = refs.get(blob.0)?.map_or(1, |refs| refs.value());
@@ -240,22 +301,55 @@ impl Check<'_> {
                 }
             }
         }
-        let lost: Vec<BlobId> = self.shown.keys().filter(|blob| !heads.contains(blob)).copied().collect();
+        let lost: Vec<BlobId> = self.shown.keys().filter(|blob| !heads.contains_key(blob)).copied().collect();
         for blob in lost {
             self.find(format!("blob {}: shown by a message, but not there", blob.0), None);
+        }
+        for row in refs.iter()? {
+            let (id, _) = row?;
+            if !heads.contains_key(&BlobId(id.value())) {
+                self.find(
+                    format!("blob {}: counted, but not there", id.value()),
+                    Some(Mend::Refs(BlobId(id.value()), 0)),
+                );
+            }
         }
         self.pieces(&heads, &unshown)
     }
 
-    /// Pieces that belong to no blob.
-    fn pieces(&mut self, heads: &HashSet<BlobId>, unshown: &HashSet<BlobId>) -> Result<(), Fault> {
-        let mut last = None;
-        for row in self.snapshot.table(BODY)?.iter()? {
-            let [blob @ .., _, _, _, _] = *row?.0.value();
-            let blob = BlobId(u64::from_be_bytes(blob));
-            if last.replace(blob) != Some(blob) && !heads.contains(&blob) && !unshown.contains(&blob) {
-                self.find(format!("blob {}: pieces without a head", blob.0), Some(Mend::Doom(blob)));
+    /// Pieces that belong to no blob, or that their blob does not know.
+    fn pieces(&mut self, heads: &HashMap<BlobId, Option<usize>>, unshown: &HashSet<BlobId>) -> Result<(), Fault> {
+        let mut found: Option<(BlobId, usize)> = None;
+        let body = self.snapshot.table(BODY)?;
+        for row in body.iter()?.map(Some).chain(std::iter::once(None)) {
+            let blob = match row {
+                Some(row) => {
+                    let [blob @ .., _, _, _, _] = *row?.0.value();
+                    Some(BlobId(u64::from_be_bytes(blob)))
+                }
+                None => None,
+            };
+            if let Some((last, count)) = &mut found {
+                if Some(*last) == blob {
+                    *count += 1;
+                    continue;
+                }
+                let (last, count) = (*last, *count);
+                match heads.get(&last) {
+                    Some(Some(expected)) if *expected < count => {
+                        self.find(format!("blob {}: {count} pieces, its head knows {expected}", last.0), None);
+                    }
+                    None if self.shown.contains_key(&last) => {
+                        // What is left of a message: nothing to be swept.
+                        self.find(format!("blob {}: pieces without a head, shown by a message", last.0), None);
+                    }
+                    None if !unshown.contains(&last) => {
+                        self.find(format!("blob {}: pieces without a head", last.0), Some(Mend::Doom(last)));
+                    }
+                    _ => {}
+                }
             }
+            found = blob.map(|blob| (blob, 1));
         }
         Ok(())
     }
@@ -300,6 +394,12 @@ impl Check<'_> {
         self.report.bytes += u64::from(size);
         Ok(())
     }
+}
+
+/// How many pieces a head says that its body has; `None` where it does not read.
+fn expected_pieces(record: &[u8]) -> Option<usize> {
+    let head: Head = decode(record, "head").ok()?;
+    Some(head.frames.iter().map(|frame| pieces(frame.stored as usize).count()).sum())
 }
 
 /// Counts a mailbox again: for `Mend::Recount`.

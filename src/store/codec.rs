@@ -9,8 +9,10 @@ use std::sync::OnceLock;
 use zstd::bulk::{Compressor, Decompressor};
 use zstd::dict::{DecoderDictionary, EncoderDictionary};
 
-/// zstd's own default: the best ratio that still packs faster than a Pi's card writes.
-const LEVEL: i32 = 3;
+/// The fastest of zstd's levels that still does much. Unpacking is what a full fetch spends its time with, and Huffman
+/// codes, which levels above 0 use, are most of that: measured on 10,000 mails of 196 MB, bodies unpack in 149 ms
+/// instead of 360 ms and take 0.82 of their size instead of 0.60, most of which is base64.
+const LEVEL: i32 = -1;
 /// Up to here the dictionary helps more than it costs.
 const DICTIONARY_UP_TO: usize = 32 << 10;
 /// What shrinks by less than this share is stored as it is: unpacking would cost more than reading the rest.

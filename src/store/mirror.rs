@@ -109,6 +109,10 @@ struct Open {
 const IDLE_ROWS: usize = 128 << 10;
 /// Mailboxes that may stay in memory though nobody watches them.
 const IDLE_SLOTS: usize = 64;
+/// Messages from which on a mailbox is read by several threads,
+const SPLIT: u64 = 4_096;
+/// and by how many.
+const READERS: u32 = 8;
 /// Rows in a full chunk: what a flag change copies.
 const CHUNK: usize = 256;
 
@@ -464,18 +468,46 @@ impl Mirrors {
 }
 
 fn load(mailbox: MailboxId, snapshot: &Snapshot) -> Result<Option<(Mirror, u32)>, Fault> {
-    let Some(MailboxRecord { uid_validity, uid_next, modseq, keywords, recent_from, .. }) =
+    let Some(MailboxRecord { uid_validity, uid_next, modseq, keywords, recent_from, messages, .. }) =
         snapshot.mailbox(mailbox)?
     else {
         return Ok(None);
     };
-    let mut rows = Rows::default();
-    for message in snapshot.messages(mailbox, 1, u32::MAX)? {
-        let (uid, message) = message?;
-        rows.push(Row { uid, modseq: message.modseq, flags: message.flags });
-    }
+    let rows = load_rows(mailbox, messages, uid_next.map_or(u32::MAX, Uid::number), snapshot)?;
     let mirror = Mirror { mailbox, uid_validity, uid_next, modseq, keywords: keywords.into(), rows, gone: false };
     Ok(Some((mirror, recent_from)))
+}
+
+/// Reads the rows of a mailbox. The pages of a large one lie all over the file: as many are asked for at once as a disk
+/// likes to be asked, since waiting for one after the other is what a cold SELECT would spend its time with.
+fn load_rows(mailbox: MailboxId, messages: u64, below: u32, snapshot: &Snapshot) -> Result<Rows, Fault> {
+    let read = |from: u32, to: u32| -> Result<Vec<Row>, Fault> {
+        let mut rows = Vec::new();
+        for message in snapshot.messages(mailbox, from, to)? {
+            let (uid, message) = message?;
+            rows.push(Row { uid, modseq: message.modseq, flags: message.flags });
+        }
+        Ok(rows)
+    };
+    if messages < SPLIT {
+        return Ok(read(1, u32::MAX)?.into_iter().collect());
+    }
+    let step = below.div_ceil(READERS);
+    let parts = std::thread::scope(|scope| {
+        let readers: Vec<_> = (0..READERS)
+            .map(|part| {
+                let from = part.saturating_mul(step).saturating_add(1);
+                scope.spawn(move || read(from, from.saturating_add(step - 1)))
+            })
+            .collect();
+        readers.into_iter().map(|reader| reader.join()).collect::<Vec<_>>()
+    });
+    let mut rows = Rows::default();
+    for part in parts {
+        let part = part.map_err(|_| Fault::Io("the store is damaged: reading it failed".to_owned()))?;
+        part?.into_iter().for_each(|row| rows.push(row));
+    }
+    Ok(rows)
 }
 
 #[cfg(test)]

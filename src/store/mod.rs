@@ -8,7 +8,9 @@ mod apply;
 mod body;
 mod check;
 mod codec;
+mod disk;
 mod error;
+mod journal;
 mod mirror;
 mod parcel;
 mod record;
@@ -20,6 +22,8 @@ mod store;
 mod write;
 mod writer;
 
+#[cfg(test)]
+mod check_tests;
 #[cfg(test)]
 mod tests;
 

@@ -8,6 +8,8 @@ use super::store::Abandoned;
 use crate::mail::mime::{Outline, Scanner};
 use crate::mail::{BlobId, limits};
 use ring::digest;
+use serde::{Deserialize, Serialize};
+use serde_bytes::ByteBuf;
 use std::sync::Arc;
 
 /// Octets of the header that are kept with the head. A longer header goes on in the body's frames.
@@ -29,15 +31,17 @@ pub struct Packer {
 }
 
 /// A packed message, or packed frames of one on their way to the store.
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 pub struct Parcel {
     pub(super) blob: BlobId,
     pub(super) size: u32,
     /// Packed frames by their number.
-    pub(super) frames: Vec<(u32, Vec<u8>)>,
+    pub(super) frames: Vec<(u32, ByteBuf)>,
     /// The encoded head; empty while the message is still coming in.
+    #[serde(with = "serde_bytes")]
     pub(super) head: Vec<u8>,
     /// What to do about staged frames if this is dropped.
+    #[serde(skip)]
     pub(super) staged: Option<Staged>,
 }
 
@@ -157,7 +161,7 @@ impl Packer {
         self.held += stored.len();
         let number = u32::try_from(self.frames.len()).map_err(|_| Fault::Corrupt("too many frames"))?;
         self.frames.push(frame);
-        self.parcel.frames.push((number, stored));
+        self.parcel.frames.push((number, stored.into()));
         Ok(())
     }
 }
@@ -172,6 +176,11 @@ fn header_end(octets: &[u8]) -> Option<usize> {
 }
 
 impl Parcel {
+    /// Whether all of it is here, and nothing in the store yet.
+    pub(super) fn is_whole(&self) -> bool {
+        self.staged.is_none()
+    }
+
     /// Octets that inserting it will write, roughly.
     pub(super) fn weight(&self) -> usize {
         self.head.len() + self.frames.iter().map(|(_, stored)| stored.len()).sum::<usize>()

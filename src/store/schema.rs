@@ -45,6 +45,8 @@ pub(super) const STAGING: TableDefinition<u64, ()> = TableDefinition::new("stagi
 pub(super) const FORMAT_KEY: &str = "format";
 /// `config`: blob ids below this may have been given out; after a start, ids go on from here.
 pub(super) const BLOB_CEILING: &str = "blob-ceiling";
+/// `config`: the last record of the journal that the tables hold.
+pub(super) const JOURNAL: &str = "journal";
 /// `config`: the UIDVALIDITY given out last.
 pub(super) const UID_VALIDITY: &str = "uid-validity";
 /// `config`: octets that are free inside the file, roughly: deleted and not written again.

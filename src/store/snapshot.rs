@@ -9,16 +9,16 @@ use super::schema::{
 use super::write::Uids;
 use crate::mail::{AccountId, BlobId, MailboxId, Uid};
 use redb::{AccessGuard, Key, ReadOnlyTable, ReadTransaction, ReadableDatabase, ReadableTable, TableDefinition, Value};
-use std::cell::OnceCell;
 use std::ops::Bound;
+use std::sync::OnceLock;
 
 /// A consistent state of the store.
 pub struct Snapshot {
     transaction: ReadTransaction,
     // Opened on first use: most readers need two or three.
-    msg: OnceCell<ReadOnlyTable<Key12, Bytes>>,
-    head: OnceCell<ReadOnlyTable<u64, Bytes>>,
-    body: OnceCell<ReadOnlyTable<Key12, Bytes>>,
+    msg: OnceLock<ReadOnlyTable<Key12, Bytes>>,
+    head: OnceLock<ReadOnlyTable<u64, Bytes>>,
+    body: OnceLock<ReadOnlyTable<Key12, Bytes>>,
 }
 
 /// A stored head, read in place.
@@ -27,7 +27,7 @@ pub struct StoredHead<'s>(AccessGuard<'s, Bytes>);
 impl Snapshot {
     pub(super) fn of(database: &redb::Database) -> Result<Snapshot, Fault> {
         let transaction = database.begin_read()?;
-        Ok(Snapshot { transaction, msg: OnceCell::new(), head: OnceCell::new(), body: OnceCell::new() })
+        Ok(Snapshot { transaction, msg: OnceLock::new(), head: OnceLock::new(), body: OnceLock::new() })
     }
 
     /// An account.
@@ -115,8 +115,8 @@ impl Snapshot {
         let mut vanished = Vec::new();
         for row in self.table(VANISHED)?.range::<&[u8; 16]>(&from..=&to)? {
             let (key, record) = row?;
-            let [.., a, b, c, d, e, f, g, h] = *key.value();
-            let modseq = u64::from_be_bytes([a, b, c, d, e, f, g, h]);
+            let [_, _, _, _, _, _, _, _, modseq @ ..] = *key.value();
+            let modseq = u64::from_be_bytes(modseq);
             vanished.push((modseq, decode(record.value(), "expunge log")?));
         }
         Ok(vanished)
@@ -152,9 +152,9 @@ impl StoredHead<'_> {
     }
 }
 
-fn open<T>(cell: &OnceCell<T>, open: impl FnOnce() -> Result<T, Fault>) -> Result<&T, Fault> {
+fn open<T>(cell: &OnceLock<T>, open: impl FnOnce() -> Result<T, Fault>) -> Result<&T, Fault> {
     if cell.get().is_none() {
-        // Set once only, since a snapshot belongs to one thread.
+        // Another thread may have been first: then its table serves as well.
         let _ = cell.set(open()?);
     }
     cell.get().ok_or(Fault::Corrupt("a table that was just opened"))

@@ -13,8 +13,10 @@ const RESERVE: u64 = 32 << 20;
 const FLOOR: u64 = 16 << 20;
 /// Given back to the file system when it is full all the same.
 const BALLAST: u64 = 16 << 20;
-/// The ballast is only put down where it does not hurt.
-const ROOMY: u64 = 8 * (RESERVE + BALLAST);
+/// The ballast is never more than this share of what is free when it is put down,
+const SHARE: u64 = 8;
+/// and where it would be smaller than this, it would not help.
+const LEAST: u64 = 4 << 20;
 
 /// The disk that a store lies on.
 #[derive(Debug)]
@@ -74,10 +76,13 @@ impl Space {
     /// Puts the ballast down, where there is plenty of room.
     pub(super) fn put_ballast(&self) -> io::Result<()> {
         let Some(path) = self.ballast() else { return Ok(()) };
-        if path.exists() || self.free().is_none_or(|free| free < ROOMY) {
+        let Some(free) = self.free().filter(|_| !path.exists()) else { return Ok(()) };
+        let octets = (free / SHARE).min(BALLAST);
+        // One that was let go comes back only when there is plenty again.
+        if octets < LEAST || free < RESERVE + BALLAST {
             return Ok(());
         }
-        let laid = lay(&path);
+        let laid = lay(&path, octets);
         if laid.is_err() {
             // Half a ballast would pass for one.
             let _ = fs::remove_file(&path);
@@ -102,14 +107,14 @@ impl Space {
 }
 
 /// Real blocks: a hole would free nothing.
-fn lay(path: &Path) -> io::Result<()> {
+fn lay(path: &Path, octets: u64) -> io::Result<()> {
     let mut file = File::create(path)?;
-    if rustix::fs::fallocate(&file, rustix::fs::FallocateFlags::empty(), 0, BALLAST).is_ok() {
+    if rustix::fs::fallocate(&file, rustix::fs::FallocateFlags::empty(), 0, octets).is_ok() {
         return Ok(());
     }
     // Not every file system can reserve.
-    let zeros = [0; 64 << 10];
-    for _ in 0..BALLAST / zeros.len() as u64 {
+    let zeros = [0; 8 << 10];
+    for _ in 0..octets / zeros.len() as u64 {
         file.write_all(&zeros)?;
     }
     Ok(())

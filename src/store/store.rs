@@ -1,6 +1,8 @@
 //! The store as others hold it.
 
+use super::disk::Disk;
 use super::error::{Fault, StoreError};
+use super::journal::Journal;
 use super::mirror::{Mirrors, Watch};
 use super::parcel::Packer;
 use super::schema::{
@@ -14,11 +16,12 @@ use super::writer::{self, Job};
 use crate::mail::{BlobId, MailboxId};
 use redb::{Database, ReadableDatabase, ReadableTable, StorageBackend, TableError};
 use std::collections::HashMap;
+use std::fs::File;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{self, Sender};
-use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::thread::JoinHandle;
 
 /// How a store is opened.
@@ -37,7 +40,7 @@ impl Default for Options {
 /// The store: read by snapshots, changed by the one writer.
 #[derive(Debug)]
 pub struct Store {
-    shared: Arc<Shared>,
+    pub(super) shared: Arc<Shared>,
     // Taken on drop: the writer ends when there is nobody left to send.
     jobs: Option<Sender<Job>>,
     writer: Option<JoinHandle<()>>,
@@ -53,6 +56,8 @@ pub(super) struct Shared {
     pub(super) abandoned: Arc<Abandoned>,
     pub(super) pins: Arc<Pins>,
     pub(super) space: Space,
+    // None for a store without a folder.
+    journal: Mutex<Option<Journal>>,
     next_blob: AtomicU64,
 }
 
@@ -80,6 +85,9 @@ impl Store {
     pub fn open(folder: &Path, options: Options) -> Result<Store, Fault> {
         std::fs::create_dir_all(folder)?;
         let path = folder.join("mail.redb");
+        if !path.try_exists()? {
+            make_database(folder, &path, options)?;
+        }
         let database = open_database(&path, options)?;
         let space = Space::of(Some(folder));
         if let Err(error) = space.put_ballast() {
@@ -108,9 +116,13 @@ impl Store {
             abandoned: Arc::default(),
             pins: Arc::default(),
             space,
+            journal: Mutex::new(None),
             next_blob: AtomicU64::new(next_blob),
         });
         contained(|| writer::prepare(&shared))?;
+        // What was taken over from the journal may have brought more ids.
+        let ceiling = shared.snapshot()?.table(CONFIG)?.get(BLOB_CEILING)?.map_or(0, |ceiling| ceiling.value());
+        shared.next_blob.fetch_max(ceiling, Ordering::SeqCst);
         let (jobs, inbox) = mpsc::channel();
         let writer = std::thread::Builder::new().name("writer".to_owned()).spawn({
             let shared = Arc::clone(&shared);
@@ -196,6 +208,19 @@ impl Shared {
         database.clone().ok_or_else(|| Fault::Io("the store is being opened again".to_owned()))
     }
 
+    pub(super) fn journal(&self) -> MutexGuard<'_, Option<Journal>> {
+        self.journal.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn folder(&self) -> Option<&Path> {
+        self.path.as_deref().and_then(Path::parent)
+    }
+
+    /// Nothing is served from tables that lack what was acknowledged.
+    fn close_database(&self) {
+        drop(self.database.write().unwrap_or_else(PoisonError::into_inner).take());
+    }
+
     fn snapshot(&self) -> Result<Snapshot, Fault> {
         Snapshot::of(&*self.database()?)
     }
@@ -228,6 +253,12 @@ impl Shared {
                 Ok(database) => {
                     *self.database.write().unwrap_or_else(PoisonError::into_inner) = Some(Arc::new(database));
                     log::warn!("the store was opened again after an error");
+                    // Changes that are durable in the journal only went with the old handle.
+                    if let Err(fault) = contained(|| writer::repeat(self)) {
+                        log::error!("the journal cannot be taken over: {fault}");
+                        self.close_database();
+                        return;
+                    }
                     // A commit that failed at its end may be there all the same.
                     self.mirrors.reload(|| self.snapshot());
                     return;
@@ -291,7 +322,44 @@ impl Drop for Pin {
 }
 
 fn open_database(path: &Path, options: Options) -> Result<Database, Fault> {
-    contained(|| Ok(Database::builder().set_cache_size(options.cache).create(path)?))
+    // Never made: a file that went away, or lost what was in it, must not pass for an empty store.
+    contained(|| {
+        let file = File::options().read(true).write(true).open(path)?;
+        if file.metadata()?.len() == 0 {
+            return Err(Fault::Io("the store is damaged: its file is empty".to_owned()));
+        }
+        Ok(Database::builder().set_cache_size(options.cache).create_with_backend(Disk::new(file)?)?)
+    })
+}
+
+/// Makes the file of a new store. It gets its name when it is whole: power that goes before leaves nothing that would
+/// have to be opened.
+fn make_database(folder: &Path, path: &Path, options: Options) -> Result<(), Fault> {
+    let making = folder.join("mail.redb.new");
+    let create = || contained(|| Ok(Database::builder().set_cache_size(options.cache).create(&making)?));
+    let database = match create() {
+        Err(Fault::Io(_)) if making.try_exists()? => {
+            // Left by such a cut: it holds nothing.
+            std::fs::remove_file(&making)?;
+            create()?
+        }
+        made => made?,
+    };
+    contained(|| initialise(&database, &Space::of(None)))?;
+    // Locked until it has its name, so that no other process takes it for a leftover.
+    match rename_new(&making, path) {
+        Err(rustix::io::Errno::INVAL | rustix::io::Errno::NOSYS) => std::fs::rename(&making, path)?,
+        Err(rustix::io::Errno::EXIST) => return Err(Fault::InUse),
+        renamed => renamed.map_err(std::io::Error::from)?,
+    }
+    drop(database);
+    std::fs::File::open(folder)?.sync_all()?;
+    Ok(())
+}
+
+fn rename_new(from: &Path, to: &Path) -> Result<(), rustix::io::Errno> {
+    use rustix::fs::{CWD, RenameFlags, renameat_with};
+    renameat_with(CWD, from, CWD, to, RenameFlags::NOREPLACE)
 }
 
 /// Reads what may be damaged. redb trusts a file that was closed well, and panics on some of what it then finds: that

@@ -4,16 +4,16 @@ use super::*;
 use crate::mail::{AccountId, MailboxId, Span, Stamp, Uid};
 
 /// A folder that goes when the test ends.
-struct Folder(std::path::PathBuf);
+pub(super) struct Folder(pub(super) std::path::PathBuf);
 
 impl Folder {
-    fn new(name: &str) -> Folder {
+    pub(super) fn new(name: &str) -> Folder {
         let path = std::env::temp_dir().join(format!("pillarbox-{name}-{}", std::process::id()));
         let _ = std::fs::remove_dir_all(&path);
         Folder(path)
     }
 
-    fn store(&self) -> Store {
+    pub(super) fn store(&self) -> Store {
         Store::open(&self.0, Options::default()).unwrap()
     }
 }
@@ -24,7 +24,7 @@ impl Drop for Folder {
     }
 }
 
-fn account(store: &Store, limits: Limits) -> (AccountId, MailboxId) {
+pub(super) fn account(store: &Store, limits: Limits) -> (AccountId, MailboxId) {
     let new = NewAccount { address: "a@example.org".to_owned(), credentials: Credentials::default(), limits, now: 0 };
     let Outcome::Account(account) = store.write_blocking(Write::AddAccount(new)).unwrap() else { panic!() };
     (account, inbox(store, account))
@@ -34,20 +34,20 @@ fn inbox(store: &Store, account: AccountId) -> MailboxId {
     store.snapshot().unwrap().mailbox_named(account, "INBOX").unwrap().unwrap()
 }
 
-fn message(store: &Store, octets: &[u8]) -> NewMessage {
+pub(super) fn message(store: &Store, octets: &[u8]) -> NewMessage {
     let mut packer = store.packer();
     packer.push(octets).unwrap();
     NewMessage { parcel: packer.finish().unwrap(), flags: Vec::new(), received: Stamp::utc(0), now: 0 }
 }
 
-fn append(store: &Store, mailbox: MailboxId, octets: &[u8]) -> Result<Uid, StoreError> {
+pub(super) fn append(store: &Store, mailbox: MailboxId, octets: &[u8]) -> Result<Uid, StoreError> {
     match store.write_blocking(Write::Append { mailbox, message: message(store, octets) })? {
         Outcome::Appended { uid, .. } => Ok(uid),
         other => panic!("{other:?}"),
     }
 }
 
-fn read(store: &Store, mailbox: MailboxId, uid: Uid) -> Vec<u8> {
+pub(super) fn read(store: &Store, mailbox: MailboxId, uid: Uid) -> Vec<u8> {
     let snapshot = store.snapshot().unwrap();
     let message = snapshot.message(mailbox, uid).unwrap().unwrap();
     let stored = snapshot.head(message.blob).unwrap().unwrap();
@@ -58,7 +58,7 @@ fn read(store: &Store, mailbox: MailboxId, uid: Uid) -> Vec<u8> {
     out
 }
 
-fn octets(size: usize, seed: u64) -> Vec<u8> {
+pub(super) fn octets(size: usize, seed: u64) -> Vec<u8> {
     let mut state = seed | 1;
     let mut octets = b"Subject: x\r\n\r\n".to_vec();
     while octets.len() < size {
@@ -131,6 +131,109 @@ fn a_large_upload_is_staged_and_one_that_is_given_up_is_swept() {
     let Outcome::Swept { removed, .. } = store.write_blocking(Write::Sweep).unwrap() else { panic!() };
     assert_eq!(removed, 1);
     assert_eq!(read(&store, inbox, Uid::FIRST), mail);
+    assert_eq!(store.check().unwrap().findings, []);
+}
+
+#[test]
+fn a_first_start_that_was_cut_off_is_made_again() {
+    let folder = Folder::new("cut-off");
+    std::fs::create_dir_all(&folder.0).unwrap();
+    std::fs::write(folder.0.join("mail.redb.new"), [0; 8192]).unwrap();
+    let store = folder.store();
+    account(&store, Limits::default());
+    assert!(!folder.0.join("mail.redb.new").exists());
+    assert!(matches!(Store::open(&folder.0, Options::default()), Err(Fault::InUse)));
+}
+
+#[test]
+fn a_file_that_is_no_store_is_neither_opened_nor_written_over() {
+    let folder = Folder::new("no-store");
+    std::fs::create_dir_all(&folder.0).unwrap();
+    for octets in [vec![], vec![0; 100_000], b"something else".to_vec()] {
+        std::fs::write(folder.0.join("mail.redb"), &octets).unwrap();
+        assert!(Store::open(&folder.0, Options::default()).is_err());
+        assert_eq!(std::fs::read(folder.0.join("mail.redb")).unwrap(), octets);
+    }
+}
+
+#[test]
+fn an_upload_that_lost_frames_when_the_store_was_opened_again_is_not_shown() {
+    let folder = Folder::new("lost-frames");
+    let store = folder.store();
+    let (_, inbox) = account(&store, Limits::default());
+    let watch = store.watch(inbox).unwrap().unwrap();
+    let mail = octets(1_000_000, 5);
+    let mut packer = store.packer();
+    packer.push(&mail).unwrap();
+    store.write_blocking(store.stage(&mut packer)).unwrap();
+    store.shared.recover(true);
+    let message = NewMessage { parcel: packer.finish().unwrap(), flags: vec![], received: Stamp::utc(0), now: 0 };
+    let cut_off = store.write_blocking(Write::Append { mailbox: inbox, message });
+    assert!(matches!(cut_off, Err(StoreError::Fault(_))), "{cut_off:?}");
+    append(&store, inbox, b"A: b\r\n\r\n").unwrap();
+    assert_eq!(watch.now().rows.len(), 1);
+    store.write_blocking(Write::Sweep).unwrap();
+    assert_eq!(store.check().unwrap().findings, []);
+}
+
+#[test]
+fn one_damaged_record_does_not_disturb_others_in_the_same_transaction() {
+    let folder = Folder::new("neighbours");
+    let store = folder.store();
+    let (_, inbox) = account(&store, Limits::default());
+    let other = NewAccount {
+        address: "b@example.org".to_owned(),
+        credentials: Credentials::default(),
+        limits: Limits::default(),
+        now: 0,
+    };
+    let Outcome::Account(other) = store.write_blocking(Write::AddAccount(other)).unwrap() else { panic!() };
+    let sent = store.snapshot().unwrap().mailbox_named(other, "Sent").unwrap().unwrap();
+    drop(store);
+    {
+        let database = redb::Database::open(folder.0.join("mail.redb")).unwrap();
+        let transaction = database.begin_write().unwrap();
+        transaction.open_table(schema::MAILBOX).unwrap().insert(sent.0, [9_u8, 9].as_slice()).unwrap();
+        transaction.commit().unwrap();
+    }
+    let store = folder.store();
+    let outcomes: Vec<_> = smol::block_on(async {
+        let mut waiting = Vec::new();
+        for number in 0..20_u64 {
+            let mailbox = if number % 4 == 1 { sent } else { inbox };
+            let message = message(&store, &octets(500, number));
+            let mut write = Box::pin(store.write(Write::Append { mailbox, message }));
+            let early = smol::future::poll_once(&mut write).await;
+            waiting.push((early, write));
+        }
+        let mut outcomes = Vec::new();
+        for (early, write) in waiting {
+            outcomes.push(match early {
+                Some(outcome) => outcome,
+                None => write.await,
+            });
+        }
+        outcomes
+    });
+    assert_eq!(outcomes.iter().filter(|outcome| outcome.is_ok()).count(), 15);
+    assert_eq!(store.snapshot().unwrap().messages(inbox, 1, u32::MAX).unwrap().count(), 15);
+}
+
+#[test]
+fn the_writer_goes_on_after_a_panic_and_open_mailboxes_with_it() {
+    let folder = Folder::new("panic");
+    let store = folder.store();
+    let (_, inbox) = account(&store, Limits::default());
+    let watch = store.watch(inbox).unwrap().unwrap();
+    append(&store, inbox, b"A: 1\r\n\r\n").unwrap();
+    let broken = Write::Store {
+        mailbox: inbox,
+        uids: Uids(vec![(1, 1)]),
+        change: FlagChange::Add(vec![write::PANIC.to_owned()]),
+    };
+    assert!(matches!(store.write_blocking(broken), Err(StoreError::Fault(Fault::Corrupt(_)))));
+    append(&store, inbox, b"A: 2\r\n\r\n").unwrap();
+    assert_eq!(watch.now().rows.len(), 2);
     assert_eq!(store.check().unwrap().findings, []);
 }
 

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
 /// One change, done whole or not at all, and durable when it is answered.
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 #[expect(missing_docs, reason = "the fields are what their names and types say")]
 pub enum Write {
     /// A new account with INBOX and the special-use mailboxes, all subscribed.
@@ -50,7 +50,7 @@ pub enum Write {
 pub struct Uids(pub Vec<(u32, u32)>);
 
 /// A new account.
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 pub struct NewAccount {
     /// `local@domain`, lower case.
     pub address: String,
@@ -63,7 +63,7 @@ pub struct NewAccount {
 }
 
 /// A message that is ready to go in.
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 pub struct NewMessage {
     /// The packed content.
     pub parcel: Parcel,
@@ -76,7 +76,7 @@ pub struct NewMessage {
 }
 
 /// How flags change.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub enum FlagChange {
     /// To exactly these.
     Replace(Vec<String>),
@@ -107,6 +107,10 @@ pub enum Outcome {
     /// How many blobs were removed, and whether there are more.
     Swept { removed: usize, more: bool },
 }
+
+/// A keyword that makes the writer panic, so that a test can see what becomes of it.
+#[cfg(test)]
+pub(super) const PANIC: &str = "$Panic";
 
 impl Uids {
     /// One UID.

@@ -2,6 +2,7 @@
 
 use super::apply::Batch;
 use super::error::{Fault, StoreError};
+use super::journal::{self, Journal};
 use super::store::Shared;
 use super::write::{Outcome, Write};
 use redb::Durability;
@@ -124,9 +125,7 @@ fn commit(shared: &Shared, batch: &mut Vec<Job>) -> bool {
 }
 
 fn attempt(shared: &Shared, jobs: &[Job]) -> Result<(Outcomes, bool), Fault> {
-    // Uploads in progress become durable with the message that shows them.
-    let durable = jobs.iter().any(|job| !matches!(job.write, Write::Stage(_)));
-    guarded(shared, || transact(shared, durable, jobs.iter().map(|job| &job.write)))
+    guarded(shared, || transact(shared, jobs.iter().map(|job| &job.write)))
 }
 
 fn answer(jobs: impl Iterator<Item = Job>, outcomes: Outcomes) {
@@ -166,36 +165,89 @@ fn guarded<T>(shared: &Shared, work: impl FnOnce() -> Result<T, Fault>) -> Resul
 
 type Outcomes = Vec<Result<Outcome, StoreError>>;
 
-fn transact<'w>(
-    shared: &Shared,
-    durable: bool,
-    writes: impl Iterator<Item = &'w Write>,
-) -> Result<(Outcomes, bool), Fault> {
+fn transact<'w>(shared: &Shared, writes: impl Iterator<Item = &'w Write>) -> Result<(Outcomes, bool), Fault> {
     let database = shared.database()?;
+    let mut journal = shared.journal();
     let mut transaction = database.begin_write()?;
-    if !durable {
-        transaction.set_durability(Durability::None)?;
-    }
     let mut outcomes = Vec::with_capacity(writes.size_hint().0);
+    let mut granted = Vec::new();
     let mut batch = Batch::begin(&transaction, shared)?;
     for write in writes {
         match batch.apply(write) {
             Err(StoreError::Fault(fault)) => return Err(fault),
-            outcome => outcomes.push(outcome),
+            outcome => {
+                if outcome.is_ok() {
+                    granted.push(write);
+                }
+                outcomes.push(outcome);
+            }
         }
     }
-    let done = batch.finish()?;
-    if !done.touched {
+    if !batch.is_touched() {
+        drop(batch);
         transaction.abort()?;
         return Ok((outcomes, false));
     }
+    let way = Way::of(&granted, journal.as_ref())?;
+    let last = journal.as_ref().map_or(0, Journal::last);
+    batch.note_journal(if matches!(way, Way::Journal(_)) { last + 1 } else { last })?;
+    let done = batch.finish()?;
+    let durable = match &way {
+        Way::Journal(payload) => {
+            transaction.set_durability(Durability::None)?;
+            if let Some(journal) = journal.as_mut() {
+                journal.put(payload)?;
+            }
+            false
+        }
+        Way::Later => {
+            transaction.set_durability(Durability::None)?;
+            false
+        }
+        Way::Tables { checkpoint } => {
+            transaction.set_quick_repair(*checkpoint);
+            true
+        }
+    };
     transaction.commit()?;
+    if let (true, Some(journal)) = (durable, journal.as_mut()) {
+        journal.begin_again();
+    }
+    drop(journal);
     shared.space.committed(done.taken, done.freed, durable);
     shared.abandoned.forget(done.abandoned);
     for (mailbox, change) in done.changes {
         shared.mirrors.publish(mailbox, change);
     }
     Ok((outcomes, true))
+}
+
+/// How a batch becomes durable.
+enum Way {
+    /// As a record of the journal, with this payload.
+    Journal(Vec<u8>),
+    /// In the tables; as a checkpoint, when it takes over a full journal.
+    Tables { checkpoint: bool },
+    /// Not yet: uploads in progress become durable with the message that shows them.
+    Later,
+}
+
+impl Way {
+    fn of(granted: &[&Write], journal: Option<&Journal>) -> Result<Way, Fault> {
+        if granted.iter().all(|write| matches!(write, Write::Stage(_))) {
+            return Ok(Way::Later);
+        }
+        let Some(journal) = journal.filter(|_| granted.iter().all(|write| journal::suits(write))) else {
+            return Ok(Way::Tables { checkpoint: false });
+        };
+        // Not worth encoding what will not fit.
+        let weight: usize = granted.iter().map(|write| write.weight()).sum();
+        if weight > journal::RECORD {
+            return Ok(Way::Tables { checkpoint: false });
+        }
+        let payload = journal::encode(granted)?;
+        Ok(if journal.takes(payload.len()) { Way::Journal(payload) } else { Way::Tables { checkpoint: true } })
+    }
 }
 
 impl Tidied {
@@ -225,7 +277,7 @@ impl Tidied {
     fn sweep(&mut self, shared: &Shared) -> Rest {
         self.swept = Instant::now();
         let sweep = std::iter::once(&Write::Sweep);
-        tidy(guarded(shared, || transact(shared, true, sweep)), |(outcomes, swept)| match outcomes.first() {
+        tidy(guarded(shared, || transact(shared, sweep)), |(outcomes, swept)| match outcomes.first() {
             Some(Ok(Outcome::Swept { more: true, .. })) => Rest::Sweep,
             _ if swept => Rest::Dirty,
             _ => Rest::Clean,
@@ -246,14 +298,20 @@ fn tidy<T>(done: Result<T, Fault>, next: impl FnOnce(T) -> Rest) -> Rest {
 /// A commit that also saves redb's allocator state, and what sessions claimed as recent.
 fn checkpoint(shared: &Shared) -> Result<(), Fault> {
     let database = shared.database()?;
+    let mut journal = shared.journal();
     let mut transaction = database.begin_write()?;
     transaction.set_quick_repair(true);
     let mut batch = Batch::begin(&transaction, shared)?;
     let recents = shared.mirrors.recents();
     batch.save_recents(&recents)?;
     batch.save_room()?;
+    batch.note_journal(journal.as_ref().map_or(0, Journal::last))?;
     batch.finish()?;
     transaction.commit()?;
+    if let Some(journal) = journal.as_mut() {
+        journal.begin_again();
+    }
+    drop(journal);
     shared.space.committed(0, 0, true);
     shared.mirrors.forget_recents(&recents);
     if let Err(error) = shared.space.put_ballast() {
@@ -262,8 +320,41 @@ fn checkpoint(shared: &Shared) -> Result<(), Fault> {
     Ok(())
 }
 
+/// Does again what is durable in the journal only, and begins the journal anew: after every opening of the tables.
+pub(super) fn repeat(shared: &Shared) -> Result<(), Fault> {
+    let Some(folder) = shared.folder() else { return Ok(()) };
+    let database = shared.database()?;
+    let mut slot = shared.journal();
+    let transaction = database.begin_write()?;
+    let mut batch = Batch::begin(&transaction, shared)?;
+    batch.repeat();
+    let (mut journal, payloads) = Journal::open(folder, batch.journal_noted()?)?;
+    for payload in &payloads {
+        for write in journal::decode(payload)? {
+            match batch.apply(&write) {
+                Ok(_) => {}
+                Err(StoreError::Fault(fault)) => return Err(fault),
+                Err(StoreError::Refused(refusal)) => log::error!("a change could not be done again: {refusal}"),
+            }
+        }
+    }
+    if payloads.is_empty() {
+        drop(batch);
+        transaction.abort()?;
+    } else {
+        batch.note_journal(journal.last())?;
+        batch.finish()?;
+        transaction.commit()?;
+        log::info!("{} batches of changes were taken over from the journal", payloads.len());
+    }
+    journal.begin_again();
+    *slot = Some(journal);
+    Ok(())
+}
+
 /// Prepares a store that was just opened.
 pub(super) fn prepare(shared: &Arc<Shared>) -> Result<(), Fault> {
+    repeat(shared)?;
     let database = shared.database()?;
     let transaction = database.begin_write()?;
     let mut batch = Batch::begin(&transaction, shared)?;

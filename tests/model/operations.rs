@@ -6,9 +6,8 @@ use crate::states::{self, same};
 use crate::world::{Answer, Expected, How, Ranges, World};
 use pillarbox::mail::{AccountId, MailboxId, Stamp, Uid};
 use pillarbox::store::{
-    Credentials, FlagChange, Limits, NewAccount, NewMessage, Options, Outcome, Store, StoreError, Uids, Watch, Write,
+    Credentials, Fault, FlagChange, Limits, NewAccount, NewMessage, Outcome, Store, StoreError, Uids, Watch, Write,
 };
-use std::path::{Path, PathBuf};
 use std::pin::Pin;
 use std::rc::Rc;
 
@@ -19,41 +18,54 @@ const WATCHED: usize = 6;
 /// So much packed mail is held before it is staged.
 const HELD: usize = 60_000;
 
+/// Opens the store again, wherever it lies.
+pub type Open = Box<dyn Fn() -> Result<Store, Fault>>;
+
 pub struct Play {
     random: Random,
-    folder: PathBuf,
+    open: Open,
     store: Option<Store>,
     world: World,
     watches: Vec<(MailboxId, Watch)>,
     clock: i64,
 }
 
+/// Why a burst ended before its end.
+#[derive(Debug)]
+pub enum Trouble {
+    /// The store and the model disagree.
+    Wrong(String),
+    /// The store failed. It may hold any of these worlds: what was acknowledged is in all of them.
+    Fault(String, Vec<World>),
+}
+
 impl Play {
-    pub fn new(seed: u64, folder: &Path) -> Play {
-        let store = Store::open(folder, Options::default()).expect("an empty folder opens");
-        let random = Random::new(seed);
-        Play {
-            random,
-            folder: folder.to_owned(),
-            store: Some(store),
-            world: World::default(),
-            watches: vec![],
-            clock: 0,
-        }
+    pub fn new(seed: u64, world: World, open: Open) -> Result<Play, String> {
+        let store = open().map_err(|fault| fault.to_string())?;
+        Ok(Play { random: Random::new(seed), open, store: Some(store), world, watches: Vec::new(), clock: 0 })
     }
 
     /// Some operations, handed over together and answered in their order.
-    pub fn burst(&mut self) -> Result<(), String> {
+    pub fn burst(&mut self) -> Result<(), Trouble> {
         if self.random.once_in(40) {
             self.reopen()?;
         }
         if self.random.once_in(3) {
             self.watch()?;
         }
-        let store = self.store.take().ok_or("no store")?;
+        let store = self.store.take().ok_or_else(|| "no store".to_owned())?;
         let done = self.play(&store);
         self.store = Some(store);
         done
+    }
+
+    /// Whether opening it again failed.
+    pub fn is_closed(&self) -> bool {
+        self.store.is_none()
+    }
+
+    pub fn into_world(self) -> World {
+        self.world
     }
 
     pub fn compare(&mut self, contents: bool) -> Result<(), String> {
@@ -69,11 +81,20 @@ impl Play {
         Ok(())
     }
 
-    fn play(&mut self, store: &Store) -> Result<(), String> {
+    fn play(&mut self, store: &Store) -> Result<(), Trouble> {
         let mut answers: Vec<(String, Expected, Answering<'_>)> = Vec::new();
+        let mut worlds = vec![self.world.clone()];
+        let mut failed = None;
         for _ in 0..=self.random.below(12) {
             self.clock += 1;
-            let (write, expected) = self.operation(store)?;
+            let (write, expected) = match self.operation(store) {
+                Ok(operation) => operation,
+                Err(what) => {
+                    failed = Some(what);
+                    break;
+                }
+            };
+            worlds.push(self.world.clone());
             let mut text = format!("{write:?}");
             text.truncate(text.char_indices().nth(300).map_or(text.len(), |(at, _)| at));
             let mut answer: Answering<'_> = Box::pin(store.write(write));
@@ -83,21 +104,26 @@ impl Play {
             }
             answers.push((text, expected, answer));
         }
-        for (text, expected, answer) in answers {
+        for (acknowledged, (text, expected, answer)) in answers.into_iter().enumerate() {
             let found = match smol::block_on(answer) {
                 Ok(outcome) => Ok(answer_of(outcome)),
                 Err(StoreError::Refused(refusal)) => Err(refusal),
-                Err(StoreError::Fault(fault)) => return Err(format!("{text}: {fault}")),
+                Err(StoreError::Fault(fault)) => {
+                    return Err(Trouble::Fault(format!("{text}: {fault}"), worlds.split_off(acknowledged)));
+                }
             };
             same(|| text.clone(), found, expected)?;
         }
-        Ok(())
+        match failed {
+            Some(what) => Err(Trouble::Fault(what, worlds.split_off(worlds.len() - 1))),
+            None => Ok(()),
+        }
     }
 
     fn reopen(&mut self) -> Result<(), String> {
         self.watches.clear();
         drop(self.store.take());
-        self.store = Some(Store::open(&self.folder, Options::default()).map_err(|fault| fault.to_string())?);
+        self.store = Some((self.open)().map_err(|fault| fault.to_string())?);
         Ok(())
     }
 
@@ -283,6 +309,12 @@ impl Play {
             names.push("x".repeat(65));
         }
         names
+    }
+}
+
+impl From<String> for Trouble {
+    fn from(what: String) -> Trouble {
+        Trouble::Wrong(what)
     }
 }
 

@@ -3,11 +3,12 @@
 use crate::mail;
 use crate::world::{Folder, Letter, World};
 use pillarbox::mail::{AccountId, FlagSet, SystemFlag, Uid};
-use pillarbox::store::{MailboxRecord, Mirror, Snapshot, Store};
+use pillarbox::store::{Limits, MailboxRecord, Mirror, Snapshot, Store};
 use std::collections::BTreeSet;
 use std::fmt::Debug;
 use std::rc::Rc;
 
+#[expect(clippy::needless_pass_by_value, reason = "most are made for this call")]
 pub fn same<T: PartialEq + Debug>(what: impl Fn() -> String, found: T, expected: T) -> Result<(), String> {
     if found == expected { Ok(()) } else { Err(format!("{}: found {found:?}, expected {expected:?}", what())) }
 }
@@ -15,13 +16,14 @@ pub fn same<T: PartialEq + Debug>(what: impl Fn() -> String, found: T, expected:
 /// Compares everything; contents only if asked, since they take longest.
 pub fn compare(store: &Store, world: &mut World, contents: bool) -> Result<(), String> {
     let snapshot = store.snapshot().map_err(|fault| fault.to_string())?;
-    let found: Vec<(AccountId, String)> = snapshot
+    let found: Vec<(AccountId, String, Limits, u32)> = snapshot
         .accounts()
         .map_err(|fault| fault.to_string())?
         .into_iter()
-        .map(|(id, account)| (id, account.address))
+        .map(|(id, account)| (id, account.address, account.limits, account.next_mailbox))
         .collect();
-    let expected = world.accounts.iter().map(|(id, owner)| (*id, owner.address.clone())).collect();
+    let owners = world.accounts.iter();
+    let expected = owners.map(|(id, owner)| (*id, owner.address.clone(), owner.limits, owner.next_mailbox)).collect();
     same(|| "accounts".to_owned(), found, expected)?;
     let mut highest = world.uid_validity;
     for (id, owner) in &mut world.accounts {

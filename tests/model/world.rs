@@ -5,7 +5,7 @@ use pillarbox::store::{Limits, Refusal, SpecialUse};
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct World {
     pub accounts: BTreeMap<AccountId, Owner>,
     pub last_account: u32,
@@ -15,7 +15,7 @@ pub struct World {
     pub blobs: BTreeMap<BlobId, Rc<Vec<u8>>>,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Owner {
     pub address: String,
     pub limits: Limits,

@@ -54,8 +54,8 @@ pub struct Way {
 pub struct Player {
     way: Way,
     random: u64,
-    store: Store,
-    gate: Gate,
+    pub store: Store,
+    pub gate: Gate,
     now: i64,
     pub clients: BTreeMap<usize, Client>,
     names: Names,
@@ -110,7 +110,7 @@ impl Player {
         }
     }
 
-    fn say(&mut self, number: usize, said: &[u8]) -> Result<(), String> {
+    pub fn say(&mut self, number: usize, said: &[u8]) -> Result<(), String> {
         let mut rest = said;
         while !rest.is_empty() {
             let length = self.cut(rest.len(), said.len());
@@ -146,7 +146,7 @@ impl Player {
     }
 
     /// All but this client hear the bell, if they listen.
-    fn ring(&mut self, but: Option<usize>) -> Result<(), String> {
+    pub fn ring(&mut self, but: Option<usize>) -> Result<(), String> {
         for (number, client) in &mut self.clients {
             if Some(*number) != but {
                 client.ring(&self.store, &self.gate, self.now)?;
@@ -155,7 +155,7 @@ impl Player {
         Ok(())
     }
 
-    fn world(&mut self, number: usize, words: &[&str]) -> Result<(), String> {
+    pub fn world(&mut self, number: usize, words: &[&str]) -> Result<(), String> {
         match words {
             ["greet", how] => {
                 let privacy = match *how {

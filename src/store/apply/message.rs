@@ -57,6 +57,8 @@ impl Batch<'_> {
             FlagChange::Replace(names) | FlagChange::Add(names) => (names, true),
             FlagChange::Remove(names) => (names, false),
         };
+        #[cfg(test)]
+        assert!(!names.iter().any(|name| name == crate::store::write::PANIC), "as asked");
         let named = self.flags(mailbox, names, adds)?;
         let changed: Vec<(Uid, Message, FlagSet)> = self
             .messages(mailbox, uids)?

@@ -10,8 +10,8 @@ use super::error::{Fault, Refusal, StoreError};
 use super::mirror::Change;
 use super::record::{Account, Limits, MailboxRecord, Usage, decode, encode};
 use super::schema::{
-    ACCOUNT, ADDRESS, BODY, Bytes, CONFIG, DOOMED, HEAD, Key12, MAILBOX, MSG, NAME, REFS, ROOM_INSIDE, STAGING,
-    SUBSCRIPTION, VANISHED,
+    ACCOUNT, ADDRESS, BODY, Bytes, CONFIG, DOOMED, HEAD, JOURNAL, Key12, MAILBOX, MSG, NAME, REFS, ROOM_INSIDE,
+    STAGING, SUBSCRIPTION, VANISHED,
 };
 use super::snapshot::usage_of;
 use super::store::Shared;
@@ -45,6 +45,7 @@ pub(super) struct Batch<'t> {
     accounts: HashMap<AccountId, (Limits, Usage)>,
     changes: BTreeMap<MailboxId, Change>,
     touched: bool,
+    repeating: bool,
     taken: u64,
     freed: u64,
     abandoned: usize,
@@ -92,6 +93,7 @@ impl<'t> Batch<'t> {
             accounts: HashMap::new(),
             changes: BTreeMap::new(),
             touched: false,
+            repeating: false,
             taken: 0,
             freed: 0,
             abandoned: 0,
@@ -137,6 +139,29 @@ impl<'t> Batch<'t> {
         Ok(())
     }
 
+    /// Notes which record of the journal is the last that the tables hold.
+    pub(super) fn note_journal(&mut self, last: u64) -> Result<(), Fault> {
+        if self.journal_noted()? != last {
+            self.tables.config.insert(JOURNAL, last)?;
+        }
+        Ok(())
+    }
+
+    /// Which record of the journal is the last that the tables hold.
+    pub(super) fn journal_noted(&self) -> Result<u64, Fault> {
+        Ok(redb::ReadableTable::get(&self.tables.config, JOURNAL)?.map_or(0, |last| last.value()))
+    }
+
+    /// From now on writes are done that were granted once already: the disk is not asked whether there is room.
+    pub(super) fn repeat(&mut self) {
+        self.repeating = true;
+    }
+
+    /// Whether there is anything to commit.
+    pub(super) fn is_touched(&self) -> bool {
+        self.touched
+    }
+
     /// Notes how much room the file has inside, for the next start.
     pub(super) fn save_room(&mut self) -> Result<(), Fault> {
         let inside = self.shared.space.inside();
@@ -149,7 +174,11 @@ impl<'t> Batch<'t> {
 
     /// Refuses what the disk has no room for.
     fn check_room(&self, octets: u64) -> Result<(), Refusal> {
-        if self.shared.space.has_room(self.taken.saturating_add(octets)) { Ok(()) } else { Err(Refusal::DiskFull) }
+        if self.repeating || self.shared.space.has_room(self.taken.saturating_add(octets)) {
+            Ok(())
+        } else {
+            Err(Refusal::DiskFull)
+        }
     }
 
     /// Writes what was gathered in memory and closes the tables.

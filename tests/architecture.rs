@@ -1,0 +1,186 @@
+//! The house holds: arrows between rooms point down, and what belongs to one room is named there alone.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// A room, and the rooms that it may name beside itself.
+const ROOMS: &[(&str, &[&str])] = &[
+    ("mail", &[]),
+    ("wire", &["mail"]),
+    ("store", &["mail"]),
+    ("session", &["wire", "store", "mail"]),
+    // SASL's arithmetic is wire's; what it is computed from is admin's.
+    // An import through the admin socket is keep's to do; keep knows nothing of admin.
+    ("admin", &["keep", "wire::sasl", "store", "mail"]),
+    ("keep", &["store", "mail"]),
+    ("courier", &["session", "admin", "wire", "store", "mail"]),
+    ("net", &["session", "admin", "wire", "store", "mail"]),
+    ("web", &["admin", "keep", "store", "mail"]),
+    ("host", &[]),
+    ("cli", &["net", "web", "courier", "host", "session", "admin", "keep", "wire", "store", "mail"]),
+    ("main", &["cli", "net", "web", "courier", "host", "session", "admin", "keep", "wire", "store", "mail"]),
+    ("lib", &["cli", "net", "web", "courier", "host", "session", "admin", "keep", "wire", "store", "mail"]),
+];
+
+/// Names, and the places that alone may say them.
+const OWNED: &[(&str, &[&str])] = &[
+    ("redb::", &["store/"]),
+    ("postcard::", &["store/"]),
+    ("smol::net", &["net/", "admin/socket", "courier/", "web/"]),
+    ("std::net::Tcp", &["net/", "admin/socket", "courier/", "web/"]),
+    ("UnixStream", &["net/", "admin/socket", "cli/"]),
+    ("UnixListener", &["net/", "admin/socket"]),
+    ("rustls", &["net/", "courier/", "web/"]),
+    ("SystemTime", &["net/", "store/", "admin/", "keep/", "cli/", "courier/", "web/", "host/"]),
+    // A bound for how long something is good; it decides nothing that a client sees.
+    ("Instant::now", &["net/", "store/", "admin/", "cli/", "courier/", "web/", "host/"]),
+    // Whoever reads or decides does not wait: a snapshot must not live across it.
+    (".await", &["net/", "store/store.rs", "store/tests.rs", "admin/", "keep/", "courier/", "web/", "host/", "cli/"]),
+];
+
+/// Lines in a file: at 400 one asks which second idea moved in, at this one it moves out.
+const LINES: usize = 600;
+
+struct Source {
+    /// Its path below `src`.
+    path: String,
+    text: String,
+}
+
+impl Source {
+    fn room(&self) -> &str {
+        let first = self.path.split('/').next().unwrap_or_default();
+        first.strip_suffix(".rs").unwrap_or(first)
+    }
+
+    /// Its lines with their numbers, comments and the tests at its end left out.
+    fn code(&self) -> impl Iterator<Item = (usize, &str)> {
+        let lines = self.text.lines().enumerate().map(|(at, line)| (at + 1, line));
+        lines
+            .take_while(|(_, line)| *line != "#[cfg(test)]" || !self.text.contains("#[cfg(test)]\nmod tests {"))
+            .map(|(at, line)| (at, line.split("//").next().unwrap_or_default()))
+    }
+
+    fn is_test(&self) -> bool {
+        let name = self.path.rsplit('/').next().unwrap_or_default();
+        name == "tests.rs" || name.ends_with("_tests.rs") || self.path.contains("/tests/")
+    }
+}
+
+#[test]
+fn arrows_between_rooms_point_down() {
+    let mut wrong = Vec::new();
+    for source in sources() {
+        let room = source.room();
+        let Some((_, below)) = ROOMS.iter().find(|(name, _)| *name == room) else {
+            wrong.push(format!("src/{}: {room} is no room of the house", source.path));
+            continue;
+        };
+        for (line, code) in source.code() {
+            for (other, _) in ROOMS.iter().filter(|(other, _)| *other != room) {
+                let allowed =
+                    |path: &str| below.iter().any(|below| path == *below || path.starts_with(&format!("{below}::")));
+                for path in named(code, other) {
+                    if !allowed(&path) {
+                        wrong.push(format!("src/{}:{line}: {room} names {path}", source.path));
+                    }
+                }
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn what_belongs_to_one_room_is_named_there_alone() {
+    let mut wrong = Vec::new();
+    for source in sources().into_iter().filter(|source| !source.is_test()) {
+        for (name, places) in OWNED {
+            if places.iter().any(|place| source.path.starts_with(place)) {
+                continue;
+            }
+            for (line, code) in source.code().filter(|(_, code)| says(code, name)) {
+                wrong.push(format!("src/{}:{line}: {name} in {:?}", source.path, code.trim()));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn no_file_is_longer_than_one_can_keep_in_mind() {
+    let long: Vec<String> = sources()
+        .iter()
+        .filter(|source| source.text.lines().count() > LINES)
+        .map(|source| format!("src/{}: {} lines", source.path, source.text.lines().count()))
+        .collect();
+    assert!(long.is_empty(), "{}", long.join("\n"));
+}
+
+#[test]
+fn the_eyes_of_this_test_see() {
+    assert_eq!(named("use crate::store::{Store, Write};", "store"), ["store"]);
+    assert_eq!(named("use crate::wire::sasl::Scram;", "wire"), ["wire::sasl"]);
+    assert_eq!(named("use crate::{mail, wire::sasl};", "wire"), ["wire::sasl"]);
+    assert_eq!(named("pillarbox::net::serve()", "net"), ["net"]);
+    assert_eq!(named("let store = self.store::<T>();", "store"), Vec::<String>::new());
+    assert_eq!(named("use crate::storeroom;", "store"), Vec::<String>::new());
+    assert!(says("use redb::Database;", "redb::") && !says("use feedredb::x;", "redb::"));
+    assert!(says("x.await?", ".await"));
+}
+
+/// The ways in which a line names a room: `store`, and `wire::sasl` where a part is named at once.
+fn named(code: &str, room: &str) -> Vec<String> {
+    let mut paths = Vec::new();
+    let roots = ["crate::", "pillarbox::"];
+    for root in roots {
+        for (at, _) in code.match_indices(root) {
+            let rest = code.get(at + root.len()..).unwrap_or_default();
+            // `crate::{mail, wire::sasl}` names several.
+            let group = rest.strip_prefix('{').map(|group| group.split('}').next().unwrap_or_default());
+            for one in group.map_or(vec![rest], |group| group.split(',').map(str::trim).collect()) {
+                let mut parts = one
+                    .split("::")
+                    .map(|part| part.split(|c: char| !c.is_alphanumeric() && c != '_').next().unwrap_or_default());
+                if parts.next() != Some(room) {
+                    continue;
+                }
+                match parts.next() {
+                    Some("sasl") => paths.push(format!("{room}::sasl")),
+                    _ => paths.push(room.to_owned()),
+                }
+            }
+        }
+    }
+    paths
+}
+
+/// Whether a line says a name, and not just a longer word.
+fn says(code: &str, name: &str) -> bool {
+    let word = |c: char| c.is_alphanumeric() || c == '_';
+    code.match_indices(name).any(|(at, _)| {
+        let before = code.get(..at).and_then(|before| before.chars().next_back());
+        let first_is_word = name.starts_with(word);
+        !first_is_word || !before.is_some_and(word)
+    })
+}
+
+fn sources() -> Vec<Source> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let mut sources = Vec::new();
+    let mut folders = vec![root.clone()];
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(&folder).expect("src can be listed") {
+            let path: PathBuf = entry.expect("src can be listed").path();
+            if path.is_dir() {
+                folders.push(path);
+            } else if path.extension().is_some_and(|extension| extension == "rs") {
+                let text = fs::read_to_string(&path).expect("a source is text");
+                let path = path.strip_prefix(&root).expect("it lies below").to_string_lossy().into_owned();
+                sources.push(Source { path, text });
+            }
+        }
+    }
+    assert!(sources.len() > 50, "the sources were not found");
+    sources
+}

@@ -1,0 +1,118 @@
+//! Large mailboxes and large stores: what they cost, and that they cost no more. Slow, so only when asked for:
+//! `cargo test --profile quick --test large -- --ignored --nocapture --test-threads 1`.
+
+#[path = "support/folder.rs"]
+mod folder;
+#[path = "support/mail.rs"]
+mod mail;
+#[path = "support/random.rs"]
+#[expect(dead_code, reason = "it needs only numbers")]
+mod random;
+
+use folder::Folder;
+use pillarbox::mail::{AccountId, MailboxId, Stamp};
+use pillarbox::store::{Credentials, FlagChange, Limits, NewAccount, NewMessage, Options, Outcome, Store, Uids, Write};
+use random::Random;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+const ADDRESS: &str = "a@example.org";
+
+fn open(folder: &Path) -> Store {
+    Store::open(folder, Options::default()).expect("it opens")
+}
+
+fn write(store: &Store, what: &str, write: Write) -> Outcome {
+    let began = Instant::now();
+    let outcome = store.write_blocking(write).expect("there is room");
+    if !what.is_empty() {
+        println!("{what}: {:?}, peak {} MB", began.elapsed(), peak());
+    }
+    outcome
+}
+
+fn account(store: &Store) -> (AccountId, MailboxId) {
+    let new = NewAccount {
+        address: ADDRESS.to_owned(),
+        credentials: Credentials::default(),
+        limits: Limits::default(),
+        now: 0,
+    };
+    let Outcome::Account(account) = write(store, "", Write::AddAccount(new)) else { panic!("no account") };
+    let inbox = store.snapshot().and_then(|snapshot| snapshot.mailbox_named(account, "INBOX"));
+    (account, inbox.ok().flatten().expect("an account has an INBOX"))
+}
+
+fn append(store: &Store, mailbox: MailboxId, octets: &[u8]) {
+    let parcel = mail::pack(store, octets, 1 << 20).expect("it is no larger than allowed");
+    let message = NewMessage { parcel, flags: Vec::new(), received: Stamp::utc(0), now: 0 };
+    write(store, "", Write::Append { mailbox, message });
+}
+
+/// The most memory that this process ever had, in MB.
+fn peak() -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+    line.and_then(|line| line.trim().strip_suffix(" kB")?.parse::<u64>().ok()).map_or(0, |kb| kb >> 10)
+}
+
+#[test]
+#[ignore = "slow: asked for by name"]
+fn a_hundred_thousand_messages_are_changed_copied_and_removed_in_one_write_each() {
+    let folder = Folder::new("hundred-thousand");
+    let store = open(&folder.0);
+    let (account, inbox) = account(&store);
+    let sent = store.snapshot().and_then(|snapshot| snapshot.mailbox_named(account, "Sent")).ok().flatten();
+    let sent = sent.expect("an account has a Sent");
+    for number in 0..1_000 {
+        append(&store, inbox, format!("Subject: {number}\r\n\r\nbody {number}\r\n").as_bytes());
+    }
+    for _ in 0..99 {
+        write(&store, "", Write::Copy { from: inbox, uids: Uids(vec![(1, 1_000)]), to: inbox });
+    }
+    println!("100,000 messages, peak {} MB", peak());
+    let watch = store.watch(inbox).ok().flatten().expect("it is there");
+    println!("watched, peak {} MB", peak());
+    write(&store, "copy", Write::Copy { from: inbox, uids: Uids::all(), to: sent });
+    let change = FlagChange::Add(vec!["\\Deleted".to_owned()]);
+    write(&store, "flags", Write::Store { mailbox: inbox, uids: Uids::all(), change });
+    write(&store, "expunge of one", Write::Expunge { mailbox: inbox, uids: Some(Uids(vec![(50_000, 50_000)])) });
+    write(&store, "expunge", Write::Expunge { mailbox: inbox, uids: None });
+    assert!(watch.now().rows.is_empty());
+    write(&store, "move", Write::Move { from: sent, uids: Uids::all(), to: inbox });
+    write(&store, "delete", Write::DeleteMailbox { account, name: "Sent".to_owned() });
+    write(&store, "remove", Write::RemoveAccount(account));
+    assert_eq!(store.check().expect("it can be read").findings, []);
+    assert!(peak() < 160, "{} MB", peak());
+}
+
+#[test]
+#[ignore = "slow: asked for by name"]
+fn a_large_store_that_was_killed_opens_fast_after_a_checkpoint() {
+    let folder = Folder::new("killed");
+    let path = folder.0.join("mail.redb");
+    let store = open(&folder.0);
+    let (_, inbox) = account(&store);
+    let mut random = Random::new(1);
+    let mut octets = vec![0; 1 << 20];
+    for _ in 0..400 {
+        octets.fill_with(|| u8::try_from(random.below(256)).unwrap_or(0));
+        append(&store, inbox, &octets);
+    }
+    // What the disk holds now and after a pause is what a kill leaves: nothing is closed.
+    let copy = |name: &str| {
+        let other = Folder::new(name);
+        std::fs::copy(&path, other.0.join("mail.redb")).expect("there is room");
+        let began = Instant::now();
+        let store = open(&other.0);
+        let took = began.elapsed();
+        println!("{name}: {} MB opened in {took:?}", std::fs::metadata(&path).map_or(0, |file| file.len() >> 20));
+        drop(store);
+        took
+    };
+    copy("killed-at-once");
+    // The writer makes its checkpoint when nothing came for a while.
+    std::thread::sleep(Duration::from_secs(4));
+    let after = copy("killed-after-checkpoint");
+    assert!(after < Duration::from_millis(500), "{after:?}");
+}
