@@ -16,7 +16,7 @@ from house import PASSWORD, USER, Server, expect, fact
 from imap import Closed, Imap
 
 SEED = 7
-SECONDS = 30  # any answer must come in this time
+SECONDS = 20  # any answer must come in this time
 UNDISTURBED = 2.0  # seconds that the other client may wait at its worst, on a machine that is busy with us
 LOGIN = f'LOGIN {USER} "{PASSWORD}"'.encode()
 
@@ -57,7 +57,7 @@ class Raw:
 
     def __init__(self, server, login=True, select=True):
         self.socket = socket.create_connection(("127.0.0.1", server.port), timeout=SECONDS)
-        self.heard = b""
+        self.heard, self.login = b"", login
         self.until(b"\r\n")
         if login:
             self.say(b"l " + LOGIN + b"\r\n")
@@ -87,14 +87,24 @@ class Raw:
         while mark not in self.heard:
             self.more()
 
+    def rest(self):
+        """Hears what still comes, to the end."""
+        try:
+            while True:
+                self.more()
+        except Closed:
+            pass
+
     def lives(self):
         """Whether the connection goes on: False when it has ended with BYE, which it must say."""
         try:
-            self.say(b"\r\nzz9 NOOP\r\n")
+            # The empty lines are for a literal that was announced; before log-in so many would be the end.
+            self.say(b"\r\n" * (10 if self.login else 1) + b"zz9 NOOP\r\n")
             self.until(b"zz9 ")
             self.until(b"\r\n")
             return True
         except (Closed, ConnectionError) as end:
+            quietly(self.rest)
             expect(b"* BYE" in self.heard, "closed without BYE", self.heard[-300:], end)
             return False
 
@@ -199,15 +209,12 @@ def lines(server):
                 ended += 1
                 raw = Raw(server)
                 continue
-            heard = b"\r\n" + raw.heard
-            is_bad = b"\r\n" + tag + b" BAD" in heard or b"\r\n* BAD" in heard or b"\r\nzz9 BAD" in heard
-            is_no = b"\r\n" + tag + b" NO" in heard
-            answered = is_bad or is_no or b"\r\n" + tag + b" OK" in heard or b"\r\n* BYE" in heard
-            expect(answered, kind, line[:200], heard[:300])
-            expect(kind in MIXED or is_bad or is_no, kind, line[:200], heard[:300])
+            answers = raw.heard.split(b"\r\n")
+            is_bad = any(answer.startswith((tag + b" BAD", tag + b" NO")) for answer in answers) or answers[0].startswith(b"* BAD")
+            expect(is_bad or kind in MIXED and any(answer.startswith(tag + b" OK") for answer in answers), line[:200], answers[:9])
             bad += is_bad
         raw.socket.close()
-        fact(f"{kind}: {len(wrong)} lines, {bad} answered BAD, {ended} ended with BYE")
+        fact(f"{kind}: {len(wrong)} lines, {bad} answered BAD or NO, {ended} ended with BYE")
 
 
 def floods(server):
@@ -225,18 +232,21 @@ def floods(server):
     }.items():
         for login in (False, True):
             with Raw(server, login) as raw:
-                sender = threading.Thread(target=quietly, args=(raw.say, octets + b"\r\n"))
+                # Sent beside the reading: answers to five million empty lines are many.
+                last = b"\r\nzz9 NOOP\r\n"
+                sender = threading.Thread(target=quietly, args=(raw.say, octets + last), daemon=True)
                 sender.start()
+                bad = False
                 try:
-                    while b" BAD" not in raw.heard and b"* BYE" not in raw.heard:
+                    while b"zz9 " not in raw.heard:
                         raw.more()
+                        bad = bad or b" BAD" in raw.heard
+                        raw.heard = raw.heard[-300:]
                 except (Closed, ConnectionError):
-                    pass
+                    expect(b"* BYE" in raw.heard, name, "closed without BYE", raw.heard)
+                expect(bad or b"* BYE" in raw.heard, name, raw.heard)
                 sender.join(SECONDS)
-                expect(b" BAD" in raw.heard or b"* BYE" in raw.heard, name, raw.heard[:200])
-                raw.heard = raw.heard[-200:]
-                if b"* BYE" not in raw.heard:
-                    raw.lives()
+                expect(not sender.is_alive(), name)
     fact("lines of 10 MB: answered, before and after log-in")
 
     sizes = [b"4294967295", b"4294967296", b"18446744073709551615", b"18446744073709551616", b"9" * 30, b"2000000000"]
@@ -387,18 +397,10 @@ def injection(server):
     ):
         with Raw(server, login=False) as raw:
             quietly(raw.say, other)
-            quietly(drain_into, raw)
+            quietly(raw.rest)
             expect(b"* BYE" in raw.heard, raw.heard)
             expect(b"b OK" not in raw.heard, raw.heard)
     fact("STARTTLS with commands behind it, HTTP, SMTP, SSH: nothing of it is obeyed")
-
-
-def drain_into(raw):
-    try:
-        while True:
-            raw.more()
-    except Closed:
-        pass
 
 
 def sasl(server):
