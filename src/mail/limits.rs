@@ -7,6 +7,9 @@ pub const MESSAGE: u32 = 128 << 20;
 pub const COMMAND_LINE: usize = 64 << 10;
 /// A command with all literals but a message's: a SEARCH string, a mailbox name, a password.
 pub const COMMAND: usize = 128 << 10;
+/// A command, or a line, of one who is not logged in: a SASL response (RFC 4954 §4: 12288) and its command. Thousands
+/// may be here at once.
+pub const STRANGER: usize = 16 << 10;
 /// Octets of a tag, which every answer repeats: clients use fewer than 20.
 pub const TAG: usize = 64;
 /// Octets of a refused literal that are read and thrown away, so that a client that did not wait for our answer still

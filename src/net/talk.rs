@@ -33,6 +33,7 @@ pub(super) enum Door {
 /// A connection with all it has.
 struct Talk<'h> {
     house: &'h House,
+    began: Instant,
     peer: SocketAddr,
     stream: Stream,
     session: Session,
@@ -61,6 +62,7 @@ pub(super) async fn talk(house: Arc<House>, stream: Stream, peer: SocketAddr, do
     };
     let mut talk = Talk {
         house: &house,
+        began,
         peer,
         stream,
         session: Session::new(Arc::clone(&house.name), privacy),
@@ -143,6 +145,7 @@ impl Talk<'_> {
         if self.session.expects_line() {
             self.framer.expect_line();
         }
+        self.framer.be_wary(self.session.address().is_none());
         match self.framer.next_event() {
             Event::More => {}
             event => {
@@ -193,7 +196,8 @@ impl Talk<'_> {
         let patience = match (idling, self.session.address()) {
             (true, _) => STILL_HERE,
             (false, Some(_)) => SILENCE,
-            (false, None) => BEFORE_LOGIN,
+            // Of all the time since the beginning: who says a little again and again keeps a place no longer.
+            (false, None) => BEFORE_LOGIN.saturating_sub(self.began.elapsed()),
         };
         let framer = &mut self.framer;
         let stream = &mut self.stream;

@@ -38,6 +38,8 @@ pub struct Framer {
     state: State,
     /// The tag of what was refused last.
     tag: Option<Box<str>>,
+    /// The client is not known yet.
+    wary: bool,
 }
 
 /// What the framer is in the middle of.
@@ -159,6 +161,16 @@ impl Framer {
         }
     }
 
+    /// Whether commands are held to what a client needs to log in: who is not known must not fill our memory.
+    pub fn be_wary(&mut self, wary: bool) {
+        self.wary = wary;
+    }
+
+    /// Octets of a line, and of a command with its literals.
+    fn bounds(&self) -> (usize, usize) {
+        if self.wary { (limits::STRANGER, limits::STRANGER) } else { (limits::COMMAND_LINE, limits::COMMAND) }
+    }
+
     /// What comes next in what was read.
     pub fn next_event(&mut self) -> Event<'_> {
         loop {
@@ -247,11 +259,12 @@ impl Framer {
     }
 
     fn command(&mut self, mut gathered: Gathered) -> Step {
+        let (longest, largest) = self.bounds();
         let bytes = self.buffered();
         let Some(newline) = newline(bytes, gathered.scanned) else {
             gathered.scanned = bytes.len();
             // One octet more than the bound may be the CR of a line that fits.
-            if gathered.lines + (bytes.len() - gathered.line) > limits::COMMAND_LINE + 1 {
+            if gathered.lines + (bytes.len() - gathered.line) > longest + 1 {
                 return self.too_long(gathered.line);
             }
             self.state = State::Command(gathered);
@@ -259,7 +272,7 @@ impl Framer {
         };
         let line = without_cr(bytes.get(gathered.line..newline).unwrap_or_default());
         let to = gathered.line + line.len();
-        if gathered.lines + line.len() > limits::COMMAND_LINE {
+        if gathered.lines + line.len() > longest {
             return self.too_long(gathered.line);
         }
         let Some(header) = Header::at_end_of(line) else {
@@ -279,7 +292,7 @@ impl Framer {
         gathered.lines += line.len();
         let begin = newline + 1;
         let end = usize::try_from(header.size).ok().and_then(|size| begin.checked_add(size));
-        match end.filter(|&end| end <= limits::COMMAND) {
+        match end.filter(|&end| end <= largest) {
             _ if gathered.literals > limits::COMMAND_LITERALS => self.refuse_literal(header, begin, Report::TooLong),
             None => self.refuse_literal(header, begin, Report::TooBig),
             Some(end) => {
@@ -298,16 +311,17 @@ impl Framer {
     }
 
     fn line(&mut self, scanned: usize) -> Step {
+        let (longest, _) = self.bounds();
         let bytes = self.buffered();
         let Some(newline) = newline(bytes, scanned) else {
-            if bytes.len() > limits::COMMAND_LINE + 1 {
+            if bytes.len() > longest + 1 {
                 return self.too_long(0);
             }
             self.state = State::Line { scanned: bytes.len() };
             return Step::More;
         };
         let length = without_cr(bytes.get(..newline).unwrap_or_default()).len();
-        if length > limits::COMMAND_LINE {
+        if length > longest {
             return self.too_long(0);
         }
         let from = self.start;

@@ -274,3 +274,18 @@ fn the_events_are_the_same_however_the_bytes_are_cut() {
         }
     }
 }
+
+#[test]
+fn who_is_not_known_is_held_to_less() {
+    let line = [b"a LOGIN b ".as_slice(), &vec![b'x'; limits::STRANGER], b"\r\n"].concat();
+    for wary in [true, false] {
+        let mut framer = Framer::new();
+        framer.be_wary(wary);
+        framer.feed(&line);
+        assert_eq!(matches!(framer.next_event(), Event::TooLong { tag: Some("a") }), wary);
+        let mut framer = Framer::new();
+        framer.be_wary(wary);
+        framer.feed(b"a LOGIN b {16384}\r\n");
+        assert_eq!(matches!(framer.next_event(), Event::TooBig { tag: Some("a") }), wary);
+    }
+}
