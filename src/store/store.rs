@@ -244,9 +244,7 @@ impl Shared {
         // What was staged and not durable goes with it.
         self.abandoned.opening.fetch_add(1, Ordering::SeqCst);
         self.space.reopened();
-        if catch_unwind(AssertUnwindSafe(|| drop(old))).is_err() {
-            log::error!("the store did not close well");
-        }
+        close(old);
         // Snapshots live for one bufferful: they are gone in a moment.
         for _ in 0..50 {
             match open_database(path, self.options) {
@@ -271,6 +269,19 @@ impl Shared {
             }
         }
         log::error!("the store cannot be opened again yet: it is still being read");
+    }
+}
+
+impl Drop for Shared {
+    fn drop(&mut self) {
+        close(self.database.get_mut().unwrap_or_else(PoisonError::into_inner).take());
+    }
+}
+
+/// redb writes when it closes, and panics if it then meets damage.
+fn close(database: Option<Arc<Database>>) {
+    if catch_unwind(AssertUnwindSafe(|| drop(database))).is_err() {
+        log::error!("the store did not close well");
     }
 }
 

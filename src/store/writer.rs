@@ -152,14 +152,21 @@ fn guarded<T>(shared: &Shared, work: impl FnOnce() -> Result<T, Fault>) -> Resul
         Ok(Ok(done)) => Ok(done),
         Ok(Err(fault)) => {
             if !matches!(fault, Fault::Corrupt(_)) {
-                shared.recover(false);
+                recover(shared, false);
             }
             Err(fault)
         }
         Err(_) => {
-            shared.recover(true);
+            recover(shared, true);
             Err(Fault::Corrupt("what made the writer panic"))
         }
+    }
+}
+
+/// What is damaged enough may panic here as well; the next write tries again.
+fn recover(shared: &Shared, surely: bool) {
+    if catch_unwind(AssertUnwindSafe(|| shared.recover(surely))).is_err() {
+        log::error!("the store could not be made usable again");
     }
 }
 
