@@ -14,10 +14,10 @@ use std::num::NonZeroU64;
 use std::ops::Bound;
 
 /// How near the last trip the next one must be to count as the same walk.
-const NEAR: u64 = 768 << 10;
+const NEAR: u64 = 1 << 20;
 /// What the first trip of a walk fetches, and the most that one fetches: blocks of these sizes, aligned to them.
 const FIRST: u64 = 16 << 10;
-const MOST: u64 = 512 << 10;
+const MOST: u64 = 2 << 20;
 
 thread_local! {
     /// Where this thread's last trip went, and how much it fetched.
@@ -40,7 +40,7 @@ impl Disk {
     /// Asks the kernel for what is at this offset and around it.
     fn fetch(&self, offset: u64, length: u64) {
         let (last, before) = LAST.get();
-        let block = if offset.abs_diff(last) < NEAR { (before * 2).clamp(FIRST, MOST) } else { FIRST };
+        let block = if offset.abs_diff(last) < NEAR { (before * 4).clamp(FIRST, MOST) } else { FIRST };
         LAST.set((offset, block));
         let start = offset - offset % block;
         let end = (offset + length).next_multiple_of(block);

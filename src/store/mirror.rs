@@ -112,7 +112,7 @@ const IDLE_SLOTS: usize = 64;
 /// Messages from which on a mailbox is read by several threads,
 const SPLIT: u64 = 4_096;
 /// and by how many.
-const READERS: u32 = 8;
+const READERS: u32 = 16;
 /// Rows in a full chunk: what a flag change copies.
 const CHUNK: usize = 256;
 
