@@ -221,7 +221,7 @@ impl Shared {
         drop(self.database.write().unwrap_or_else(PoisonError::into_inner).take());
     }
 
-    fn snapshot(&self) -> Result<Snapshot, Fault> {
+    pub(super) fn snapshot(&self) -> Result<Snapshot, Fault> {
         Snapshot::of(&*self.database()?)
     }
 
