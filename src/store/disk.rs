@@ -14,9 +14,11 @@ use std::num::NonZeroU64;
 use std::ops::Bound;
 
 /// How near the last trip the next one must be to count as the same walk.
-const NEAR: u64 = 1 << 20;
+const NEAR: u64 = 128 << 10;
 /// What the first trip of a walk fetches, and the most that one fetches: blocks of these sizes, aligned to them.
-const FIRST: u64 = 16 << 10;
+const FIRST: u64 = 64 << 10;
+/// What a trip fetches that belongs to no walk.
+const LITTLE: u64 = 16 << 10;
 const MOST: u64 = 2 << 20;
 
 thread_local! {
@@ -58,8 +60,11 @@ impl Disk {
     fn fetch(&self, offset: u64, length: u64) {
         let (last, before) = LAST.get();
         TRIPS.set(TRIPS.get() + 1);
-        let block =
-            if offset.abs_diff(last) < NEAR && !SCATTERED.get() { (before * 4).clamp(FIRST, MOST) } else { FIRST };
+        let block = match (SCATTERED.get(), offset.abs_diff(last) < NEAR) {
+            (true, _) => LITTLE,
+            (false, true) => (before * 4).clamp(FIRST, MOST),
+            (false, false) => FIRST,
+        };
         LAST.set((offset, block));
         let start = offset - offset % block;
         let end = (offset + length).next_multiple_of(block);

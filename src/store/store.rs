@@ -58,6 +58,8 @@ pub(super) struct Shared {
     pub(super) space: Space,
     // None for a store without a folder.
     journal: Mutex<Option<Journal>>,
+    // Blobs that came in since the tables were durable last.
+    fresh: Mutex<Vec<BlobId>>,
     next_blob: AtomicU64,
 }
 
@@ -117,6 +119,7 @@ impl Store {
             pins: Arc::default(),
             space,
             journal: Mutex::new(None),
+            fresh: Mutex::default(),
             next_blob: AtomicU64::new(next_blob),
         });
         contained(|| writer::prepare(&shared))?;
@@ -210,6 +213,10 @@ impl Shared {
 
     pub(super) fn journal(&self) -> MutexGuard<'_, Option<Journal>> {
         self.journal.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn fresh(&self) -> MutexGuard<'_, Vec<BlobId>> {
+        self.fresh.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(super) fn folder(&self) -> Option<&Path> {
