@@ -118,13 +118,18 @@ async fn run(
 ) -> io::Result<()> {
     let mut signals = Signals::new([Signal::Int, Signal::Term])?;
     let admin = admin::socket::bind(data)?;
-    let mut accepting = Vec::new();
+    // All are bound before one is answered at: who sees one port open may count on the others.
+    let mut listeners = Vec::new();
     for (address, door) in doors {
         let listener = TcpListener::bind(address).await.map_err(|error| {
             io::Error::new(error.kind(), format!("port {} cannot be listened on: {error}", address.port()))
         })?;
-        accepting.push(executor.spawn(accept(Arc::clone(executor), Arc::clone(house), listener, *door)));
+        listeners.push((listener, *door));
     }
+    let mut accepting: Vec<_> = listeners
+        .into_iter()
+        .map(|(listener, door)| executor.spawn(accept(Arc::clone(executor), Arc::clone(house), listener, door)))
+        .collect();
     accepting.push(executor.spawn({
         let (executor, house) = (Arc::clone(executor), Arc::clone(house));
         async move {

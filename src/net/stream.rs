@@ -15,6 +15,8 @@ use std::time::Duration;
 const READ: usize = 64 << 10;
 /// A client that takes nothing for so long has gone, or means harm.
 const STALLED: Duration = Duration::from_secs(300);
+/// How long we listen to one to whom we said good-bye.
+const LINGER: Duration = Duration::from_secs(2);
 /// How long a handshake may take.
 const HANDSHAKE: Duration = Duration::from_secs(30);
 
@@ -96,6 +98,16 @@ impl Stream {
     /// Says that nothing more comes.
     pub(super) async fn close(&mut self) -> io::Result<()> {
         self.kind.close().or(late(HANDSHAKE)).await
+    }
+
+    /// Hears the client out once nothing more comes from us: closed with octets unread, the connection would be reset,
+    /// and our last words might be lost with it (RFC 9112 §9.6 tells of the same).
+    pub(super) async fn linger(&mut self) -> io::Result<()> {
+        let hearing = async {
+            while self.read(|_| ()).await? > 0 {}
+            Ok(())
+        };
+        hearing.or(late(LINGER)).await
     }
 }
 

@@ -129,7 +129,9 @@ impl Talk<'_> {
                 Need::Close => {
                     self.flush().await?;
                     // A peer that is gone already need not be told.
-                    let _ = self.stream.close().await;
+                    if self.stream.close().await.is_ok() && !self.house.is_stopping() {
+                        let _ = self.stream.linger().await;
+                    }
                     return Ok(());
                 }
             };

@@ -85,4 +85,5 @@ def main():
         print(json.dumps({"name": name, "parts": list(parts(message, []))}))
 
 
-main()
+if __name__ == "__main__":
+    main()

@@ -12,10 +12,9 @@ use crate::wire::imap::{Body, Command};
 impl Session {
     pub(super) fn begin(&mut self, command: Command, store: &Store, out: &mut Out) -> Need {
         let Command { tag, body } = command;
-        self.strange = 0;
         let Rule { when, expunge } = rule(&body);
         let complaint = match (when, &self.state) {
-            (_, State::Over) => return Need::Close,
+            (_, State::Over(_)) => return Need::Close,
             (When::Always, _)
             | (When::Before, State::Before)
             | (When::After, State::After(_) | State::Selected(..))
@@ -28,6 +27,8 @@ impl Session {
             reply::tagged(out, &tag, Condition::Bad, None, text);
             return Need::Flush;
         }
+        // Not for a command in the wrong place: to HTTP's `Connection: close` that would be CLOSE.
+        self.strange = 0;
         let need = self.act(&tag, body, expunge, store, out);
         need.unwrap_or_else(|no| {
             no.reply(out, &tag);

@@ -81,7 +81,8 @@ pub(super) enum State {
     Before,
     After(User),
     Selected(User, Box<Selected>),
-    Over,
+    /// Who it was, is still to be told to the log.
+    Over(Option<User>),
 }
 
 /// Who logged in.
@@ -122,7 +123,11 @@ impl Session {
     /// Who logged in, for the log.
     #[must_use]
     pub fn address(&self) -> Option<&str> {
-        self.user().map(|user| user.address.as_str())
+        match &self.state {
+            State::Over(user) => user.as_ref(),
+            _ => self.user(),
+        }
+        .map(|user| user.address.as_str())
     }
 
     /// Whether the client waits in IDLE: nothing comes from it but DONE, and the bell is to be heard.
@@ -204,7 +209,7 @@ impl Session {
         self.now = now;
         match std::mem::take(&mut self.work) {
             Work::None => {
-                if matches!(self.state, State::Over) {
+                if matches!(self.state, State::Over(_)) {
                     return Need::Close;
                 }
                 Need::Input
@@ -248,7 +253,7 @@ impl Session {
     pub(super) fn user(&self) -> Option<&User> {
         match &self.state {
             State::After(user) | State::Selected(user, _) => Some(user),
-            State::Before | State::Over => None,
+            State::Before | State::Over(_) => None,
         }
     }
 
@@ -269,21 +274,21 @@ impl Session {
     }
 
     pub(super) fn select(&mut self, selected: Box<Selected>) {
-        self.state = match std::mem::replace(&mut self.state, State::Over) {
+        self.state = match std::mem::replace(&mut self.state, State::Over(None)) {
             State::After(user) | State::Selected(user, _) => State::Selected(user, selected),
             other => other,
         };
     }
 
     pub(super) fn leave_mailbox(&mut self) {
-        self.state = match std::mem::replace(&mut self.state, State::Over) {
+        self.state = match std::mem::replace(&mut self.state, State::Over(None)) {
             State::Selected(user, _) => State::After(user),
             other => other,
         };
     }
 
     pub(super) fn end(&mut self) {
-        self.state = State::Over;
+        self.state = State::Over(self.user().cloned());
         self.work = Work::None;
     }
 
