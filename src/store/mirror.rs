@@ -501,7 +501,7 @@ fn load_rows(mailbox: MailboxId, messages: u64, below: u32, snapshot: &Snapshot)
                 scope.spawn(move || disk::scattered(|| read(from, from.saturating_add(step - 1))))
             })
             .collect();
-        readers.into_iter().map(|reader| reader.join()).collect::<Vec<_>>()
+        readers.into_iter().map(std::thread::ScopedJoinHandle::join).collect::<Vec<_>>()
     });
     let mut rows = Rows::default();
     for part in parts {
