@@ -110,7 +110,7 @@ impl Talk<'_> {
                 Need::ScramDone { user, account } => {
                     self.house.gate.hold_back(user.as_bytes(), Some(self.peer.ip())).await;
                     if account.is_some() {
-                        self.house.gate.note_success(user.as_bytes(), Some(self.peer.ip()))
+                        self.house.gate.note_success(user.as_bytes(), Some(self.peer.ip()));
                     } else {
                         let pause = self.house.gate.note_failure(user.as_bytes(), Some(self.peer.ip()));
                         smol::Timer::after(pause).await;
