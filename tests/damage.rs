@@ -53,7 +53,7 @@ fn damage_and_meet() {
     let path = folder.0.join("mail.redb");
     let whole = std::fs::read(&path).expect("it was just written");
     let mut random = Random::new(11);
-    let damages = std::env::var("PILLARBOX_DAMAGES").ok().and_then(|text| text.parse().ok()).unwrap_or(150);
+    let damages = std::env::var("PILLARBOX_DAMAGES").ok().and_then(|text| text.parse().ok()).unwrap_or(250);
     let mut met = std::collections::BTreeMap::<Met, usize>::new();
     for number in 0..damages {
         let mut octets = whole.clone();
@@ -65,7 +65,7 @@ fn damage_and_meet() {
         match told.recv_timeout(PATIENCE) {
             Ok(Met::Served) => panic!("damage {number} ({what}) is served"),
             Ok(how) => *met.entry(how).or_default() += 1,
-            Err(error) => panic!("damage {number} ({what}) hangs: {error}"),
+            Err(error) => panic!("damage {number} ({what}) hangs or panics: {error}"),
         }
     }
     println!("{met:?}");

@@ -94,7 +94,9 @@ fn mutations_of_the_corpus_are_outlined_within_bounds() {
                 match dice(5) {
                     0 => octets.splice(at..end, []).for_each(drop),
                     1 => {
-                        octets.splice(at..at, whole.iter().copied().skip(dice(whole.len())).take(length)).for_each(drop)
+                        octets
+                            .splice(at..at, whole.iter().copied().skip(dice(whole.len())).take(length))
+                            .for_each(drop);
                     }
                     2 => octets.truncate(at.max(1)),
                     3 => octets.splice(at..at, b"\r\n--".repeat(1 + dice(3))).for_each(drop),

@@ -69,7 +69,7 @@ pub fn parse(mut parser: Parser) -> Result<Wish, Error> {
             Arg::Long("json") => given.json = true,
             Arg::Value(value) if command.is_none() => command = Some(value.string()?),
             Arg::Value(value) if command.as_deref() == Some("account") && action.is_none() => {
-                action = Some(value.string()?)
+                action = Some(value.string()?);
             }
             Arg::Value(value) => given.values.push(value),
             arg => return Err(arg.unexpected()),

@@ -28,7 +28,7 @@ const REFRESH: Duration = Duration::from_secs(10);
 /// How long sessions have to end when the server does.
 const FAREWELL: Duration = Duration::from_secs(5);
 /// Two unanswered questions after this and the connection is dead: a phone that left the Wi-Fi says nothing.
-const KEEPALIVE: Duration = Duration::from_secs(10 * 60);
+const KEEPALIVE: Duration = Duration::from_mins(10);
 
 /// What is served, and where.
 pub struct Serving<'a> {

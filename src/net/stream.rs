@@ -14,7 +14,7 @@ use std::time::Duration;
 /// Octets that are read at once.
 const READ: usize = 64 << 10;
 /// A client that takes nothing for so long has gone, or means harm.
-const STALLED: Duration = Duration::from_secs(300);
+const STALLED: Duration = Duration::from_mins(5);
 /// How long we listen to one to whom we said good-bye.
 const LINGER: Duration = Duration::from_secs(2);
 /// How long a handshake may take.

@@ -15,11 +15,11 @@ use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 /// Time to log in.
-const BEFORE_LOGIN: Duration = Duration::from_secs(120);
+const BEFORE_LOGIN: Duration = Duration::from_mins(2);
 /// RFC 9051 §5.4: at least 30 minutes.
-const SILENCE: Duration = Duration::from_secs(31 * 60);
+const SILENCE: Duration = Duration::from_mins(31);
 /// RFC 9051 §5.4 lets 30 minutes pass in IDLE; home NATs forget a connection after 5, so we speak at 4.
-const STILL_HERE: Duration = Duration::from_secs(4 * 60);
+const STILL_HERE: Duration = Duration::from_mins(4);
 
 /// How a connection begins.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -111,12 +111,11 @@ impl Talk<'_> {
                 }
                 Need::ScramDone { user, account } => {
                     self.house.gate.hold_back(user.as_bytes(), Some(self.peer.ip())).await;
-                    match &account {
-                        Some(_) => self.house.gate.note_success(user.as_bytes(), Some(self.peer.ip())),
-                        None => {
-                            let pause = self.house.gate.note_failure(user.as_bytes(), Some(self.peer.ip()));
-                            smol::Timer::after(pause).await;
-                        }
+                    if account.is_some() {
+                        self.house.gate.note_success(user.as_bytes(), Some(self.peer.ip()));
+                    } else {
+                        let pause = self.house.gate.note_failure(user.as_bytes(), Some(self.peer.ip()));
+                        smol::Timer::after(pause).await;
                     }
                     self.session.entered(account.ok_or(Denied::Wrong), &mut self.out)
                 }

@@ -14,14 +14,33 @@ use std::num::NonZeroU64;
 use std::ops::Bound;
 
 /// How near the last trip the next one must be to count as the same walk.
-const NEAR: u64 = 768 << 10;
+const NEAR: u64 = 128 << 10;
 /// What the first trip of a walk fetches, and the most that one fetches: blocks of these sizes, aligned to them.
-const FIRST: u64 = 16 << 10;
-const MOST: u64 = 512 << 10;
+const FIRST: u64 = 64 << 10;
+/// What a trip fetches that belongs to no walk.
+const LITTLE: u64 = 16 << 10;
+const MOST: u64 = 2 << 20;
 
 thread_local! {
     /// Where this thread's last trip went, and how much it fetched.
     static LAST: Cell<(u64, u64)> = const { Cell::new((u64::MAX, 0)) };
+    /// How many trips this thread made since it was asked.
+    static TRIPS: Cell<u64> = const { Cell::new(0) };
+    /// This thread reads here and there, whatever it looks like.
+    static SCATTERED: Cell<bool> = const { Cell::new(false) };
+}
+
+/// How many trips to the disk this thread made since this was asked last.
+pub(super) fn trips() -> u64 {
+    TRIPS.take()
+}
+
+/// Reads that are no walk: each fetches little.
+pub(super) fn scattered<T>(read: impl FnOnce() -> T) -> T {
+    SCATTERED.set(true);
+    let done = read();
+    SCATTERED.set(false);
+    done
 }
 
 /// A file with its read-ahead.
@@ -40,7 +59,12 @@ impl Disk {
     /// Asks the kernel for what is at this offset and around it.
     fn fetch(&self, offset: u64, length: u64) {
         let (last, before) = LAST.get();
-        let block = if offset.abs_diff(last) < NEAR { (before * 2).clamp(FIRST, MOST) } else { FIRST };
+        TRIPS.set(TRIPS.get() + 1);
+        let block = match (SCATTERED.get(), offset.abs_diff(last) < NEAR) {
+            (true, _) => LITTLE,
+            (false, true) => (before * 4).clamp(FIRST, MOST),
+            (false, false) => FIRST,
+        };
         LAST.set((offset, block));
         let start = offset - offset % block;
         let end = (offset + length).next_multiple_of(block);

@@ -19,6 +19,7 @@
 use super::error::Fault;
 use super::write::Write;
 use ring::digest;
+use rustix::fs::{Advice, fadvise};
 use std::fs::File;
 use std::io::{self, Read};
 use std::os::unix::fs::FileExt;
@@ -30,6 +31,7 @@ const SIZE: u64 = 4 << 20;
 pub(super) const RECORD: usize = 128 << 10;
 const HEADER: usize = 4 + 8 + HASH;
 const HASH: usize = 16;
+const PAGE: usize = 4096;
 
 /// The open journal. Only the writer has it.
 #[derive(Debug)]
@@ -48,16 +50,24 @@ impl Journal {
     pub(super) fn open(folder: &Path, applied: u64) -> io::Result<(Journal, Vec<Vec<u8>>)> {
         let path = folder.join("journal");
         let mut file = File::options().read(true).write(true).create(true).truncate(false).open(path)?;
+        // Page by page, here and below: the kernel keeps what is read or written at once in one piece, and then takes all
+        // of that piece for changed with each record.
+        fadvise(&file, 0, None, Advice::Random)?;
         let mut octets = Vec::new();
-        file.read_to_end(&mut octets)?;
+        let mut page = [0; PAGE];
+        loop {
+            match file.read(&mut page)? {
+                0 => break,
+                count => octets.extend_from_slice(page.get(..count).unwrap_or_default()),
+            }
+        }
         if (octets.len() as u64) < SIZE {
             // A hole would have to be filled, and noted, with each sync.
-            let zeros = vec![0; 1 << 20];
-            let mut at = octets.len() as u64;
-            while at < SIZE {
-                let count = usize::try_from(SIZE - at).unwrap_or(zeros.len()).min(zeros.len());
-                file.write_all_at(zeros.get(..count).unwrap_or_default(), at)?;
-                at += count as u64;
+            for at in (octets.len() as u64 / PAGE as u64 * PAGE as u64..SIZE).step_by(PAGE) {
+                let kept = usize::try_from(at).ok().and_then(|at| octets.get(at..)).unwrap_or_default();
+                let mut zeros = [0; PAGE];
+                zeros.iter_mut().zip(kept).for_each(|(to, from)| *to = *from);
+                file.write_all_at(&zeros, at)?;
             }
             file.sync_all()?;
             File::open(folder)?.sync_all()?;

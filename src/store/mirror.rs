@@ -4,6 +4,7 @@
 //! that changed, a session keeps the state that its client knows for the price of a list of pointers, and comparing the
 //! two skips whatever is the same chunk.
 
+use super::disk;
 use super::error::Fault;
 use super::record::MailboxRecord;
 use super::snapshot::Snapshot;
@@ -112,7 +113,7 @@ const IDLE_SLOTS: usize = 64;
 /// Messages from which on a mailbox is read by several threads,
 const SPLIT: u64 = 4_096;
 /// and by how many.
-const READERS: u32 = 8;
+const READERS: u32 = 16;
 /// Rows in a full chunk: what a flag change copies.
 const CHUNK: usize = 256;
 
@@ -497,10 +498,10 @@ fn load_rows(mailbox: MailboxId, messages: u64, below: u32, snapshot: &Snapshot)
         let readers: Vec<_> = (0..READERS)
             .map(|part| {
                 let from = part.saturating_mul(step).saturating_add(1);
-                scope.spawn(move || read(from, from.saturating_add(step - 1)))
+                scope.spawn(move || disk::scattered(|| read(from, from.saturating_add(step - 1))))
             })
             .collect();
-        readers.into_iter().map(|reader| reader.join()).collect::<Vec<_>>()
+        readers.into_iter().map(std::thread::ScopedJoinHandle::join).collect::<Vec<_>>()
     });
     let mut rows = Rows::default();
     for part in parts {

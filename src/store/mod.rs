@@ -4,6 +4,7 @@
 //! `snapshot` (how it is read), `mirror` (what sessions share of an open mailbox). Nothing outside this room names
 //! redb or postcard.
 
+mod ahead;
 mod apply;
 mod body;
 mod check;
@@ -27,6 +28,7 @@ mod check_tests;
 #[cfg(test)]
 mod tests;
 
+pub use ahead::{Ahead, Depth};
 pub use body::Reading;
 pub use check::{Finding, Mend, Report};
 pub use error::{Fault, Refusal, StoreError};

@@ -8,9 +8,11 @@ use super::schema::{
 };
 use super::write::Uids;
 use crate::mail::{AccountId, BlobId, MailboxId, Uid};
-use redb::{AccessGuard, Key, ReadOnlyTable, ReadTransaction, ReadableDatabase, ReadableTable, TableDefinition, Value};
+use redb::{
+    AccessGuard, Key, Range, ReadOnlyTable, ReadTransaction, ReadableDatabase, ReadableTable, TableDefinition, Value,
+};
 use std::ops::Bound;
-use std::sync::OnceLock;
+use std::sync::{Mutex, OnceLock, PoisonError};
 
 /// A consistent state of the store.
 pub struct Snapshot {
@@ -19,7 +21,18 @@ pub struct Snapshot {
     msg: OnceLock<ReadOnlyTable<Key12, Bytes>>,
     head: OnceLock<ReadOnlyTable<u64, Bytes>>,
     body: OnceLock<ReadOnlyTable<Key12, Bytes>>,
+    walk: Mutex<Walk>,
 }
+
+/// A walk through the heads, blob by blob, as most reading goes.
+#[derive(Default)]
+struct Walk {
+    last: u64,
+    rows: Option<Range<'static, u64, Bytes>>,
+}
+
+/// A step over at most so many ids is still a step.
+const NEAR: u64 = 8;
 
 /// A stored head, read in place.
 pub struct StoredHead<'s>(AccessGuard<'s, Bytes>);
@@ -27,7 +40,13 @@ pub struct StoredHead<'s>(AccessGuard<'s, Bytes>);
 impl Snapshot {
     pub(super) fn of(database: &redb::Database) -> Result<Snapshot, Fault> {
         let transaction = database.begin_read()?;
-        Ok(Snapshot { transaction, msg: OnceLock::new(), head: OnceLock::new(), body: OnceLock::new() })
+        Ok(Snapshot {
+            transaction,
+            msg: OnceLock::new(),
+            head: OnceLock::new(),
+            body: OnceLock::new(),
+            walk: Mutex::default(),
+        })
     }
 
     /// An account.
@@ -125,7 +144,30 @@ impl Snapshot {
     /// The head of a blob, `None` when it is gone.
     pub fn head(&self, blob: BlobId) -> Result<Option<StoredHead<'_>>, Fault> {
         let table = open(&self.head, || self.table(HEAD))?;
-        Ok(table.get(blob.0)?.map(StoredHead))
+        let mut walk = self.walk.lock().unwrap_or_else(PoisonError::into_inner);
+        let ahead = blob.0.checked_sub(walk.last).filter(|ahead| (1..=NEAR).contains(ahead));
+        walk.last = blob.0;
+        if ahead.is_none() {
+            walk.rows = None;
+            return Ok(table.get(blob.0)?.map(StoredHead));
+        }
+        // The second in a row: the next ones will follow, and a step costs less than a search from the root.
+        let rows = match &mut walk.rows {
+            Some(rows) => rows,
+            None => walk.rows.insert(table.range(blob.0..)?),
+        };
+        for row in rows {
+            let (key, head) = row?;
+            if key.value() == blob.0 {
+                return Ok(Some(StoredHead(head)));
+            }
+            if key.value() > blob.0 {
+                break;
+            }
+        }
+        // It is not there, and the walk went past it.
+        walk.rows = None;
+        Ok(None)
     }
 
     pub(super) fn piece(&self, blob: BlobId, frame: u32, piece: u8) -> Result<AccessGuard<'_, Bytes>, Fault> {

@@ -58,6 +58,8 @@ pub(super) struct Shared {
     pub(super) space: Space,
     // None for a store without a folder.
     journal: Mutex<Option<Journal>>,
+    // Blobs that came in since the tables were durable last.
+    fresh: Mutex<Vec<BlobId>>,
     next_blob: AtomicU64,
 }
 
@@ -117,6 +119,7 @@ impl Store {
             pins: Arc::default(),
             space,
             journal: Mutex::new(None),
+            fresh: Mutex::default(),
             next_blob: AtomicU64::new(next_blob),
         });
         contained(|| writer::prepare(&shared))?;
@@ -212,6 +215,10 @@ impl Shared {
         self.journal.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    pub(super) fn fresh(&self) -> MutexGuard<'_, Vec<BlobId>> {
+        self.fresh.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     pub(super) fn folder(&self) -> Option<&Path> {
         self.path.as_deref().and_then(Path::parent)
     }
@@ -221,7 +228,7 @@ impl Shared {
         drop(self.database.write().unwrap_or_else(PoisonError::into_inner).take());
     }
 
-    fn snapshot(&self) -> Result<Snapshot, Fault> {
+    pub(super) fn snapshot(&self) -> Result<Snapshot, Fault> {
         Snapshot::of(&*self.database()?)
     }
 
@@ -244,9 +251,7 @@ impl Shared {
         // What was staged and not durable goes with it.
         self.abandoned.opening.fetch_add(1, Ordering::SeqCst);
         self.space.reopened();
-        if catch_unwind(AssertUnwindSafe(|| drop(old))).is_err() {
-            log::error!("the store did not close well");
-        }
+        close(old);
         // Snapshots live for one bufferful: they are gone in a moment.
         for _ in 0..50 {
             match open_database(path, self.options) {
@@ -271,6 +276,19 @@ impl Shared {
             }
         }
         log::error!("the store cannot be opened again yet: it is still being read");
+    }
+}
+
+impl Drop for Shared {
+    fn drop(&mut self) {
+        close(self.database.get_mut().unwrap_or_else(PoisonError::into_inner).take());
+    }
+}
+
+/// redb writes when it closes, and panics if it then meets damage.
+fn close(database: Option<Arc<Database>>) {
+    if catch_unwind(AssertUnwindSafe(|| drop(database))).is_err() {
+        log::error!("the store did not close well");
     }
 }
 

@@ -152,14 +152,21 @@ fn guarded<T>(shared: &Shared, work: impl FnOnce() -> Result<T, Fault>) -> Resul
         Ok(Ok(done)) => Ok(done),
         Ok(Err(fault)) => {
             if !matches!(fault, Fault::Corrupt(_)) {
-                shared.recover(false);
+                recover(shared, false);
             }
             Err(fault)
         }
         Err(_) => {
-            shared.recover(true);
+            recover(shared, true);
             Err(Fault::Corrupt("what made the writer panic"))
         }
+    }
+}
+
+/// What is damaged enough may panic here as well; the next write tries again.
+fn recover(shared: &Shared, surely: bool) {
+    if catch_unwind(AssertUnwindSafe(|| shared.recover(surely))).is_err() {
+        log::error!("the store could not be made usable again");
     }
 }
 
@@ -190,6 +197,10 @@ fn transact<'w>(shared: &Shared, writes: impl Iterator<Item = &'w Write>) -> Res
     }
     let way = Way::of(&granted, journal.as_ref())?;
     let last = journal.as_ref().map_or(0, Journal::last);
+    let mut fresh = shared.fresh();
+    if matches!(way, Way::Tables { .. }) {
+        batch.gather_heads(&fresh)?;
+    }
     batch.note_journal(if matches!(way, Way::Journal(_)) { last + 1 } else { last })?;
     let done = batch.finish()?;
     let durable = match &way {
@@ -210,10 +221,15 @@ fn transact<'w>(shared: &Shared, writes: impl Iterator<Item = &'w Write>) -> Res
         }
     };
     transaction.commit()?;
+    if durable {
+        fresh.clear();
+    } else {
+        fresh.extend(&done.heads);
+    }
     if let (true, Some(journal)) = (durable, journal.as_mut()) {
         journal.begin_again();
     }
-    drop(journal);
+    drop((journal, fresh));
     shared.space.committed(done.taken, done.freed, durable);
     shared.abandoned.forget(done.abandoned);
     for (mailbox, change) in done.changes {
@@ -306,8 +322,12 @@ fn checkpoint(shared: &Shared) -> Result<(), Fault> {
     batch.save_recents(&recents)?;
     batch.save_room()?;
     batch.note_journal(journal.as_ref().map_or(0, Journal::last))?;
+    let mut fresh = shared.fresh();
+    batch.gather_heads(&fresh)?;
     batch.finish()?;
     transaction.commit()?;
+    fresh.clear();
+    drop(fresh);
     if let Some(journal) = journal.as_mut() {
         journal.begin_again();
     }
@@ -347,6 +367,7 @@ pub(super) fn repeat(shared: &Shared) -> Result<(), Fault> {
         transaction.commit()?;
         log::info!("{} batches of changes were taken over from the journal", payloads.len());
     }
+    shared.fresh().clear();
     journal.begin_again();
     *slot = Some(journal);
     Ok(())

@@ -67,7 +67,7 @@ impl Mbox {
             b"\n" if line.begins => self.empty = Some(b"\n"),
             b"\r\n" if line.begins => self.empty = Some(b"\r\n"),
             quoted if line.begins && is_quoted(quoted) => {
-                carrier.push(quoted.get(1..).unwrap_or_default(), &self.place)?
+                carrier.push(quoted.get(1..).unwrap_or_default(), &self.place)?;
             }
             octets => carrier.push(octets, &self.place)?,
         }

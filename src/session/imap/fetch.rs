@@ -7,15 +7,17 @@ use super::piece::{Body, Piece, Put};
 use super::refusal::No;
 use super::session::{Need, Session};
 use super::work::{After, Work};
-use crate::mail::{SequenceSet, SystemFlag, Uid};
-use crate::store::{Fault, FlagChange, Message, Mirror, Refusal, Row, Snapshot, Store, Uids, Write};
+use crate::mail::{SectionText, SequenceSet, SystemFlag, Uid};
+use crate::store::{Ahead, Depth, Fault, FlagChange, Message, Mirror, Refusal, Row, Snapshot, Store, Uids, Write};
 use crate::wire::Out;
 use crate::wire::imap::reply;
 use crate::wire::imap::{Dialect, FetchItem};
 use std::sync::Arc;
 
 /// Messages that are looked up at once.
-const ROWS: usize = 256;
+const ROWS: usize = 64;
+/// Messages that are read ahead of.
+const AHEAD: usize = 1024;
 
 /// A FETCH on its way.
 #[derive(Debug)]
@@ -39,6 +41,27 @@ pub(super) struct Fetching {
     /// Some messages could not be read.
     damaged: Option<Fault>,
     scratch: Vec<u8>,
+    ahead: Ahead,
+}
+
+impl Fetching {
+    /// How much of the messages is asked for.
+    fn depth(&self) -> Option<Depth> {
+        let bodies = |item: &FetchItem| match item {
+            FetchItem::Section { section, .. } => {
+                !matches!(
+                    section.text,
+                    SectionText::Header | SectionText::HeaderFields(_) | SectionText::HeaderFieldsNot(_)
+                ) || !section.path.is_empty()
+            }
+            FetchItem::Rfc822 | FetchItem::Rfc822Text | FetchItem::Binary { .. } | FetchItem::BinarySize(_) => true,
+            _ => false,
+        };
+        if self.items.iter().any(bodies) {
+            return Some(Depth::Bodies);
+        }
+        self.items.iter().any(needs_content).then_some(Depth::Heads)
+    }
 }
 
 /// How one message went.
@@ -86,6 +109,7 @@ impl Session {
             unknown_cte: false,
             damaged: None,
             scratch: Vec::new(),
+            ahead: Ahead::default(),
         });
         if marks {
             let rows = selected.view.rows();
@@ -154,6 +178,11 @@ impl Session {
                 continue;
             };
             let mut present = Present::new(&now, first.uid);
+            if let Some(depth) = fetching.depth() {
+                let next = selected.view.rows().from(fetching.at).take(to.saturating_sub(fetching.at).min(AHEAD));
+                let uids: Vec<u32> = next.map(|row| row.uid.number()).collect();
+                store.read_ahead(&mut fetching.ahead, selected.mailbox, &uids, depth);
+            }
             let mut messages = match &snapshot {
                 Some(snapshot) => {
                     Some(snapshot.messages(selected.mailbox, first.uid.number(), last.uid.number())?.peekable())

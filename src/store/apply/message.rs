@@ -26,7 +26,7 @@ impl Batch<'_> {
         self.check_quota(mailbox.account(), u64::from(size), 1)?;
         self.check_room(parcel.weight() as u64)?;
         self.insert_frames(parcel)?;
-        self.tables.head.insert(parcel.blob.0, parcel.head.as_slice())?;
+        self.heads.insert(parcel.blob, parcel.head.clone());
         if parcel.staged.is_some() {
             self.tables.staging.remove(parcel.blob.0)?;
         }

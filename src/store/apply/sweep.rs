@@ -79,6 +79,7 @@ impl Batch<'_> {
 
     fn remove_blob(&mut self, blob: BlobId) -> Result<(), StoreError> {
         self.touched = true;
+        self.heads.remove(&blob);
         let head = self.tables.head.remove(blob.0)?.map_or(0, |head| head.value().len());
         let mut octets = head as u64;
         let (start, end) = (body_key(blob, 0, 0), body_key(blob, u32::MAX >> 8, u8::MAX));
