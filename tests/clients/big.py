@@ -83,7 +83,9 @@ def many():
             began = time.monotonic()
             lines = client.ok("FETCH 1:* (FLAGS)").of("FETCH")
             expect(len(lines) == MANY and all(b"FLAGS (" in line.text for line in lines), len(lines))
-            fact(f"{MANY:,} messages: selected in {took * 1000:.1f} ms, FLAGS of all in {time.monotonic() - began:.2f} s")
+            fact(
+                f"{MANY:,} messages: selected in {took * 1000:.1f} ms, FLAGS of all in {time.monotonic() - began:.2f} s"
+            )
             server.peak_is_bounded("of SELECT and FETCH")
             server.restart()
 
@@ -140,7 +142,9 @@ def imported(server):
     mbox = server.folder / "many.mbox"
     with open(mbox, "wb") as file:
         for number in range(MANY):
-            file.write(b"From bob@example.org Mon Feb  3 10:00:00 2003\n" + made(number).replace(b"\r\n", b"\n") + b"\n")
+            file.write(
+                b"From bob@example.org Mon Feb  3 10:00:00 2003\n" + made(number).replace(b"\r\n", b"\n") + b"\n"
+            )
     began = time.monotonic()
     command = [binary(), "import", USER, str(mbox), "--data", str(server.data)]
     importing = subprocess.Popen(command, stdin=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)

@@ -91,7 +91,11 @@ def imports(server):
     (letters / "empty.eml").write_bytes(b"")
     os.symlink(letters, letters / "circle")
     box = folder / "old mail"
-    box.write_bytes(b"".join(b"From a@b Mon Feb  3 10:00:00 2003\n" + made(number).replace(b"\r\n", b"\n") + b"\n" for number in range(4)))
+    box.write_bytes(
+        b"".join(
+            b"From a@b Mon Feb  3 10:00:00 2003\n" + made(number).replace(b"\r\n", b"\n") + b"\n" for number in range(4)
+        )
+    )
 
     user = f"import{int(server.running)}@example.org"
     server.run("account", "add", user, "--password-stdin", input="a password\n")
@@ -119,7 +123,8 @@ def said(server):
     expect(status["running"] is server.running and status["messages"] > 0 and status["accounts"] >= 2, status)
     expect(("is running" in server.run("status")) == server.running)
     expect("all is well" in server.run("check"))
-    expect(re.match(r"pillarbox \d+\.\d+\.\d+\n", subprocess.run([binary(), "version"], capture_output=True, text=True, timeout=30).stdout))
+    version = subprocess.run([binary(), "version"], capture_output=True, text=True, timeout=30).stdout
+    expect(re.match(r"pillarbox \d+\.\d+\.\d+\n", version), version)
 
 
 def meanwhile(server):
@@ -148,7 +153,9 @@ def logged(server):
     """One line per session: who, how long, how much; never a password."""
     with server.connect(tls=True) as client:
         client.ok("LOGOUT")
-    until(lambda: re.search(rf"imap\+tls \S+ {USER}: \d+\.\d s, \d+ in, \d+ out\n", server.log()), 10, "a line in the log")
+    until(
+        lambda: re.search(rf"imap\+tls \S+ {USER}: \d+\.\d s, \d+ in, \d+ out\n", server.log()), 10, "a line in the log"
+    )
     log = server.log()
     for secret in ("a password", "first word", "second word", "sesame", "Mail 1"):
         expect(secret not in log, secret)
@@ -158,11 +165,10 @@ def certificates():
     """The owner's own certificate, exchanged while sessions go on."""
 
     def certificate(folder, name):
-        subprocess.run(
-            ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "30"]
-            + ["-subj", f"/CN={name}", "-addext", "subjectAltName=DNS:localhost", "-keyout", folder / "key.pem", "-out", folder / "cert.pem"],
-            check=True, capture_output=True, timeout=60,
-        )  # fmt: skip
+        command = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes"]
+        command += ["-days", "30", "-subj", f"/CN={name}", "-addext", "subjectAltName=DNS:localhost"]
+        command += ["-keyout", folder / "key.pem", "-out", folder / "cert.pem"]
+        subprocess.run(command, check=True, capture_output=True, timeout=60)
 
     settings = '[tls]\ncertificate = "cert.pem"\nkey = "key.pem"\n'
     server = Server(settings=settings)
@@ -200,7 +206,9 @@ def wrong_arguments():
         done = subprocess.run([binary(), *arguments], capture_output=True, text=True, timeout=30)
         expect(done.returncode == 2 and "--help" in done.stderr, arguments, done.stderr)
     for arguments in (["status"], ["check"], ["account", "list"], ["import", USER, "/dev/null"]):
-        done = subprocess.run([binary(), *arguments, "--data", "/nonexistent"], capture_output=True, text=True, timeout=30)
+        done = subprocess.run(
+            [binary(), *arguments, "--data", "/nonexistent"], capture_output=True, text=True, timeout=30
+        )
         expect(done.returncode == 1 and "/nonexistent" in done.stderr, arguments, done.stderr)
 
 

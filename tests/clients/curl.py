@@ -22,7 +22,13 @@ def main():
             file.write_bytes(made(number, size=200_000 if number == 1 else 0))
             curl("INBOX", "-T", file)
         listed = curl("").decode()
-        for name, use in (("INBOX", ""), ("Sent", "\\Sent"), ("Drafts", "\\Drafts"), ("Trash", "\\Trash"), ("Junk", "\\Junk")):
+        for name, use in (
+            ("INBOX", ""),
+            ("Sent", "\\Sent"),
+            ("Drafts", "\\Drafts"),
+            ("Trash", "\\Trash"),
+            ("Junk", "\\Junk"),
+        ):
             [line] = [line for line in listed.splitlines() if line.endswith(f'"{name}"') or line.endswith(f" {name}")]
             expect(use in line, line)
         for number in range(3):

@@ -213,7 +213,9 @@ def main():
         acknowledged = sum(client.acknowledged for client in clients)
         fact(f"{kills} kills, {acknowledged:,} acknowledged changes, all there; check clean each time")
         fact(f"under way at a kill: {books.done_under_way} messages as if done, {books.undone} as if not")
-        fact(f"restart to greeting: {sorted(starts)[len(starts) // 2]:.3f} s in the median, {max(starts):.3f} s at most")
+        fact(
+            f"restart to greeting: {sorted(starts)[len(starts) // 2]:.3f} s in the median, {max(starts):.3f} s at most"
+        )
         expect(max(starts) < 1)
         expect(acknowledged > 20 * kills and books.done_under_way + books.undone > kills, "too little was going on")
 

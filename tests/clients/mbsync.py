@@ -84,7 +84,10 @@ class Mirror:
 
     def alike(self):
         """Both sides have the same mailboxes, mail and flags."""
-        far = {name: sorted((own, letters(flags)) for flags, own in found.values()) for name, (_, found) in self.far_state().items()}
+        far = {
+            name: sorted((own, letters(flags)) for flags, own in found.values())
+            for name, (_, found) in self.far_state().items()
+        }
         near = {name: [] for name in far}
         for path in self.files():
             name = str(path.parent.parent.relative_to(self.near))

@@ -12,10 +12,9 @@ import re
 import sys
 from itertools import takewhile
 
+from house import CORPUS, PASSWORD, ROOT, USER, Server, expect, fact
 from imapclient import IMAPClient
 from imapclient.response_types import Envelope
-
-from house import CORPUS, PASSWORD, ROOT, USER, Server, expect, fact
 
 sys.path.insert(0, str(ROOT / "tests" / "support"))
 from parts_oracle import messages, parts, raw  # noqa: E402
@@ -113,22 +112,36 @@ def independent(server, known):
                     each_part(client, uid, expected[name], structure, counts)
                 except AssertionError as difference:
                     different[name] = difference
-        expect(set(different) == set(DIFFERENT), {name: str(different[name])[:500] for name in set(different) ^ set(DIFFERENT) if name in different}, set(DIFFERENT) - set(different))
-    fact(", ".join(f"{count:,} {what}" for what, count in counts.items()) + f" as Python's email finds them, but {len(different)}")
+        expect(
+            set(different) == set(DIFFERENT),
+            {name: str(different[name])[:500] for name in set(different) ^ set(DIFFERENT) if name in different},
+            set(DIFFERENT) - set(different),
+        )
+    fact(
+        ", ".join(f"{count:,} {what}" for what, count in counts.items())
+        + f" as Python's email finds them, but {len(different)}"
+    )
 
 
 def subject_is(octets, envelope, name):
     """The subject in an envelope, where the package and IMAP have one idea of it: a single plain field."""
     header = re.split(rb"\r\n\r\n", octets, maxsplit=1)[0]
     subjects = re.findall(rb"(?mi)^subject:(.*)\r?$", header + b"\r\n")
-    if len(subjects) == 1 and re.fullmatch(rb"[ -~]+", subjects[0].strip()) and b"\n " not in header and b"\n\t" not in header:
+    if (
+        len(subjects) == 1
+        and re.fullmatch(rb"[ -~]+", subjects[0].strip())
+        and b"\n " not in header
+        and b"\n\t" not in header
+    ):
         expect(envelope.subject == subjects[0].strip(), name, envelope.subject, subjects[0])
 
 
 def walk(structure, path=(), inside=False):
     """Paths and types of the parts of a BODYSTRUCTURE, numbered as RFC 9051 §6.4.5.1 does."""
     # The library gathers the parts of a multipart in a list, but not within an enclosed message.
-    children = structure[0] if isinstance(structure[0], list) else takewhile(lambda part: isinstance(part, tuple), structure)
+    children = (
+        structure[0] if isinstance(structure[0], list) else takewhile(lambda part: isinstance(part, tuple), structure)
+    )
     if not isinstance(structure[0], bytes):
         if path and not inside:
             yield path, "multipart/" + next(word for word in structure if isinstance(word, bytes)).decode().lower()
@@ -148,7 +161,10 @@ def each_part(client, uid, octets, structure, counts):
     ours = list(walk(structure))
     # A multipart in which no parts are found is text (RFC 2045 §5.2): BODYSTRUCTURE has no empty multipart.
     types = [
-        (tuple(part["path"]), "text/plain" if "sha256" in part and part["type"].startswith("multipart/") else part["type"])
+        (
+            tuple(part["path"]),
+            "text/plain" if "sha256" in part and part["type"].startswith("multipart/") else part["type"],
+        )
         for part in theirs
     ]
     expect(ours == types, ours, types)
