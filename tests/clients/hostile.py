@@ -642,9 +642,8 @@ def main():
             attack(server)
             server.no_defect()
             expect(neighbour.failure is None, attack.__name__, neighbour.failure)
-            fact(
-                f"  ({attack.__name__}: {time.monotonic() - began:.1f} s, peak memory so far {server.peak() / 1024:.1f} MiB)"
-            )
+            took, peak = time.monotonic() - began, server.peak() / 1024
+            fact(f"  ({attack.__name__}: {took:.1f} s, peak memory so far {peak:.1f} MiB)")
         neighbour.end()
         server.peak_is_bounded("of all that")
         expect("all is well" in server.run("check"))
