@@ -28,7 +28,7 @@ const OWNED: &[(&str, &[&str])] = &[
     ("postcard::", &["store/"]),
     ("smol::net", &["net/", "admin/socket", "courier/", "web/"]),
     ("std::net::Tcp", &["net/", "admin/socket", "courier/", "web/"]),
-    ("UnixStream", &["net/", "admin/socket", "cli/"]),
+    ("UnixStream", &["net/", "admin/socket", "admin/door", "cli/"]),
     ("UnixListener", &["net/", "admin/socket"]),
     ("rustls", &["net/", "courier/", "web/"]),
     ("SystemTime", &["net/", "store/", "admin/", "keep/", "cli/", "courier/", "web/", "host/"]),

@@ -7,31 +7,13 @@
 use super::disk;
 use super::error::Fault;
 use super::record::MailboxRecord;
+use super::rows::{Row, Rows};
 use super::snapshot::Snapshot;
 use super::write::Uids;
-use crate::mail::{FlagSet, MailboxId, ModSeq, Uid, UidValidity};
+use crate::mail::{MailboxId, ModSeq, Uid, UidValidity};
 use event_listener::{Event, EventListener};
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
-
-/// What of a message is in memory while its mailbox is open.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Row {
-    /// Its UID.
-    pub uid: Uid,
-    /// The change that it was touched by last.
-    pub modseq: ModSeq,
-    /// Its flags.
-    pub flags: FlagSet,
-}
-
-/// Rows in the order of their UIDs.
-#[derive(Clone, Debug, Default)]
-pub struct Rows {
-    // None is empty; each is ascending.
-    chunks: Vec<Arc<Vec<Row>>>,
-    len: usize,
-}
 
 /// One published state of an open mailbox.
 #[derive(Clone, Debug)]
@@ -114,132 +96,6 @@ const IDLE_SLOTS: usize = 64;
 const SPLIT: u64 = 4_096;
 /// and by how many.
 const READERS: u32 = 16;
-/// Rows in a full chunk: what a flag change copies.
-const CHUNK: usize = 256;
-
-impl Rows {
-    /// How many there are.
-    #[must_use]
-    pub fn len(&self) -> usize {
-        self.len
-    }
-
-    /// Whether there are none.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.len == 0
-    }
-
-    /// The row at this place, counted from 0.
-    #[must_use]
-    pub fn get(&self, index: usize) -> Option<Row> {
-        self.from(index).next()
-    }
-
-    /// The last row.
-    #[must_use]
-    pub fn last(&self) -> Option<Row> {
-        self.chunks.last().and_then(|chunk| chunk.last()).copied()
-    }
-
-    /// All rows, ascending.
-    pub fn iter(&self) -> impl Iterator<Item = Row> {
-        self.chunks.iter().flat_map(|chunk| chunk.iter().copied())
-    }
-
-    /// The rows from this place on.
-    pub fn from(&self, index: usize) -> impl Iterator<Item = Row> {
-        let mut skip = index;
-        let mut first = self.chunks.len();
-        for (at, chunk) in self.chunks.iter().enumerate() {
-            if skip < chunk.len() {
-                first = at;
-                break;
-            }
-            skip -= chunk.len();
-        }
-        self.chunks.get(first..).unwrap_or_default().iter().flat_map(|chunk| chunk.iter().copied()).skip(skip)
-    }
-
-    /// The place of the first row with this UID or a higher one; `len` where there is none.
-    #[must_use]
-    pub fn lower_bound(&self, uid: u32) -> usize {
-        let mut base = 0;
-        for chunk in &self.chunks {
-            if chunk.last().is_some_and(|last| last.uid.number() >= uid) {
-                return base + chunk.partition_point(|row| row.uid.number() < uid);
-            }
-            base += chunk.len();
-        }
-        base
-    }
-
-    /// The place of the row with this UID.
-    #[must_use]
-    pub fn find(&self, uid: Uid) -> Option<usize> {
-        let index = self.lower_bound(uid.number());
-        self.get(index).filter(|row| row.uid == uid).map(|_| index)
-    }
-
-    /// The chunks, for comparing two states.
-    #[must_use]
-    pub fn chunks(&self) -> &[Arc<Vec<Row>>] {
-        &self.chunks
-    }
-
-    /// Puts a row after all others; one that does not ascend is not taken.
-    pub fn push(&mut self, row: Row) {
-        if self.last().is_some_and(|last| last.uid >= row.uid) {
-            return;
-        }
-        self.len += 1;
-        match self.chunks.last_mut() {
-            Some(chunk) if chunk.len() < CHUNK => Arc::make_mut(chunk).push(row),
-            _ => {
-                let mut chunk = Vec::with_capacity(if self.chunks.is_empty() { 0 } else { CHUNK });
-                chunk.push(row);
-                self.chunks.push(Arc::new(chunk));
-            }
-        }
-    }
-
-    /// Replaces the row of this UID, if there is one.
-    pub fn replace(&mut self, row: Row) -> bool {
-        let at = self.chunks.partition_point(|chunk| chunk.last().is_some_and(|last| last.uid < row.uid));
-        let Some(chunk) = self.chunks.get_mut(at) else { return false };
-        let Ok(place) = chunk.binary_search_by_key(&row.uid, |row| row.uid) else { return false };
-        if let Some(old) = Arc::make_mut(chunk).get_mut(place) {
-            *old = row;
-        }
-        true
-    }
-
-    /// Removes the rows of these UIDs.
-    pub fn remove(&mut self, uids: &Uids) {
-        self.chunks.retain_mut(|chunk| {
-            let (first, last) = (chunk.first().map(|row| row.uid), chunk.last().map(|row| row.uid));
-            // Most removals are of few messages in a large mailbox: most chunks need not be walked.
-            let meets = first.zip(last).is_some_and(|(first, last)| uids.meet(first, last));
-            if meets && chunk.iter().any(|row| uids.holds(row.uid)) {
-                let before = chunk.len();
-                let left: Vec<Row> = chunk.iter().filter(|row| !uids.holds(row.uid)).copied().collect();
-                self.len -= before - left.len();
-                *chunk = Arc::new(left);
-            }
-            !chunk.is_empty()
-        });
-    }
-}
-
-impl FromIterator<Row> for Rows {
-    fn from_iter<I: IntoIterator<Item = Row>>(rows: I) -> Rows {
-        let mut all = Rows::default();
-        for row in rows {
-            all.push(row);
-        }
-        all
-    }
-}
 
 impl Mirror {
     fn apply(&mut self, change: &Change) {
@@ -509,51 +365,4 @@ fn load_rows(mailbox: MailboxId, messages: u64, below: u32, snapshot: &Snapshot)
         part?.into_iter().for_each(|row| rows.push(row));
     }
     Ok(rows)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn rows(uids: impl IntoIterator<Item = u32>) -> Rows {
-        uids.into_iter()
-            .map(|uid| Row { uid: Uid::new(uid).unwrap(), modseq: ModSeq::FIRST, flags: FlagSet::NONE })
-            .collect()
-    }
-
-    fn numbers(rows: &Rows) -> Vec<u32> {
-        rows.iter().map(|row| row.uid.number()).collect()
-    }
-
-    #[test]
-    fn rows_are_found_across_chunks() {
-        let rows = rows((1..=1000).map(|n| n * 2));
-        assert_eq!(rows.len(), 1000);
-        assert_eq!(rows.find(Uid::new(1000).unwrap()), Some(499));
-        assert_eq!(rows.find(Uid::new(999).unwrap()), None);
-        assert_eq!(rows.lower_bound(2001), 1000);
-        assert_eq!(rows.get(999).unwrap().uid.number(), 2000);
-        assert_eq!(rows.from(998).count(), 2);
-        assert_eq!(rows.from(5000).count(), 0);
-    }
-
-    #[test]
-    fn a_change_copies_only_the_chunk_it_touches() {
-        let before = rows(1..=1000);
-        let mut after = before.clone();
-        after.replace(Row { uid: Uid::new(300).unwrap(), modseq: ModSeq::FIRST.next(), flags: FlagSet(1) });
-        let shared = before.chunks().iter().zip(after.chunks()).filter(|(a, b)| Arc::ptr_eq(a, b)).count();
-        assert_eq!(shared, before.chunks().len() - 1);
-        assert_eq!(before.get(299).unwrap().flags, FlagSet::NONE);
-    }
-
-    #[test]
-    fn removal_leaves_no_empty_chunk() {
-        let mut all = rows(1..=1000);
-        all.remove(&Uids(vec![(1, 300), (400, 999)]));
-        assert_eq!(numbers(&all), (301..400).chain([1000]).collect::<Vec<_>>());
-        assert_eq!(all.len(), 100);
-        all.remove(&Uids::all());
-        assert!(all.is_empty() && all.chunks().is_empty());
-    }
 }

@@ -3,9 +3,9 @@
 use super::Batch;
 use crate::mail::{BlobId, FlagSet, MailboxId, ModSeq, SystemFlag, Uid, limits};
 use crate::store::error::{Fault, Refusal, StoreError};
-use crate::store::mirror::Row;
 use crate::store::parcel::Parcel;
 use crate::store::record::{Message, encode, encode_into};
+use crate::store::rows::Row;
 use crate::store::schema::{BLOB_CEILING, body_key, msg_key, pieces, vanished_key};
 use crate::store::snapshot::messages_of;
 use crate::store::write::{FlagChange, NewMessage, Outcome, Uids};
