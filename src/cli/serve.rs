@@ -8,13 +8,15 @@ use pillarbox::net::{Identity, OwnersFiles, Serving, serve};
 use pillarbox::store::{Options, Store};
 use simple_logger::SimpleLogger;
 use std::net::IpAddr;
+use std::os::unix::process::CommandExt;
 use std::path::Path;
-use std::process::ExitCode;
+use std::process::{Command, ExitCode};
 use std::sync::Arc;
 
 /// Serves the data of a folder, which is made if there is none.
 pub fn run(data: &Path, bind: IpAddr, port_offset: u16) -> Result<ExitCode, Failed> {
     log_to_stderr()?;
+    keep_one_arena();
     let in_data = |error: &dyn std::fmt::Display| Failed::because(format!("{}: {error}", data.display()));
     super::make_folder(data)?;
     let settings = Settings::read(data)?;
@@ -44,6 +46,22 @@ pub fn run(data: &Path, bind: IpAddr, port_offset: u16) -> Result<ExitCode, Fail
     pillarbox::admin::socket::unbind(data);
     served?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// Begins again with one heap for all threads.
+///
+/// glibc gives each thread a heap of its own, and what one thread takes from the store's cache another gives back to
+/// it: measured over fetches, copies and an expunge of 100,000 messages, 88 MiB at the peak instead of 42. The C library
+/// reads this setting only when a process begins; the process stays the same one, with its id and its descriptors.
+fn keep_one_arena() {
+    const SETTING: &str = "MALLOC_ARENA_MAX";
+    if std::env::var_os(SETTING).is_some() {
+        return;
+    }
+    let mut arguments = std::env::args_os();
+    let name = arguments.next().unwrap_or_else(|| "pillarbox".into());
+    let error = Command::new("/proc/self/exe").arg0(name).args(arguments).env(SETTING, "1").exec();
+    log::warn!("going on with several heaps, which takes more memory: {error}");
 }
 
 /// One line per session and what goes wrong, on stderr. `PILLARBOX_LOG`, or `RUST_LOG`, is a level, or levels of modules

@@ -12,7 +12,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// Trips to the disk, since it was asked last, from which on a walk counts as cold.
-const COLD: u64 = 8;
+const COLD: u64 = 2;
 /// Readers that are under way at once, for all sessions.
 const READERS: usize = 32;
 
@@ -54,7 +54,7 @@ impl Store {
             let shared = Arc::clone(&self.shared);
             smol::unblock(move || {
                 // What cannot be read ahead will be missed when it is asked for, and told there.
-                let _ = disk::scattered(|| read(&shared, mailbox, from, to, depth));
+                let _ = read(&shared, mailbox, from, to, depth);
                 UNDER_WAY.fetch_sub(1, Ordering::SeqCst);
             })
             .detach();

@@ -60,14 +60,18 @@ impl Journal {
                 0 => break,
                 count => octets.extend_from_slice(page.get(..count).unwrap_or_default()),
             }
+            // A durable commit takes over all of a round: where the first record is known, the others are as well.
+            if !begins_with(&octets, applied + 1) {
+                break;
+            }
         }
-        if (octets.len() as u64) < SIZE {
-            // A hole would have to be filled, and noted, with each sync.
-            for at in (octets.len() as u64 / PAGE as u64 * PAGE as u64..SIZE).step_by(PAGE) {
-                let kept = usize::try_from(at).ok().and_then(|at| octets.get(at..)).unwrap_or_default();
-                let mut zeros = [0; PAGE];
-                zeros.iter_mut().zip(kept).for_each(|(to, from)| *to = *from);
-                file.write_all_at(&zeros, at)?;
+        let length = file.metadata()?.len();
+        if length < SIZE {
+            // A hole would have to be filled, and noted, with each sync. What is there, whole pages or not, stays.
+            let whole = length.next_multiple_of(PAGE as u64);
+            file.write_all_at(&vec![0; usize::try_from(whole - length).unwrap_or(0)], length)?;
+            for at in (whole..SIZE).step_by(PAGE) {
+                file.write_all_at(&[0; PAGE], at)?;
             }
             file.sync_all()?;
             File::open(folder)?.sync_all()?;
@@ -127,6 +131,11 @@ pub(super) fn encode(writes: &[&Write]) -> Result<Vec<u8>, Fault> {
 /// What a payload holds.
 pub(super) fn decode(payload: &[u8]) -> Result<Vec<Write>, Fault> {
     postcard::from_bytes(payload).map_err(|_| Fault::Corrupt("a record of the journal"))
+}
+
+/// Whether the first record has this number.
+fn begins_with(octets: &[u8], number: u64) -> bool {
+    octets.get(4..12).is_some_and(|first| first == number.to_le_bytes())
 }
 
 /// The payloads of the valid records after number `applied`, and the number to go on from.
