@@ -1,21 +1,16 @@
-//! Large mailboxes and large stores: what they cost, and that they cost no more. Slow, so only when asked for:
-//! `cargo test --profile quick --test large -- --ignored --nocapture --test-threads 1`.
+//! A large mailbox: what it costs in memory, and that it costs no more. Alone in its process, since it looks at the peak.
 
 #[path = "support/folder.rs"]
 mod folder;
 #[path = "support/mail.rs"]
 #[expect(dead_code, reason = "nothing is read back")]
 mod mail;
-#[path = "support/random.rs"]
-#[expect(dead_code, reason = "it needs only numbers")]
-mod random;
 
 use folder::Folder;
 use pillarbox::mail::{AccountId, MailboxId, Stamp};
 use pillarbox::store::{Credentials, FlagChange, Limits, NewAccount, NewMessage, Options, Outcome, Store, Uids, Write};
-use random::Random;
 use std::path::Path;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 const ADDRESS: &str = "a@example.org";
 
@@ -58,7 +53,6 @@ fn peak() -> u64 {
 }
 
 #[test]
-#[ignore = "slow: asked for by name"]
 fn a_hundred_thousand_messages_are_changed_copied_and_removed_in_one_write_each() {
     let folder = Folder::new("hundred-thousand");
     let store = open(&folder.0);
@@ -85,38 +79,4 @@ fn a_hundred_thousand_messages_are_changed_copied_and_removed_in_one_write_each(
     write(&store, "remove", Write::RemoveAccount(account));
     assert_eq!(store.check().expect("it can be read").findings, []);
     assert!(peak() < 64, "{} MB", peak());
-}
-
-#[test]
-#[ignore = "slow: asked for by name"]
-fn a_large_store_that_was_killed_opens_fast_after_a_checkpoint() {
-    let folder = Folder::new("killed");
-    let path = folder.0.join("mail.redb");
-    let store = open(&folder.0);
-    let (_, inbox) = account(&store);
-    let mut random = Random::new(1);
-    let mut octets = vec![0; 1 << 20];
-    for _ in 0..400 {
-        octets.fill_with(|| u8::try_from(random.below(256)).unwrap_or(0));
-        append(&store, inbox, &octets);
-    }
-    // What the disk holds now and after a pause is what a kill leaves: nothing is closed.
-    let copy = |name: &str| {
-        let other = Folder::new(name);
-        let copied = other.0.join("mail.redb");
-        std::fs::copy(&path, &copied).expect("there is room");
-        // Else the first sync of the store waits for the copy.
-        std::fs::File::open(copied).and_then(|file| file.sync_all()).expect("there is room");
-        let began = Instant::now();
-        let store = open(&other.0);
-        let took = began.elapsed();
-        println!("{name}: {} MB opened in {took:?}", std::fs::metadata(&path).map_or(0, |file| file.len() >> 20));
-        drop(store);
-        took
-    };
-    copy("killed-at-once");
-    // The writer makes its checkpoint when nothing came for a while.
-    std::thread::sleep(Duration::from_secs(4));
-    let after = copy("killed-after-checkpoint");
-    assert!(after < Duration::from_millis(500), "{after:?}");
 }
