@@ -3,7 +3,7 @@
 use super::refusal::No;
 use super::session::{Need, Session};
 use super::work::Work;
-use crate::mail::{MailboxId, limits};
+use crate::mail::{MailboxId, ancestors, limits};
 use crate::store::{MailboxRecord, Refusal, Snapshot, SpecialUse, Store};
 use crate::wire::Out;
 use crate::wire::imap::reply::{self, ListAttribute, ListReply, StatusReply};
@@ -268,10 +268,6 @@ impl Entry {
         }));
         attributes
     }
-}
-
-fn ancestors(name: &str) -> impl Iterator<Item = &str> {
-    name.match_indices('/').filter_map(|(at, _)| name.get(..at))
 }
 
 /// A pattern with wildcards: `*` is anything, `%` is anything within a level (RFC 9051 §6.3.9).

@@ -1,7 +1,7 @@
 //! Mailboxes: their names, their tree, their life.
 
 use super::{Batch, Cached};
-use crate::mail::{AccountId, MailboxId, UidValidity, limits};
+use crate::mail::{AccountId, MailboxId, UidValidity, ancestors, limits};
 use crate::store::error::{Fault, Refusal, StoreError};
 use crate::store::record::{MailboxRecord, SpecialUse, encode};
 use crate::store::schema::{UID_VALIDITY, key_name, name_key};
@@ -184,11 +184,6 @@ impl Batch<'_> {
     }
 }
 
-/// The names above this one, the outermost first.
-fn ancestors(name: &str) -> impl Iterator<Item = &str> {
-    name.match_indices('/').filter_map(|(at, _)| name.get(..at))
-}
-
 /// Whether `name` lies below `above`.
 fn is_below(name: &str, above: &str) -> bool {
     name.strip_prefix(above).is_some_and(|rest| rest.starts_with('/'))
@@ -207,12 +202,6 @@ fn check_name(name: &str) -> Result<(), Refusal> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn ancestors_are_named_from_the_outermost() {
-        assert_eq!(ancestors("a/b/c").collect::<Vec<_>>(), ["a", "a/b"]);
-        assert_eq!(ancestors("a").count(), 0);
-    }
 
     #[test]
     fn below_means_a_level_deeper_and_not_a_longer_word() {
