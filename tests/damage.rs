@@ -10,7 +10,9 @@ mod random;
 
 use folder::Folder;
 use pillarbox::mail::{MailboxId, Stamp};
-use pillarbox::store::{Credentials, FlagChange, Limits, NewAccount, NewMessage, Options, Outcome, Store, Uids, Write};
+use pillarbox::store::{
+    Credentials, FlagChange, History, Limits, NewAccount, NewMessage, Options, Outcome, Store, Uids, Write,
+};
 use random::Random;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
@@ -129,7 +131,13 @@ fn write_store(folder: &Path) -> Messages {
                 let size = if random.once_in(10) { 150_000 } else { random.below(5_000) };
                 let octets = random.mail(size);
                 let parcel = mail::pack(&store, &octets, usize::MAX).expect("it is no larger than allowed");
-                let message = NewMessage { parcel, flags: Vec::new(), received: Stamp::utc(0), now: 0 };
+                let message = NewMessage {
+                    parcel,
+                    flags: Vec::new(),
+                    received: Stamp::utc(0),
+                    now: 0,
+                    history: History::default(),
+                };
                 store.write_blocking(Write::Append { mailbox, message }).expect("there is room");
                 messages.push(octets);
             }
@@ -153,7 +161,8 @@ fn meet(folder: &Path, messages: &Messages) -> Met {
         if let Some(octets) = octets.first()
             && let Ok(parcel) = mail::pack(&store, octets, usize::MAX)
         {
-            let message = NewMessage { parcel, flags: Vec::new(), received: Stamp::utc(0), now: 0 };
+            let message =
+                NewMessage { parcel, flags: Vec::new(), received: Stamp::utc(0), now: 0, history: History::default() };
             let _ = store.write_blocking(Write::Append { mailbox: *mailbox, message });
         }
         let _ = store.write_blocking(Write::Expunge { mailbox: *mailbox, uids: Some(Uids(vec![(1, 20)])) });

@@ -8,7 +8,8 @@ mod random;
 
 use pillarbox::mail::{MailboxId, Stamp, Uid};
 use pillarbox::store::{
-    Credentials, FlagChange, Limits, NewAccount, NewMessage, Options, Outcome, Refusal, Store, StoreError, Uids, Write,
+    Credentials, FlagChange, History, Limits, NewAccount, NewMessage, Options, Outcome, Refusal, Store, StoreError,
+    Uids, Write,
 };
 use random::Random;
 use std::collections::BTreeMap;
@@ -79,7 +80,8 @@ impl Kept {
     fn append(&mut self, size: usize) -> Result<(), StoreError> {
         let octets: Vec<u8> = (0..size).map(|_| u8::try_from(self.random.below(256)).unwrap_or(0)).collect();
         let parcel = mail::pack(&self.store, &octets, 400_000)?;
-        let message = NewMessage { parcel, flags: Vec::new(), received: Stamp::utc(0), now: 0 };
+        let message =
+            NewMessage { parcel, flags: Vec::new(), received: Stamp::utc(0), now: 0, history: History::default() };
         match self.store.write_blocking(Write::Append { mailbox: self.inbox, message })? {
             Outcome::Appended { uid, .. } => self.messages.insert(uid, octets),
             other => panic!("{other:?}"),

@@ -8,7 +8,9 @@ mod mail;
 
 use folder::Folder;
 use pillarbox::mail::{AccountId, MailboxId, Stamp};
-use pillarbox::store::{Credentials, FlagChange, Limits, NewAccount, NewMessage, Options, Outcome, Store, Uids, Write};
+use pillarbox::store::{
+    Credentials, FlagChange, History, Limits, NewAccount, NewMessage, Options, Outcome, Store, Uids, Write,
+};
 use std::path::Path;
 use std::time::Instant;
 
@@ -41,7 +43,8 @@ fn account(store: &Store) -> (AccountId, MailboxId) {
 
 fn append(store: &Store, mailbox: MailboxId, octets: &[u8]) {
     let parcel = mail::pack(store, octets, 1 << 20).expect("it is no larger than allowed");
-    let message = NewMessage { parcel, flags: Vec::new(), received: Stamp::utc(0), now: 0 };
+    let message =
+        NewMessage { parcel, flags: Vec::new(), received: Stamp::utc(0), now: 0, history: History::default() };
     write(store, "", Write::Append { mailbox, message });
 }
 

@@ -5,7 +5,7 @@ use pillarbox::admin::{Quota, Reply, Request, Secret, Strength, perform};
 use pillarbox::keep::{Destination, Direct, Meta, Verdict};
 use pillarbox::mail::Stamp;
 use pillarbox::net::Identity;
-use pillarbox::store::Store;
+use pillarbox::store::{History, Store};
 use std::net::IpAddr;
 use std::path::Path;
 use std::sync::Arc;
@@ -78,7 +78,7 @@ fn deliver(store: &Arc<Store>, address: &str, found: &Found<'_>) -> Result<(), F
     let mut direct = Direct { store: Arc::clone(store), account };
     let mut inbox = direct.open("INBOX")?;
     inbox.push(mail(address, found, &date(now)).as_bytes())?;
-    inbox.end(Meta { flags: Vec::new(), received })?;
+    inbox.end(Meta { flags: Vec::new(), received, history: History::default() })?;
     match inbox.verdict(true)? {
         Some(Verdict::Taken) => Ok(()),
         Some(Verdict::Refused(why) | Verdict::Full(why) | Verdict::Broken(why)) => Err(Failed::because(why)),

@@ -72,7 +72,8 @@ impl Uploads {
                 match packer.finish() {
                     Ok(parcel) => {
                         let octets = held + usize::try_from(parcel.size()).unwrap_or(usize::MAX).min(1 << 17);
-                        let message = NewMessage { parcel, flags: meta.flags, received: meta.received, now: now() };
+                        let Meta { flags, received, history } = meta;
+                        let message = NewMessage { parcel, flags, received, now: now(), history };
                         let write = Write::Append { mailbox: self.mailbox, message };
                         let store = Arc::clone(&self.store);
                         let outcome = async move { store.write(write).await.map_or_else(verdict, |_| Verdict::Taken) };

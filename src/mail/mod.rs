@@ -8,6 +8,7 @@ mod flags;
 pub mod header;
 mod ids;
 pub mod limits;
+mod lines;
 pub mod mime;
 mod name;
 mod outline;
@@ -18,7 +19,8 @@ mod stamp;
 
 pub use envelope::{Address, Envelope};
 pub use flags::{FlagSet, SystemFlag};
-pub use ids::{AccountId, BlobId, MailboxId, ModSeq, Uid, UidValidity};
+pub use ids::{AccountId, BlobId, MailboxId, ModSeq, Uid, UidValidity, UniqueId};
+pub use lines::LineEnds;
 pub use name::ancestors;
 pub use outline::{Content, Disposition, Param, Part, Span, Tag};
 pub use section::{Piece, Section, SectionText};

@@ -12,7 +12,7 @@ use super::schema::{body_key, key_name, msg_uid, name_key, pieces};
 use super::snapshot::Snapshot;
 use super::store::{Store, contained};
 use super::write::{Outcome, Uids, Write};
-use crate::mail::{AccountId, BlobId, FlagSet, MailboxId, Span, Uid};
+use crate::mail::{AccountId, BlobId, FlagSet, LineEnds, MailboxId, Span, Uid};
 use redb::ReadableTable;
 use ring::digest;
 use serde::{Deserialize, Serialize};
@@ -51,6 +51,14 @@ pub enum Mend {
     Doom(BlobId),
 }
 
+/// What the messages that show a blob say of it.
+#[derive(Clone, Copy, Debug)]
+struct Shown {
+    messages: u32,
+    size: u32,
+    line_ends: u32,
+}
+
 impl Store {
     /// Checks everything. Reads one snapshot from end to end: not for a busy server, since the snapshot pins pages.
     pub fn check(&self) -> Result<Report, Fault> {
@@ -85,7 +93,7 @@ struct Check<'s> {
     snapshot: &'s Snapshot,
     report: Report,
     /// How many messages show a blob, and the size that they say it has.
-    shown: HashMap<BlobId, (u32, u32)>,
+    shown: HashMap<BlobId, Shown>,
 }
 
 impl Check<'_> {
@@ -195,9 +203,10 @@ impl Check<'_> {
                 }
             };
             self.report.messages += 1;
-            let shown = self.shown.entry(message.blob).or_insert((0, message.size));
-            shown.0 += 1;
-            if shown.1 != message.size {
+            let Message { size, line_ends, .. } = message;
+            let shown = self.shown.entry(message.blob).or_insert(Shown { messages: 0, size, line_ends });
+            shown.messages += 1;
+            if (shown.size, shown.line_ends) != (size, line_ends) {
                 self.find(format!("blob {}: its messages say different sizes", message.blob.0), None);
             }
             let Some(owner) = mailboxes.get(&mailbox) else {
@@ -286,16 +295,16 @@ impl Check<'_> {
             match self.shown.get(&blob).copied() {
                 None if unshown.contains(&blob) => {}
                 None => self.find(format!("blob {}: no message shows it", blob.0), Some(Mend::Doom(blob))),
-                Some((count, size)) => {
+                Some(shown) => {
                     let stored = refs.get(blob.0)?.map_or(1, |refs| refs.value());
-                    if stored != count {
-                        let what = format!("blob {}: counts {stored} messages, {count} show it", blob.0);
-                        self.find(what, Some(Mend::Refs(blob, count)));
+                    if stored != shown.messages {
+                        let what = format!("blob {}: counts {stored} messages, {} show it", blob.0, shown.messages);
+                        self.find(what, Some(Mend::Refs(blob, shown.messages)));
                     }
                     if unshown.contains(&blob) {
                         self.find(format!("blob {}: shown by a message and left to the sweep", blob.0), None);
                     }
-                    if let Err(what) = self.content(blob, record.value(), size) {
+                    if let Err(what) = self.content(blob, record.value(), shown) {
                         self.find(format!("blob {}: {what}", blob.0), None);
                     }
                 }
@@ -355,13 +364,13 @@ impl Check<'_> {
     }
 
     /// Reads a message whole and compares its hash.
-    fn content(&mut self, blob: BlobId, record: &[u8], size: u32) -> Result<(), String> {
+    fn content(&mut self, blob: BlobId, record: &[u8], shown: Shown) -> Result<(), String> {
         let text = |fault: Fault| fault.to_string();
         let head: Head = decode(record, "head").map_err(text)?;
         head.envelope().map_err(text)?;
         head.outline().map_err(text)?;
-        if head.size != size {
-            return Err(format!("has {} octets, its messages say {size}", head.size));
+        if head.size != shown.size {
+            return Err(format!("has {} octets, its messages say {}", head.size, shown.size));
         }
         for (number, frame) in head.frames.iter().enumerate() {
             for (at, length) in pieces(frame.stored as usize).enumerate() {
@@ -378,11 +387,12 @@ impl Check<'_> {
         }
         let mut hash = digest::Context::new(&digest::SHA256);
         let mut reading = Reading { blob, rest: Span { start: 0, end: head.size } };
-        let mut octets = Vec::new();
+        let (mut octets, mut line_ends) = (Vec::new(), LineEnds::default());
         loop {
             octets.clear();
             let ended = reading.read(self.snapshot, &head, &mut octets, 1).map_err(text)?;
             hash.update(&octets);
+            line_ends.feed(&octets);
             if ended {
                 break;
             }
@@ -390,8 +400,11 @@ impl Check<'_> {
         if hash.finish().as_ref().get(..16) != Some(&head.hash[..]) {
             return Err("its octets do not have their hash".to_owned());
         }
+        if line_ends.missing() != shown.line_ends {
+            return Err(format!("lacks {} line ends, its messages say {}", line_ends.missing(), shown.line_ends));
+        }
         self.report.blobs += 1;
-        self.report.bytes += u64::from(size);
+        self.report.bytes += u64::from(shown.size);
         Ok(())
     }
 }

@@ -118,7 +118,11 @@ impl Journal {
 pub(super) fn suits(write: &Write) -> bool {
     match write {
         Write::Append { message, .. } => message.parcel.is_whole(),
-        Write::Store { .. } | Write::Copy { .. } | Write::Move { .. } | Write::Expunge { .. } => true,
+        Write::Store { .. }
+        | Write::Copy { .. }
+        | Write::Move { .. }
+        | Write::Expunge { .. }
+        | Write::Retire { .. } => true,
         _ => false,
     }
 }

@@ -35,8 +35,10 @@ pub use check::{Finding, Mend, Report};
 pub use error::{Fault, Refusal, StoreError};
 pub use mirror::{Mirror, Watch};
 pub use parcel::{Packer, Parcel};
-pub use record::{Account, Credentials, Head, Limits, MailboxRecord, Message, SpecialUse, Usage};
+pub use record::{
+    Account, Credentials, Head, Limits, MailboxRecord, Message, OnDelete, Pop3, Retired, SpecialUse, Usage,
+};
 pub use rows::{Row, Rows};
 pub use snapshot::{Snapshot, StoredHead};
 pub use store::{Options, Pin, Store};
-pub use write::{FlagChange, NewAccount, NewMessage, Outcome, Uids, Write};
+pub use write::{FlagChange, History, NewAccount, NewMessage, Outcome, Uids, Write};

@@ -6,7 +6,7 @@ use super::record::{Frame, Head, encode};
 use super::schema::FRAME;
 use super::store::Abandoned;
 use crate::mail::mime::{Outline, Scanner};
-use crate::mail::{BlobId, limits};
+use crate::mail::{BlobId, LineEnds, UniqueId, limits};
 use ring::digest;
 use serde::{Deserialize, Serialize};
 use serde_bytes::ByteBuf;
@@ -21,6 +21,7 @@ const TOP: usize = 64 << 10;
 pub struct Packer {
     scanner: Scanner,
     hash: digest::Context,
+    line_ends: LineEnds,
     size: u64,
     top: Vec<u8>,
     top_ended: bool,
@@ -34,7 +35,10 @@ pub struct Packer {
 #[derive(Debug, Serialize, Deserialize)]
 pub struct Parcel {
     pub(super) blob: BlobId,
+    pub(super) unique: UniqueId,
     pub(super) size: u32,
+    /// Octets that it has more where every line ends with CRLF.
+    pub(super) line_ends: u32,
     /// Packed frames by their number.
     pub(super) frames: Vec<(u32, ByteBuf)>,
     /// The encoded head; empty while the message is still coming in.
@@ -56,15 +60,16 @@ pub(super) struct Staged {
 }
 
 impl Packer {
-    pub(super) fn new(blob: BlobId) -> Packer {
+    pub(super) fn new(blob: BlobId, unique: UniqueId) -> Packer {
         Packer {
             scanner: Scanner::new(),
             hash: digest::Context::new(&digest::SHA256),
+            line_ends: LineEnds::default(),
             size: 0,
             top: Vec::new(),
             top_ended: false,
             raw: Vec::new(),
-            parcel: Parcel { blob, size: 0, frames: Vec::new(), head: Vec::new(), staged: None },
+            parcel: Parcel::new(blob, unique),
             frames: Vec::new(),
             held: 0,
         }
@@ -78,6 +83,7 @@ impl Packer {
         }
         self.scanner.feed(octets);
         self.hash.update(octets);
+        self.line_ends.feed(octets);
         if !self.top_ended {
             octets = self.push_top(octets);
         }
@@ -100,13 +106,13 @@ impl Packer {
 
     /// The frames packed so far, to be staged, so that a large message need not be held.
     pub(super) fn stage(&mut self, abandoned: &Arc<Abandoned>) -> Parcel {
-        let blob = self.parcel.blob;
+        let Parcel { blob, unique, .. } = self.parcel;
         self.held = 0;
         if self.parcel.staged.is_none() {
             let (abandoned, opening) = (Arc::clone(abandoned), abandoned.opening());
             self.parcel.staged = Some(Staged { blob, abandoned, opening, armed: true });
         }
-        Parcel { blob, size: 0, frames: std::mem::take(&mut self.parcel.frames), head: Vec::new(), staged: None }
+        Parcel { frames: std::mem::take(&mut self.parcel.frames), ..Parcel::new(blob, unique) }
     }
 
     /// The message is complete.
@@ -123,6 +129,7 @@ impl Packer {
         let (envelope, outline) = (encode(&envelope)?, encode(&root)?);
         let size = u32::try_from(self.size).map_err(|_| Refusal::TooLarge)?;
         self.parcel.size = size;
+        self.parcel.line_ends = self.line_ends.missing();
         self.parcel.head = encode(&Head {
             size,
             hash,
@@ -176,6 +183,10 @@ fn header_end(octets: &[u8]) -> Option<usize> {
 }
 
 impl Parcel {
+    fn new(blob: BlobId, unique: UniqueId) -> Parcel {
+        Parcel { blob, unique, size: 0, line_ends: 0, frames: Vec::new(), head: Vec::new(), staged: None }
+    }
+
     /// Whether all of it is here, and nothing in the store yet.
     pub(super) fn is_whole(&self) -> bool {
         self.staged.is_none()
@@ -227,7 +238,7 @@ mod tests {
     fn the_top_ends_after_the_empty_line_however_the_octets_are_cut() {
         let message = b"A: 1\r\nB: 2\r\n\r\nbody\r\n";
         for cut in 0..message.len() {
-            let mut packer = Packer::new(BlobId(1));
+            let mut packer = Packer::new(BlobId(1), UniqueId(1));
             packer.push(&message[..cut]).unwrap();
             packer.push(&message[cut..]).unwrap();
             assert_eq!(packer.top, b"A: 1\r\nB: 2\r\n\r\n", "cut at {cut}");
@@ -237,7 +248,7 @@ mod tests {
 
     #[test]
     fn a_header_without_end_goes_on_in_frames() {
-        let mut packer = Packer::new(BlobId(1));
+        let mut packer = Packer::new(BlobId(1), UniqueId(1));
         packer.push(&vec![b'x'; TOP + 10]).unwrap();
         assert_eq!((packer.top.len(), packer.raw.len()), (TOP, 10));
     }

@@ -1,7 +1,7 @@
 //! The records. Each is stored as a version octet and its fields in postcard; records only gain fields, at their end.
 
 use super::error::Fault;
-use crate::mail::{BlobId, FlagSet, ModSeq, Stamp, Uid, UidValidity};
+use crate::mail::{BlobId, FlagSet, ModSeq, Stamp, Uid, UidValidity, UniqueId};
 use serde::{Deserialize, Serialize};
 
 /// An account, and the ways in.
@@ -17,6 +17,41 @@ pub struct Account {
     pub created: i64,
     /// The number of the next mailbox.
     pub next_mailbox: u32,
+    /// How POP3 treats its mail.
+    pub pop3: Pop3,
+}
+
+/// How POP3 treats an account's mail.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Pop3 {
+    /// What DELE does, once the session ends with QUIT.
+    pub on_delete: OnDelete,
+    /// RETR sets `\Seen`.
+    pub marks_seen: bool,
+}
+
+/// What becomes of mail that a POP3 client deletes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum OnDelete {
+    /// It is moved to the account's Trash, where it stays for some time.
+    #[default]
+    Trash,
+    /// It stays where it is; only POP3 shows it no more.
+    Hide,
+    /// It is gone.
+    Delete,
+}
+
+/// What POP3 did to a message.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Retired {
+    /// Nothing.
+    #[default]
+    No,
+    /// Deleted there, and kept: POP3 does not show it any more.
+    Hidden,
+    /// Deleted there, and moved to the Trash, which it leaves after some days.
+    Trashed,
 }
 
 /// What is kept of a password: enough to verify it, nothing to read it from.
@@ -113,6 +148,12 @@ pub struct Message {
     pub saved: i64,
     /// The thread (RFC 8474 THREADID); 0 until threads are kept.
     pub thread: u64,
+    /// Its name in POP3.
+    pub unique: UniqueId,
+    /// Octets that it has more where every line ends with CRLF, as POP3 sends it.
+    pub line_ends: u32,
+    /// What POP3 did to it.
+    pub retired: Retired,
 }
 
 /// The content of a message, but for its body.
@@ -190,6 +231,20 @@ impl<'a> Head<'a> {
     /// The MIME tree, read when the message came in.
     pub fn outline(&self) -> Result<crate::mail::Part<'a>, Fault> {
         decode(self.outline, "outline")
+    }
+}
+
+impl Default for Pop3 {
+    fn default() -> Self {
+        Pop3 { on_delete: OnDelete::Trash, marks_seen: true }
+    }
+}
+
+impl Message {
+    /// Octets of the message as POP3 sends it, before dots are stuffed.
+    #[must_use]
+    pub fn pop3_size(&self) -> u64 {
+        u64::from(self.size) + u64::from(self.line_ends)
     }
 }
 

@@ -1,5 +1,6 @@
 //! The store as others hold it.
 
+use super::apply::Fresh;
 use super::disk::Disk;
 use super::error::{Fault, StoreError};
 use super::journal::Journal;
@@ -13,8 +14,9 @@ use super::snapshot::Snapshot;
 use super::space::Space;
 use super::write::{Outcome, Write};
 use super::writer::{self, Job};
-use crate::mail::{BlobId, MailboxId};
+use crate::mail::{BlobId, MailboxId, UniqueId};
 use redb::{Database, ReadableDatabase, ReadableTable, StorageBackend, TableError};
+use ring::rand::{SecureRandom, SystemRandom};
 use std::collections::HashMap;
 use std::fs::File;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -58,8 +60,7 @@ pub(super) struct Shared {
     pub(super) space: Space,
     // None for a store without a folder.
     journal: Mutex<Option<Journal>>,
-    // Blobs that came in since the tables were durable last.
-    fresh: Mutex<Vec<BlobId>>,
+    fresh: Mutex<Fresh>,
     next_blob: AtomicU64,
 }
 
@@ -165,7 +166,18 @@ impl Store {
     /// Begins to take a message.
     #[must_use]
     pub fn packer(&self) -> Packer {
-        Packer::new(BlobId(self.shared.next_blob.fetch_add(1, Ordering::Relaxed)))
+        Packer::new(BlobId(self.shared.next_blob.fetch_add(1, Ordering::Relaxed)), self.unique_id())
+    }
+
+    /// A new name for a message in POP3.
+    #[must_use]
+    pub fn unique_id(&self) -> UniqueId {
+        let mut octets = [0; 8];
+        if SystemRandom::new().fill(&mut octets).is_err() {
+            // Before the kernel has gathered randomness: a number that no message of this store has.
+            return UniqueId(self.shared.next_blob.fetch_add(1, Ordering::Relaxed));
+        }
+        UniqueId(u64::from_ne_bytes(octets))
     }
 
     /// The packed frames of a message that is still coming in, as a write, so that they need not be held in memory.
@@ -215,7 +227,7 @@ impl Shared {
         self.journal.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub(super) fn fresh(&self) -> MutexGuard<'_, Vec<BlobId>> {
+    pub(super) fn fresh(&self) -> MutexGuard<'_, Fresh> {
         self.fresh.lock().unwrap_or_else(PoisonError::into_inner)
     }
 

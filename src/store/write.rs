@@ -2,8 +2,8 @@
 
 use super::check::Mend;
 use super::parcel::Parcel;
-use super::record::{Credentials, Limits, SpecialUse};
-use crate::mail::{AccountId, MailboxId, ModSeq, Stamp, Uid, UidValidity};
+use super::record::{Credentials, Limits, OnDelete, Pop3, Retired, SpecialUse};
+use crate::mail::{AccountId, MailboxId, ModSeq, Stamp, Uid, UidValidity, UniqueId};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
@@ -43,6 +43,14 @@ pub enum Write {
     Sweep,
     /// Puts right what a check found and what can be derived.
     Mend(Vec<Mend>),
+    /// How POP3 treats the account's mail.
+    SetPop3 { account: AccountId, pop3: Pop3 },
+    /// What a POP3 session deleted: all of it or nothing. Never refused for the quota.
+    Retire { mailbox: MailboxId, uids: Uids, how: OnDelete },
+    /// Other names in POP3, for messages that had the same one.
+    SetUniqueIds { mailbox: MailboxId, ids: Vec<(Uid, UniqueId)> },
+    /// Removes those of the messages that POP3 put into this Trash before this second since 1970.
+    Expire { mailbox: MailboxId, uids: Uids, before: i64 },
 }
 
 /// UIDs as ascending, disjoint, inclusive ranges.
@@ -73,6 +81,23 @@ pub struct NewMessage {
     pub received: Stamp,
     /// Now, in seconds since 1970.
     pub now: i64,
+    /// What it brings along from another box.
+    pub history: History,
+}
+
+/// What a message brings along from another box, so that a POP3 client there knows it again.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct History {
+    /// Its name in POP3; a new one where there is none.
+    pub unique: Option<UniqueId>,
+    /// POP3 does not show it.
+    pub hidden: bool,
+}
+
+impl History {
+    pub(super) fn retired(self) -> Retired {
+        if self.hidden { Retired::Hidden } else { Retired::No }
+    }
 }
 
 /// How flags change.

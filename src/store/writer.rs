@@ -199,7 +199,7 @@ fn transact<'w>(shared: &Shared, writes: impl Iterator<Item = &'w Write>) -> Res
     let last = journal.as_ref().map_or(0, Journal::last);
     let mut fresh = shared.fresh();
     if matches!(way, Way::Tables { .. }) {
-        batch.gather_heads(&fresh)?;
+        batch.gather(&mut fresh)?;
     }
     batch.note_journal(if matches!(way, Way::Journal(_)) { last + 1 } else { last })?;
     let done = batch.finish()?;
@@ -224,7 +224,7 @@ fn transact<'w>(shared: &Shared, writes: impl Iterator<Item = &'w Write>) -> Res
     if durable {
         fresh.clear();
     } else {
-        fresh.extend(&done.heads);
+        fresh.add(done.fresh);
     }
     if let (true, Some(journal)) = (durable, journal.as_mut()) {
         journal.begin_again();
@@ -323,7 +323,7 @@ fn checkpoint(shared: &Shared) -> Result<(), Fault> {
     batch.save_room()?;
     batch.note_journal(journal.as_ref().map_or(0, Journal::last))?;
     let mut fresh = shared.fresh();
-    batch.gather_heads(&fresh)?;
+    batch.gather(&mut fresh)?;
     batch.finish()?;
     transaction.commit()?;
     fresh.clear();

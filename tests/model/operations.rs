@@ -6,7 +6,8 @@ use crate::states::{self, same};
 use crate::world::{Answer, Expected, How, Ranges, World};
 use pillarbox::mail::{AccountId, MailboxId, Stamp, Uid};
 use pillarbox::store::{
-    Credentials, Fault, FlagChange, Limits, NewAccount, NewMessage, Outcome, Store, StoreError, Uids, Watch, Write,
+    Credentials, Fault, FlagChange, History, Limits, NewAccount, NewMessage, Outcome, Store, StoreError, Uids, Watch,
+    Write,
 };
 use std::pin::Pin;
 use std::rc::Rc;
@@ -225,7 +226,13 @@ impl Play {
         }
         let flags = if self.random.once_in(3) { self.flags() } else { Vec::new() };
         let expected = self.world.append(mailbox, &octets, &flags, self.clock);
-        let message = NewMessage { parcel, flags, received: Stamp::utc(self.clock), now: self.clock };
+        let message = NewMessage {
+            parcel,
+            flags,
+            received: Stamp::utc(self.clock),
+            now: self.clock,
+            history: History::default(),
+        };
         Ok((Write::Append { mailbox, message }, expected))
     }
 

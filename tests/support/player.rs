@@ -21,7 +21,7 @@ use super::client::{Client, Gate};
 use super::script::{Deed, Names, Step, filled, matches, shown};
 use pillarbox::mail::{AccountId, Stamp};
 use pillarbox::session::imap::{Denied, Privacy};
-use pillarbox::store::{Credentials, Limits, NewAccount, NewMessage, Options, Outcome, Store, Write};
+use pillarbox::store::{Credentials, History, Limits, NewAccount, NewMessage, Options, Outcome, Store, Write};
 use pillarbox::wire::sasl::ScramKeys;
 use std::collections::BTreeMap;
 use std::num::NonZeroU32;
@@ -263,7 +263,13 @@ impl Player {
         let parcel = packer.finish().map_err(|error| error.to_string())?;
         let found = self.store.snapshot().and_then(|snapshot| snapshot.mailbox_named(account, mailbox));
         let mailbox = found.map_err(|error| error.to_string())?.ok_or("there is no such mailbox")?;
-        let message = NewMessage { parcel, flags: Vec::new(), received: Stamp::utc(self.now), now: self.now };
+        let message = NewMessage {
+            parcel,
+            flags: Vec::new(),
+            received: Stamp::utc(self.now),
+            now: self.now,
+            history: History::default(),
+        };
         let written = self.store.write_blocking(Write::Append { mailbox, message });
         written.map(|_| ()).map_err(|error| error.to_string())
     }

@@ -4,6 +4,7 @@ use super::header::Header;
 use super::intake::{Broken, Intake, Meta, Verdict};
 use super::lines::LineEnds;
 use crate::mail::Stamp;
+use crate::store::History;
 use std::collections::VecDeque;
 use std::fmt;
 use std::path::Path;
@@ -113,7 +114,7 @@ impl<'c> Carrier<'c> {
             Flags::Header => header.flags(),
             Flags::These(flags) => flags,
         };
-        let ended = self.intake.end(Meta { flags, received });
+        let ended = self.intake.end(Meta { flags, received, history: History::default() });
         self.whole(ended, place)?;
         self.waiting.push_back((place.clone(), size));
         self.settle(place)

@@ -1,6 +1,7 @@
 //! Where imported mail goes, seen from the formats.
 
 use crate::mail::Stamp;
+use crate::store::History;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
@@ -29,6 +30,8 @@ pub struct Meta {
     pub flags: Vec<String>,
     /// INTERNALDATE.
     pub received: Stamp,
+    /// What POP3 clients know it by.
+    pub history: History,
 }
 
 /// What became of a message.

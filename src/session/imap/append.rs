@@ -4,7 +4,7 @@ use super::refusal::No;
 use super::session::{Need, Session};
 use super::work::{After, Work};
 use crate::mail::{MailboxId, Stamp, limits};
-use crate::store::{NewMessage, Packer, Refusal, Store, Write};
+use crate::store::{History, NewMessage, Packer, Refusal, Store, Write};
 use crate::wire::Out;
 use crate::wire::imap::Append;
 
@@ -77,7 +77,7 @@ impl Session {
         match parcel {
             Ok(parcel) => {
                 let received = received.unwrap_or(Stamp::utc(now));
-                let message = NewMessage { parcel, flags, received, now };
+                let message = NewMessage { parcel, flags, received, now, history: History::default() };
                 self.work = Work::Waiting(Box::new(After::Appended { tag }));
                 Need::Write(Write::Append { mailbox, message })
             }

@@ -3,7 +3,7 @@
 use super::Batch;
 use crate::mail::AccountId;
 use crate::store::error::{Fault, Refusal, StoreError};
-use crate::store::record::{Account, SpecialUse, decode, encode};
+use crate::store::record::{Account, Pop3, SpecialUse, decode, encode};
 use crate::store::schema::LAST_ACCOUNT;
 use crate::store::snapshot::account_range;
 use crate::store::write::{NewAccount, Outcome};
@@ -22,6 +22,7 @@ impl Batch<'_> {
             limits: new.limits,
             created: new.now,
             next_mailbox: 1,
+            pop3: Pop3::default(),
         };
         self.tables.account.insert(account.0, encode(&record)?.as_slice())?;
         self.tables.address.insert(new.address.as_str(), account.0)?;

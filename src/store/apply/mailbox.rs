@@ -168,7 +168,7 @@ impl Batch<'_> {
         number.map(UidValidity).ok_or(Fault::Corrupt("UIDVALIDITY is used up"))
     }
 
-    fn named(&self, account: AccountId, name: &str) -> Result<Option<MailboxId>, StoreError> {
+    pub(super) fn named(&self, account: AccountId, name: &str) -> Result<Option<MailboxId>, StoreError> {
         Ok(self.tables.name.get(name_key(account, name).as_slice())?.map(|id| MailboxId(id.value())))
     }
 

@@ -4,7 +4,7 @@ use super::Batch;
 use crate::mail::{BlobId, FlagSet, MailboxId, ModSeq, SystemFlag, Uid, limits};
 use crate::store::error::{Fault, Refusal, StoreError};
 use crate::store::parcel::Parcel;
-use crate::store::record::{Message, encode, encode_into};
+use crate::store::record::{Message, Retired, encode, encode_into};
 use crate::store::rows::Row;
 use crate::store::schema::{BLOB_CEILING, body_key, msg_key, pieces, vanished_key};
 use crate::store::snapshot::messages_of;
@@ -20,7 +20,7 @@ const ROW: u64 = 160;
 
 impl Batch<'_> {
     pub(super) fn append(&mut self, mailbox: MailboxId, message: &NewMessage) -> Result<Outcome, StoreError> {
-        let NewMessage { parcel, flags, received, now } = message;
+        let NewMessage { parcel, flags, received, now, history } = message;
         let size = parcel.size;
         let uid = self.mailbox(mailbox)?.uid_next.ok_or(Refusal::UidsUsedUp)?;
         self.check_quota(mailbox.account(), u64::from(size), 1)?;
@@ -32,8 +32,20 @@ impl Batch<'_> {
         }
         let flags = self.flags(mailbox, flags, true)?;
         let modseq = self.next_modseq(mailbox)?;
-        let message = Message { blob: parcel.blob, size, flags, modseq, received: *received, saved: *now, thread: 0 };
+        let message = Message {
+            blob: parcel.blob,
+            size,
+            flags,
+            modseq,
+            received: *received,
+            saved: *now,
+            thread: 0,
+            unique: history.unique.unwrap_or(parcel.unique),
+            line_ends: parcel.line_ends,
+            retired: history.retired(),
+        };
         self.insert(mailbox, uid, &message)?;
+        self.rows.push((mailbox, uid));
         self.charge(mailbox.account(), i64::from(size), 1);
         let uid_validity = self.mailbox(mailbox)?.uid_validity;
         Ok(Outcome::Appended { uid_validity, uid })
@@ -92,7 +104,7 @@ impl Batch<'_> {
 
     pub(super) fn copy(&mut self, from: MailboxId, uids: &Uids, to: MailboxId) -> Result<Outcome, StoreError> {
         self.check_pair(from, to)?;
-        let messages = self.messages(from, uids)?;
+        let messages = self.carried(from, uids)?;
         let bytes: u64 = messages.iter().map(|(_, message)| u64::from(message.size)).sum();
         if !messages.is_empty() {
             self.check_quota(to.account(), bytes, messages.len() as u64)?;
@@ -113,7 +125,7 @@ impl Batch<'_> {
 
     pub(super) fn move_messages(&mut self, from: MailboxId, uids: &Uids, to: MailboxId) -> Result<Outcome, StoreError> {
         self.check_pair(from, to)?;
-        let messages = self.messages(from, uids)?;
+        let messages = self.carried(from, uids)?;
         let outcome = self.insert_copies(from, &messages, to)?;
         self.take_out(from, &messages)?;
         Ok(outcome)
@@ -125,12 +137,18 @@ impl Batch<'_> {
         }
         let mut messages = self.messages(mailbox, uids.unwrap_or(&Uids::all()))?;
         messages.retain(|(_, message)| message.flags.is(SystemFlag::Deleted));
-        self.take_out(mailbox, &messages)?;
-        for (_, message) in &messages {
+        self.remove(mailbox, &messages)?;
+        Ok(Outcome::Expunged(messages.len() as u64))
+    }
+
+    /// Takes messages out for good.
+    pub(super) fn remove(&mut self, mailbox: MailboxId, messages: &[(Uid, Message)]) -> Result<(), StoreError> {
+        self.take_out(mailbox, messages)?;
+        for (_, message) in messages {
             self.release(message.blob)?;
             self.charge(mailbox.account(), -i64::from(message.size), -1);
         }
-        Ok(Outcome::Expunged(messages.len() as u64))
+        Ok(())
     }
 
     /// All messages of a mailbox that is being removed.
@@ -143,6 +161,17 @@ impl Batch<'_> {
         Ok(())
     }
 
+    /// The messages as they arrive in another mailbox: what somebody takes out of the Trash is no more to be removed.
+    fn carried(&self, from: MailboxId, uids: &Uids) -> Result<Vec<(Uid, Message)>, StoreError> {
+        let mut messages = self.messages(from, uids)?;
+        for (_, message) in &mut messages {
+            if message.retired == Retired::Trashed {
+                message.retired = Retired::No;
+            }
+        }
+        Ok(messages)
+    }
+
     /// Messages stay with their owner: who counts them is not who moves them, else.
     fn check_pair(&mut self, from: MailboxId, to: MailboxId) -> Result<(), StoreError> {
         self.mailbox(from)?;
@@ -151,7 +180,7 @@ impl Batch<'_> {
     }
 
     /// Takes messages out of a mailbox and notes that they vanished; their content is the caller's.
-    fn take_out(&mut self, mailbox: MailboxId, messages: &[(Uid, Message)]) -> Result<(), StoreError> {
+    pub(super) fn take_out(&mut self, mailbox: MailboxId, messages: &[(Uid, Message)]) -> Result<(), StoreError> {
         if messages.is_empty() {
             return Ok(());
         }
@@ -167,7 +196,7 @@ impl Batch<'_> {
     }
 
     /// Puts messages of one mailbox into another, with their flags.
-    fn insert_copies(
+    pub(super) fn insert_copies(
         &mut self,
         from: MailboxId,
         messages: &[(Uid, Message)],
@@ -249,7 +278,7 @@ impl Batch<'_> {
     }
 
     /// One message less shows this blob; the last one dooms it.
-    fn release(&mut self, blob: BlobId) -> Result<(), StoreError> {
+    pub(super) fn release(&mut self, blob: BlobId) -> Result<(), StoreError> {
         let refs = self.tables.refs.get(blob.0)?.map_or(1, |refs| refs.value());
         match refs {
             0 | 1 => {
@@ -276,7 +305,7 @@ impl Batch<'_> {
         Ok(messages)
     }
 
-    fn next_modseq(&mut self, mailbox: MailboxId) -> Result<ModSeq, StoreError> {
+    pub(super) fn next_modseq(&mut self, mailbox: MailboxId) -> Result<ModSeq, StoreError> {
         let record = self.mailbox(mailbox)?;
         record.modseq = record.modseq.next();
         let modseq = record.modseq;

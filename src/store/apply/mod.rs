@@ -4,6 +4,7 @@
 mod account;
 mod mailbox;
 mod message;
+mod pop3;
 mod sweep;
 
 use super::error::{Fault, Refusal, StoreError};
@@ -11,12 +12,12 @@ use super::mirror::Change;
 use super::record::{Account, Limits, MailboxRecord, Usage, decode, encode};
 use super::schema::{
     ACCOUNT, ADDRESS, BODY, Bytes, CONFIG, DOOMED, HEAD, JOURNAL, Key12, MAILBOX, MSG, NAME, REFS, ROOM_INSIDE,
-    STAGING, SUBSCRIPTION, VANISHED,
+    STAGING, SUBSCRIPTION, VANISHED, msg_key,
 };
 use super::snapshot::usage_of;
 use super::store::Shared;
 use super::write::{Outcome, Write};
-use crate::mail::{AccountId, BlobId, MailboxId};
+use crate::mail::{AccountId, BlobId, MailboxId, Uid};
 use redb::{Table, WriteTransaction};
 use std::collections::{BTreeMap, HashMap};
 
@@ -48,6 +49,8 @@ pub(super) struct Batch<'t> {
     repeating: bool,
     /// Heads that go in when the batch ends, one after the other.
     heads: BTreeMap<BlobId, Vec<u8>>,
+    /// Messages that came in.
+    rows: Vec<(MailboxId, Uid)>,
     taken: u64,
     freed: u64,
     abandoned: usize,
@@ -56,6 +59,25 @@ pub(super) struct Batch<'t> {
 struct Cached {
     record: MailboxRecord,
     dirty: bool,
+}
+
+/// Messages that came in since the tables were durable last.
+#[derive(Debug, Default)]
+pub(super) struct Fresh {
+    heads: Vec<BlobId>,
+    rows: Vec<(MailboxId, Uid)>,
+}
+
+impl Fresh {
+    pub(super) fn add(&mut self, mut more: Fresh) {
+        self.heads.append(&mut more.heads);
+        self.rows.append(&mut more.rows);
+    }
+
+    pub(super) fn clear(&mut self) {
+        self.heads.clear();
+        self.rows.clear();
+    }
 }
 
 /// What a batch leaves to be told after its commit.
@@ -67,8 +89,8 @@ pub(super) struct Done {
     pub(super) taken: u64,
     /// and that went out.
     pub(super) freed: u64,
-    /// Whose heads went in.
-    pub(super) heads: Vec<BlobId>,
+    /// What came in.
+    pub(super) fresh: Fresh,
     /// How many abandoned uploads are in the store's own list now.
     pub(super) abandoned: usize,
 }
@@ -99,6 +121,7 @@ impl<'t> Batch<'t> {
             touched: false,
             repeating: false,
             heads: BTreeMap::new(),
+            rows: Vec::new(),
             taken: 0,
             freed: 0,
             abandoned: 0,
@@ -126,6 +149,10 @@ impl<'t> Batch<'t> {
             Write::Stage(parcel) => self.stage(parcel),
             Write::Sweep => self.sweep(),
             Write::Mend(mends) => self.mend(mends),
+            Write::SetPop3 { account, pop3 } => self.change_account(*account, |record| record.pop3 = *pop3),
+            Write::Retire { mailbox, uids, how } => self.retire(*mailbox, uids, *how),
+            Write::SetUniqueIds { mailbox, ids } => self.set_unique_ids(*mailbox, ids),
+            Write::Expire { mailbox, uids, before } => self.expire(*mailbox, uids, *before),
         }
     }
 
@@ -144,13 +171,21 @@ impl<'t> Batch<'t> {
         Ok(())
     }
 
-    /// Puts the heads of these blobs next to each other, in pages that have not been on the disk yet: who looks through a
-    /// mailbox after a cold start then finds many with one trip.
-    pub(super) fn gather_heads(&mut self, blobs: &[BlobId]) -> Result<(), Fault> {
-        for blob in blobs {
+    /// Puts the heads, and the rows, of messages that came in next to each other, in pages that have not been on the disk
+    /// yet: who looks through a mailbox after a cold start then finds many with one trip.
+    pub(super) fn gather(&mut self, fresh: &mut Fresh) -> Result<(), Fault> {
+        for blob in &fresh.heads {
             let head = redb::ReadableTable::get(&self.tables.head, blob.0)?.map(|head| head.value().to_vec());
             if let Some(head) = head {
                 self.tables.head.insert(blob.0, head.as_slice())?;
+            }
+        }
+        fresh.rows.sort_unstable();
+        for (mailbox, uid) in &fresh.rows {
+            let key = msg_key(*mailbox, *uid);
+            let row = redb::ReadableTable::get(&self.tables.msg, &key)?.map(|row| row.value().to_vec());
+            if let Some(row) = row {
+                self.tables.msg.insert(&key, row.as_slice())?;
             }
         }
         Ok(())
@@ -215,7 +250,7 @@ impl<'t> Batch<'t> {
             taken: self.taken,
             freed: self.freed,
             abandoned: self.abandoned,
-            heads: self.heads.into_keys().collect(),
+            fresh: Fresh { heads: self.heads.into_keys().collect(), rows: self.rows },
         })
     }
 
