@@ -92,7 +92,7 @@ struct Open {
 const IDLE_ROWS: usize = 128 << 10;
 /// Mailboxes that may stay in memory though nobody watches them.
 const IDLE_SLOTS: usize = 64;
-/// Messages from which on a mailbox is read by several threads,
+/// Messages whose rows lie here and there, from which on a mailbox is read by several threads,
 const SPLIT: u64 = 4_096;
 /// and by how many.
 const READERS: u32 = 16;
@@ -325,19 +325,19 @@ impl Mirrors {
 }
 
 fn load(mailbox: MailboxId, snapshot: &Snapshot) -> Result<Option<(Mirror, u32)>, Fault> {
-    let Some(MailboxRecord { uid_validity, uid_next, modseq, keywords, recent_from, messages, .. }) =
-        snapshot.mailbox(mailbox)?
-    else {
-        return Ok(None);
-    };
-    let rows = load_rows(mailbox, messages, uid_next.map_or(u32::MAX, Uid::number), snapshot)?;
+    let Some(record) = snapshot.mailbox(mailbox)? else { return Ok(None) };
+    let rows = load_rows(mailbox, &record, snapshot)?;
+    let MailboxRecord { uid_validity, uid_next, modseq, keywords, recent_from, .. } = record;
     let mirror = Mirror { mailbox, uid_validity, uid_next, modseq, keywords: keywords.into(), rows, gone: false };
     Ok(Some((mirror, recent_from)))
 }
 
 /// Reads the rows of a mailbox. The pages of a large one lie all over the file: as many are asked for at once as a disk
 /// likes to be asked, since waiting for one after the other is what a cold SELECT would spend its time with.
-fn load_rows(mailbox: MailboxId, messages: u64, below: u32, snapshot: &Snapshot) -> Result<Rows, Fault> {
+fn load_rows(mailbox: MailboxId, record: &MailboxRecord, snapshot: &Snapshot) -> Result<Rows, Fault> {
+    let below = record.uid_next.map_or(u32::MAX, Uid::number);
+    // Rows that lie together are read in one walk, faster than by threads that have to be made first.
+    let scattered = record.messages.min(u64::from(below.saturating_sub(record.gathered_below)));
     let read = |from: u32, to: u32| -> Result<Vec<Row>, Fault> {
         let mut rows = Vec::new();
         for message in snapshot.messages(mailbox, from, to)? {
@@ -346,7 +346,7 @@ fn load_rows(mailbox: MailboxId, messages: u64, below: u32, snapshot: &Snapshot)
         }
         Ok(rows)
     };
-    if messages < SPLIT {
+    if scattered < SPLIT {
         return Ok(read(1, u32::MAX)?.into_iter().collect());
     }
     let step = below.div_ceil(READERS);
