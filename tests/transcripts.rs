@@ -1,4 +1,4 @@
-//! Plays every script of `tests/transcripts/imap`, each in several ways: a session must say the same, however what it
+//! Plays every script of `tests/transcripts`, each in several ways: a session must say the same, however what it
 //! hears is cut and however little it may say at once.
 
 #[path = "support/client.rs"]
@@ -69,9 +69,12 @@ fn failures(path: &Path) -> Vec<String> {
 }
 
 fn scripts() -> Vec<PathBuf> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/transcripts/imap");
-    let entries = std::fs::read_dir(folder).expect("the folder is there");
-    let mut scripts: Vec<PathBuf> = entries.map(|entry| entry.expect("it can be read").path()).collect();
+    let mut scripts: Vec<PathBuf> = Vec::new();
+    for protocol in ["imap", "pop3"] {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/transcripts").join(protocol);
+        let entries = std::fs::read_dir(folder).expect("the folder is there");
+        scripts.extend(entries.map(|entry| entry.expect("it can be read").path()));
+    }
     scripts.retain(|path| path.extension().is_some_and(|extension| extension == "txt"));
     scripts.sort();
     scripts

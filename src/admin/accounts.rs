@@ -4,7 +4,7 @@ use super::action::{Checked, Failure, Limit, Listed, MailboxLine, Quota, Reply, 
 use super::address::{Address, BadAddress};
 use super::password::{self, Strength};
 use crate::mail::{AccountId, Stamp};
-use crate::store::{Account, Fault, Limits, NewAccount, Snapshot, Store, StoreError, Write};
+use crate::store::{Account, Fault, Limits, NewAccount, OnDelete, Pop3, Snapshot, Store, StoreError, Write};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 /// Octets of a password: what a client can send at log-in, and more than anybody types.
@@ -19,6 +19,7 @@ pub fn perform(store: &Store, strength: Strength, request: Request) -> Reply {
         Request::ShowAccount { address } => show(store, &address).map(Reply::Account),
         Request::SetPassword { address, password } => set_password(store, strength, &address, password),
         Request::SetQuota { address, quota } => set_quota(store, &address, quota),
+        Request::SetPop3 { address, deleted, mark_seen } => set_pop3(store, &address, deleted, mark_seen),
         Request::RemoveAccount { address } => remove(store, &address),
         Request::Check { mend } => check(store, mend).map(Reply::Checked),
         Request::Status => status(store).map(Reply::Status),
@@ -66,7 +67,8 @@ fn show(store: &Store, address: &str) -> Result<Shown, Failure> {
         bytes: mailbox.bytes,
     });
     let mailboxes = mailboxes.collect();
-    Ok(Shown { created: Stamp::utc(account.created), account: listed(&snapshot, id, account)?, mailboxes })
+    let (created, pop3) = (Stamp::utc(account.created), account.pop3);
+    Ok(Shown { created, pop3, account: listed(&snapshot, id, account)?, mailboxes })
 }
 
 fn set_password(store: &Store, strength: Strength, address: &str, password: Option<Secret>) -> Result<Reply, Failure> {
@@ -79,6 +81,19 @@ fn set_password(store: &Store, strength: Strength, address: &str, password: Opti
 fn set_quota(store: &Store, address: &str, quota: Quota) -> Result<Reply, Failure> {
     let (account, record) = find(&store.snapshot()?, address)?;
     store.write_blocking(Write::SetLimits { account, limits: quota.of(record.limits) })?;
+    Ok(Reply::Done)
+}
+
+fn set_pop3(
+    store: &Store,
+    address: &str,
+    deleted: Option<OnDelete>,
+    mark_seen: Option<bool>,
+) -> Result<Reply, Failure> {
+    let (account, record) = find(&store.snapshot()?, address)?;
+    let Pop3 { on_delete, marks_seen } = record.pop3;
+    let pop3 = Pop3 { on_delete: deleted.unwrap_or(on_delete), marks_seen: mark_seen.unwrap_or(marks_seen) };
+    store.write_blocking(Write::SetPop3 { account, pop3 })?;
     Ok(Reply::Done)
 }
 

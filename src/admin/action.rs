@@ -1,6 +1,7 @@
 //! What can be asked of a Pillarbox by its owner, and what it answers: the same through the socket and without it.
 
 use crate::mail::Stamp;
+use crate::store::{OnDelete, Pop3};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
@@ -18,6 +19,8 @@ pub enum Request {
     SetPassword { address: String, password: Option<Secret> },
     /// Other limits.
     SetQuota { address: String, quota: Quota },
+    /// How POP3 treats an account's mail; `None` leaves it as it is.
+    SetPop3 { address: String, deleted: Option<OnDelete>, mark_seen: Option<bool> },
     /// The account with all its mail.
     RemoveAccount { address: String },
     /// Every invariant of the store.
@@ -92,6 +95,8 @@ pub struct Shown {
     pub account: Listed,
     /// When it was made.
     pub created: Stamp,
+    /// How POP3 treats its mail.
+    pub pop3: Pop3,
     /// Its mailboxes, by name.
     pub mailboxes: Vec<MailboxLine>,
 }

@@ -19,6 +19,8 @@ pub struct Settings {
     pub server: ServerSettings,
     /// `[tls]`
     pub tls: TlsSettings,
+    /// `[pop3]`
+    pub pop3: Pop3Settings,
 }
 
 /// `[password]`: what verifying one costs.
@@ -63,6 +65,18 @@ pub struct TlsSettings {
     pub key: Option<PathBuf>,
 }
 
+/// `[pop3]`: for all accounts; what is each account's own is set with `pillarbox account pop3`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Pop3Settings {
+    /// One session at a time in each maildrop. Default: true.
+    pub exclusive: bool,
+    /// Seconds that have to pass between two log-ins of an account; 0: none. Default: 0.
+    pub login_delay: u32,
+    /// Days that mail which POP3 clients deleted stays in the Trash; 0: for ever. Default: 30.
+    pub trash_days: u32,
+}
+
 /// The settings cannot be used; the text is for the owner.
 #[derive(Debug)]
 pub struct SettingsError {
@@ -97,6 +111,8 @@ impl Settings {
         within("password.memory-kib", memory_kib, 8 * lanes, 1 << 20)?;
         within("password.passes", passes, 1, 1_000)?;
         within("password.remember-minutes", remember_minutes, 0, 24 * 60)?;
+        within("pop3.login-delay", settings.pop3.login_delay, 0, 24 * 60 * 60)?;
+        within("pop3.trash-days", settings.pop3.trash_days, 0, 100 * 365)?;
         if let Some(cache) = settings.store.cache_mib {
             within("store.cache-mib", cache, 1, 1 << 16)?;
         }
@@ -139,6 +155,12 @@ impl Passwords {
     #[must_use]
     pub fn remembered(self) -> Duration {
         Duration::from_secs(u64::from(self.remember_minutes) * 60)
+    }
+}
+
+impl Default for Pop3Settings {
+    fn default() -> Self {
+        Pop3Settings { exclusive: true, login_delay: 0, trash_days: 30 }
     }
 }
 
@@ -207,12 +229,14 @@ mod tests {
     #[test]
     fn each_setting_is_read() {
         let text = "[password]\nmemory-kib = 8192\npasses = 3\nremember-minutes = 1\n[store]\ncache-mib = 64\n\
-                    [server]\nname = 'mail.example.org'\n[tls]\ncertificate = 'c.pem'\nkey = 'k.pem'\n";
+                    [server]\nname = 'mail.example.org'\n[tls]\ncertificate = 'c.pem'\nkey = 'k.pem'\n\
+                    [pop3]\nexclusive = false\nlogin-delay = 60\n";
         let settings = Settings::parse(text).unwrap_or_default();
         assert_eq!(settings.password.strength(), Strength { memory_kib: 8192, passes: 3, lanes: 1 });
         assert_eq!(settings.cache(), 64 << 20);
         assert_eq!(settings.name(), "mail.example.org");
         assert_eq!(settings.tls.key, Some(PathBuf::from("k.pem")));
+        assert_eq!(settings.pop3, Pop3Settings { exclusive: false, login_delay: 60, trash_days: 30 });
     }
 
     #[test]

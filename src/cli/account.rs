@@ -3,6 +3,7 @@
 use super::args::Action;
 use super::{Failed, ask, size, terminal, unexpected};
 use pillarbox::admin::{Door, Listed, Quota, Reply, Request, Secret, Shown};
+use pillarbox::store::OnDelete;
 use std::fmt::Write;
 use std::path::Path;
 use std::process::ExitCode;
@@ -27,6 +28,7 @@ pub fn run(data: &Path, action: Action) -> Result<ExitCode, Failed> {
         Action::Quota { address, bytes, messages } => {
             ask(data, Request::SetQuota { address, quota: Quota { bytes, messages } })?
         }
+        Action::Pop3 { address, deleted, mark_seen } => ask(data, Request::SetPop3 { address, deleted, mark_seen })?,
         Action::Remove { address } => ask(data, Request::RemoveAccount { address })?,
     };
     terminal::print(&match reply {
@@ -53,6 +55,13 @@ fn table(accounts: &[Listed]) -> String {
 fn account(shown: &Shown) -> String {
     let mut text = format!("{}\n  {}\n", shown.account.address, usage(&shown.account));
     let width = shown.mailboxes.iter().map(|mailbox| mailbox.name.chars().count()).max().unwrap_or(0);
+    let deleted = match shown.pop3.on_delete {
+        OnDelete::Trash => "goes to the Trash",
+        OnDelete::Hide => "is only hidden from POP3",
+        OnDelete::Delete => "is gone",
+    };
+    let seen = if shown.pop3.marks_seen { "is marked as seen" } else { "stays as it was" };
+    let _ = writeln!(text, "  POP3: what is deleted {deleted}, what is read {seen}");
     for mailbox in &shown.mailboxes {
         let (messages, unseen, bytes) = (mailbox.messages, mailbox.unseen, size::shown(mailbox.bytes));
         let _ = writeln!(text, "  {:width$}  {messages:>8} messages  {unseen:>8} unseen  {bytes:>9}", mailbox.name);

@@ -4,6 +4,7 @@ use super::help;
 use super::size;
 use lexopt::{Arg, Error, Parser, ValueExt};
 use pillarbox::admin::Limit;
+use pillarbox::store::OnDelete;
 use std::net::{IpAddr, Ipv4Addr};
 use std::path::PathBuf;
 
@@ -27,6 +28,7 @@ pub enum Action {
     Show { address: String },
     Passwd { address: String, password_stdin: bool },
     Quota { address: String, bytes: Option<Limit>, messages: Option<Limit> },
+    Pop3 { address: String, deleted: Option<OnDelete>, mark_seen: Option<bool> },
     Remove { address: String },
 }
 
@@ -41,6 +43,8 @@ struct Given {
     quota: Option<Limit>,
     messages: Option<Limit>,
     mailbox: Option<String>,
+    deleted: Option<OnDelete>,
+    mark_seen: Option<bool>,
     password_stdin: bool,
     mend: bool,
     json: bool,
@@ -64,6 +68,8 @@ pub fn parse(mut parser: Parser) -> Result<Wish, Error> {
             Arg::Long("quota") => given.quota = Some(parser.value()?.parse_with(size::parse)?),
             Arg::Long("messages") => given.messages = Some(parser.value()?.parse_with(size::parse_count)?),
             Arg::Long("mailbox") => given.mailbox = Some(parser.value()?.string()?),
+            Arg::Long("deleted") => given.deleted = Some(parser.value()?.parse_with(deleted)?),
+            Arg::Long("mark-seen") => given.mark_seen = Some(parser.value()?.parse_with(yes)?),
             Arg::Long("password-stdin") => given.password_stdin = true,
             Arg::Long("mend") => given.mend = true,
             Arg::Long("json") => given.json = true,
@@ -83,7 +89,9 @@ fn options(command: &str, action: Option<&str>) -> &'static [&'static str] {
     match (command, action) {
         ("serve", _) => &["bind", "port-offset"],
         // Options may stand before the action.
-        ("account", Some("add") | None) => &["quota", "messages", "password-stdin"],
+        ("account", Some("add")) => &["quota", "messages", "password-stdin"],
+        ("account", None) => &["quota", "messages", "password-stdin", "deleted", "mark-seen"],
+        ("account", Some("pop3")) => &["deleted", "mark-seen"],
         ("account", Some("passwd")) => &["password-stdin"],
         ("account", Some("quota")) => &["messages"],
         ("import", _) => &["mailbox"],
@@ -144,10 +152,34 @@ fn account(action: Option<&str>, given: &mut Given) -> Result<Action, Error> {
             }
             Action::Quota { address, bytes, messages: given.messages }
         }
+        Some("pop3") => {
+            let Given { deleted, mark_seen, .. } = *given;
+            if deleted.is_none() && mark_seen.is_none() {
+                return Err("account pop3 needs --deleted trash|hide|delete or --mark-seen yes|no".into());
+            }
+            Action::Pop3 { address: given.next("ADDRESS")?, deleted, mark_seen }
+        }
         Some("remove") => Action::Remove { address: given.next("ADDRESS")? },
         Some(other) => return Err(format!("there is no command account {other:?}").into()),
-        None => return Err("account needs one of add, list, show, passwd, quota, remove".into()),
+        None => return Err("account needs one of add, list, show, passwd, quota, pop3, remove".into()),
     })
+}
+
+fn deleted(word: &str) -> Result<OnDelete, &'static str> {
+    match word {
+        "trash" => Ok(OnDelete::Trash),
+        "hide" => Ok(OnDelete::Hide),
+        "delete" => Ok(OnDelete::Delete),
+        _ => Err("it is one of trash, hide, delete"),
+    }
+}
+
+fn yes(word: &str) -> Result<bool, &'static str> {
+    match word {
+        "yes" => Ok(true),
+        "no" => Ok(false),
+        _ => Err("it is yes or no"),
+    }
 }
 
 impl Given {
@@ -189,6 +221,9 @@ mod tests {
         };
         let wish = Wish::Account { data: "d".into(), action: add };
         assert_eq!(parsed("account add --quota 2G a@b --password-stdin --data d"), Ok(wish));
+        let pop3 = Action::Pop3 { address: "a@b".to_owned(), deleted: Some(OnDelete::Hide), mark_seen: Some(false) };
+        let wish = Wish::Account { data: "d".into(), action: pop3 };
+        assert_eq!(parsed("account pop3 --deleted hide a@b --mark-seen no --data d"), Ok(wish));
         let import = Wish::Import {
             data: "d".into(),
             address: "a@b".to_owned(),
@@ -207,6 +242,9 @@ mod tests {
             "account",
             "account add",
             "account quota a@b",
+            "account pop3 a@b",
+            "account pop3 a@b --deleted burn",
+            "account list --mark-seen no",
             "status --mend",
             "serve --json",
             "account quota a@b lots",

@@ -15,7 +15,7 @@ const ALL: &str = "\
 Pillarbox, a mail server in one program.
 
   pillarbox [serve]      serve mail; the first start makes everything it needs
-  pillarbox account ...  who has mail here: add, list, show, passwd, quota, remove
+  pillarbox account ...  who has mail here: add, list, show, passwd, quota, pop3, remove
   pillarbox import ...   bring mail along: mbox, Maildir, .eml
   pillarbox status       how it is doing
   pillarbox check        verify all stored mail
@@ -23,7 +23,7 @@ Pillarbox, a mail server in one program.
 
 Options of serve:
   --bind ADDR            listen on this address         Default: 127.0.0.1, this machine only
-  --port-offset N        ports are the standard ones + N    Default: 10000 (IMAP 10143, with TLS 10993)
+  --port-offset N        ports are the standard ones + N    Default: 10000 (IMAP 10143, with TLS 10993; POP3 10110, 10995)
 
 Option of every command:
   --data DIR             where mail, keys and settings are  Default: ./pillarbox-data
@@ -40,11 +40,14 @@ Who has mail here.
   pillarbox account show ADDRESS
   pillarbox account passwd ADDRESS [--password-stdin]
   pillarbox account quota ADDRESS SIZE|none [--messages N|none]
+  pillarbox account pop3 ADDRESS [--deleted trash|hide|delete] [--mark-seen yes|no]
   pillarbox account remove ADDRESS         removes its mail, too
 
 A password is asked for at a terminal, or read from the first line of stdin with --password-stdin.
 Where neither is, or with an empty answer, a random one is made and printed.
 SIZE is something like 500M or 2G.
+What a POP3 client deletes goes to the Trash, where it stays for 30 days (pop3.trash-days in the settings).
+With --deleted hide it stays where it is, and only POP3 shows it no more; with delete it is gone.
 ";
 
 const IMPORT: &str = "\

@@ -5,6 +5,7 @@ use super::welcome::{Found, first};
 use log::LevelFilter;
 use pillarbox::admin::{Gate, Settings};
 use pillarbox::net::{Identity, OwnersFiles, Serving, serve};
+use pillarbox::session::pop3::{Maildrops, Terms};
 use pillarbox::store::{Options, Store};
 use simple_logger::SimpleLogger;
 use std::net::IpAddr;
@@ -31,6 +32,11 @@ pub fn run(data: &Path, bind: IpAddr, port_offset: u16) -> Result<ExitCode, Fail
         store: Arc::clone(&store),
         gate: Arc::clone(&gate),
         identity: Arc::clone(&identity),
+        maildrops: Arc::new(Maildrops::new(Terms {
+            exclusive: settings.pop3.exclusive,
+            login_delay: settings.pop3.login_delay,
+        })),
+        trash_days: settings.pop3.trash_days,
         bind,
         port_offset,
         data,

@@ -19,9 +19,17 @@ pub struct Found<'f> {
     pub data: &'f Path,
 }
 
-/// The well-known ports of IMAP.
+/// The well-known ports of IMAP and POP3.
 const IMAP: u16 = 143;
 const IMAPS: u16 = 993;
+const POP3: u16 = 110;
+const POP3S: u16 = 995;
+
+impl Found<'_> {
+    fn ports(&self) -> [u16; 4] {
+        [IMAP, IMAPS, POP3, POP3S].map(|port| port.saturating_add(self.port_offset))
+    }
+}
 
 /// Makes the first account where there is none, and tells of it.
 pub fn first(store: &Arc<Store>, strength: Strength, identity: &Identity, found: &Found<'_>) -> Result<(), Failed> {
@@ -43,7 +51,7 @@ pub fn first(store: &Arc<Store>, strength: Strength, identity: &Identity, found:
 
 /// What is printed, so that it can be pasted.
 fn told(address: &str, password: &str, identity: &Identity, found: &Found<'_>) -> String {
-    let (imap, imaps) = (IMAP.saturating_add(found.port_offset), IMAPS.saturating_add(found.port_offset));
+    let [imap, imaps, pop3, pop3s] = found.ports();
     let here = match found.bind {
         bind if bind.is_loopback() || bind.is_unspecified() => "localhost".to_owned(),
         IpAddr::V6(bind) => format!("[{bind}]"),
@@ -61,6 +69,7 @@ fn told(address: &str, password: &str, identity: &Identity, found: &Found<'_>) -
         "\nPillarbox is ready. Its first account, told only this once:\n\n\
          server       {server}\n\
          IMAP         port {imaps} (TLS) or port {imap} (STARTTLS)\n\
+         POP3         port {pop3s} (TLS) or port {pop3} (STLS)\n\
          user         {address}\n\
          password     {password}\n\
          CA           {file}\n\
@@ -88,7 +97,7 @@ fn deliver(store: &Arc<Store>, address: &str, found: &Found<'_>) -> Result<(), F
 
 fn mail(address: &str, found: &Found<'_>, date: &str) -> String {
     let (name, folder) = (found.name, found.data.display());
-    let (imap, imaps) = (IMAP.saturating_add(found.port_offset), IMAPS.saturating_add(found.port_offset));
+    let [imap, imaps, pop3, pop3s] = found.ports();
     let text = format!(
         "From: Pillarbox <pillarbox@{name}>\n\
          To: <{address}>\n\
@@ -106,6 +115,10 @@ fn mail(address: &str, found: &Found<'_>, date: &str) -> String {
          \x20 port              {imaps} with TLS (some say SSL), or {imap} with STARTTLS\n\
          \x20 user              {address}\n\
          \x20 password          the one that was printed at the first start\n\
+         \n\
+         IMAP keeps the mail here, and the same on all devices. A program that speaks\n\
+         POP3 finds it on port {pop3s} with TLS, or {pop3} with STLS; what it deletes\n\
+         stays in the Trash for 30 days.\n\
          \n\
          If the program does not trust the certificate, install the file tls/ca.pem\n\
          of the data folder as a trusted authority, once: it also covers renewals.\n\

@@ -2,9 +2,10 @@
 
 use super::guests::{Guest, Guests};
 use super::stream::Stream;
-use super::talk::{Door, talk};
+use super::talk::{Door, Speaks, now, talk};
 use super::tls::Identity;
 use crate::admin::{self, Gate};
+use crate::session::pop3::Maildrops;
 use crate::store::Store;
 use async_executor::Executor;
 use async_signal::{Signal, Signals};
@@ -23,8 +24,13 @@ use std::time::Duration;
 /// IMAP in plain text (RFC 9051 §2.1) and in TLS (RFC 8314 §3.2).
 const IMAP: u16 = 143;
 const IMAPS: u16 = 993;
+/// POP3 in plain text (RFC 1939 §3) and in TLS (RFC 8314 §3.1).
+const POP3: u16 = 110;
+const POP3S: u16 = 995;
 /// How often the certificate's files are looked at.
 const REFRESH: Duration = Duration::from_secs(10);
+/// How often mail that was deleted long ago is looked for.
+const EXPIRY: Duration = Duration::from_hours(1);
 /// How long sessions have to end when the server does.
 const FAREWELL: Duration = Duration::from_secs(5);
 /// Two unanswered questions after this and the connection is dead: a phone that left the Wi-Fi says nothing.
@@ -38,6 +44,10 @@ pub struct Serving<'a> {
     pub gate: Arc<Gate>,
     /// Who we are in TLS.
     pub identity: Arc<Identity>,
+    /// Who reads which maildrop by POP3.
+    pub maildrops: Arc<Maildrops>,
+    /// Days that mail which POP3 clients deleted stays in the Trash; 0: for ever.
+    pub trash_days: u32,
     /// The address that we listen on.
     pub bind: IpAddr,
     /// Ports are the standard ones and this.
@@ -53,6 +63,7 @@ pub(super) struct House {
     pub(super) store: Arc<Store>,
     pub(super) gate: Arc<Gate>,
     pub(super) identity: Arc<Identity>,
+    pub(super) maildrops: Arc<Maildrops>,
     pub(super) name: Arc<str>,
     pub(super) executor: Arc<Executor<'static>>,
     pub(super) stop: Event,
@@ -78,6 +89,7 @@ pub fn serve(serving: Serving<'_>, ready: impl FnOnce()) -> io::Result<()> {
         store: serving.store,
         gate: serving.gate,
         identity: serving.identity,
+        maildrops: serving.maildrops,
         name: serving.name.into(),
         executor: Arc::clone(&executor),
         stop: Event::new(),
@@ -89,7 +101,12 @@ pub fn serve(serving: Serving<'_>, ready: impl FnOnce()) -> io::Result<()> {
         port.map(|port| SocketAddr::new(serving.bind, port))
             .ok_or_else(|| io::Error::new(io::ErrorKind::InvalidInput, "the port offset is too large"))
     };
-    let doors = [(port(IMAP)?, Door::Plain), (port(IMAPS)?, Door::Tls)];
+    let doors = [
+        (port(IMAP)?, Door { speaks: Speaks::Imap, tls: false }),
+        (port(IMAPS)?, Door { speaks: Speaks::Imap, tls: true }),
+        (port(POP3)?, Door { speaks: Speaks::Pop3, tls: false }),
+        (port(POP3S)?, Door { speaks: Speaks::Pop3, tls: true }),
+    ];
     let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
     let (running, ended) = smol::channel::bounded::<()>(1);
     std::thread::scope(|scope| {
@@ -103,7 +120,8 @@ pub fn serve(serving: Serving<'_>, ready: impl FnOnce()) -> io::Result<()> {
                 }));
             })?;
         }
-        let result = smol::block_on(executor.run(run(&executor, &house, &doors, serving.data, ready)));
+        let result =
+            smol::block_on(executor.run(run(&executor, &house, &doors, serving.data, serving.trash_days, ready)));
         drop(running);
         result
     })
@@ -114,6 +132,7 @@ async fn run(
     house: &Arc<House>,
     doors: &[(SocketAddr, Door)],
     data: &Path,
+    trash_days: u32,
     ready: impl FnOnce(),
 ) -> io::Result<()> {
     let mut signals = Signals::new([Signal::Int, Signal::Term])?;
@@ -150,6 +169,20 @@ async fn run(
             loop {
                 smol::Timer::after(REFRESH).await;
                 house.identity.refresh();
+            }
+        }
+    }));
+    accepting.push(executor.spawn({
+        let house = Arc::clone(house);
+        async move {
+            while trash_days > 0 {
+                let store = Arc::clone(&house.store);
+                match smol::unblock(move || admin::expire(&store, trash_days, now())).await {
+                    Ok(0) => {}
+                    Ok(count) => log::info!("{count} messages that POP3 clients deleted long ago left the Trash"),
+                    Err(fault) => log::error!("the Trash could not be looked through: {fault}"),
+                }
+                smol::Timer::after(EXPIRY).await;
             }
         }
     }));

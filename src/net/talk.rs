@@ -4,9 +4,10 @@ use super::serve::House;
 use super::stream::Stream;
 use crate::admin;
 use crate::mail::limits;
-use crate::session::imap::{Denied, Need, Privacy, Session};
+use crate::session::imap::Imap;
+use crate::session::pop3::Pop3;
+use crate::session::{Denied, Need, Privacy, Protocol};
 use crate::wire::Out;
-use crate::wire::imap::{Event, Framer};
 use ring::rand::SecureRandom;
 use smol::future::FutureExt;
 use std::io;
@@ -16,18 +17,20 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 /// Time to log in.
 const BEFORE_LOGIN: Duration = Duration::from_mins(2);
-/// RFC 9051 §5.4: at least 30 minutes.
-const SILENCE: Duration = Duration::from_mins(31);
-/// RFC 9051 §5.4 lets 30 minutes pass in IDLE; home NATs forget a connection after 5, so we speak at 4.
-const STILL_HERE: Duration = Duration::from_mins(4);
 
-/// How a connection begins.
+/// What is spoken behind a port, and how a connection begins.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Door {
-    /// In plain text, with STARTTLS.
-    Plain,
-    /// In TLS.
-    Tls,
+pub(super) struct Door {
+    pub(super) speaks: Speaks,
+    /// In TLS from the first octet; else in plain text, with a command that begins it.
+    pub(super) tls: bool,
+}
+
+/// A protocol.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Speaks {
+    Imap,
+    Pop3,
 }
 
 /// A connection with all it has.
@@ -36,8 +39,7 @@ struct Talk<'h> {
     began: Instant,
     peer: SocketAddr,
     stream: Stream,
-    session: Session,
-    framer: Framer,
+    protocol: Box<dyn Protocol>,
     out: Out,
     /// What `out` changes places with while it is sent.
     spare: Out,
@@ -54,39 +56,41 @@ enum Woken {
 /// Serves one connection to its end, and says so in one line.
 pub(super) async fn talk(house: Arc<House>, stream: Stream, peer: SocketAddr, door: Door) {
     let began = Instant::now();
-    let local = peer.ip().is_loopback();
-    let privacy = match (door, local) {
-        (Door::Tls, _) => Privacy::Tls,
-        (Door::Plain, true) => Privacy::Local,
-        (Door::Plain, false) => Privacy::None,
+    let privacy = match (door.tls, peer.ip().is_loopback()) {
+        (true, _) => Privacy::Tls,
+        (false, true) => Privacy::Local,
+        (false, false) => Privacy::None,
     };
-    let mut talk = Talk {
-        house: &house,
-        began,
-        peer,
-        stream,
-        session: Session::new(Arc::clone(&house.name), privacy),
-        framer: Framer::new(),
-        out: Out::new(limits::OUT),
-        spare: Out::new(limits::OUT),
+    let name = Arc::clone(&house.name);
+    let protocol: Box<dyn Protocol> = match door.speaks {
+        Speaks::Imap => Box::new(Imap::new(name, privacy)),
+        Speaks::Pop3 => Box::new(Pop3::new(name, privacy, Arc::clone(&house.maildrops))),
     };
+    let (out, spare) = (Out::new(limits::OUT), Out::new(limits::OUT));
+    let mut talk = Talk { house: &house, began, peer, stream, protocol, out, spare };
     let end = talk.run(door).await;
-    let who = talk.session.address().map_or_else(|| "nobody".to_owned(), str::to_owned);
-    let how = if talk.stream.is_tls() { "imap+tls" } else { "imap" };
+    if let Some(write) = talk.protocol.farewell()
+        && let Err(error) = house.store.write(write).await
+    {
+        log::warn!("{peer}: what a connection left could not be written: {error}");
+    }
+    let who = talk.protocol.address().unwrap_or("nobody");
+    let how = talk.protocol.name();
+    let tls = if talk.stream.is_tls() { "+tls" } else { "" };
     let Stream { read, written, .. } = talk.stream;
     let reason = match end {
         Ok(()) => String::new(),
         Err(error) => format!(" ({error})"),
     };
-    log::info!("{how} {peer} {who}: {:.1} s, {read} in, {written} out{reason}", began.elapsed().as_secs_f64());
+    log::info!("{how}{tls} {peer} {who}: {:.1} s, {read} in, {written} out{reason}", began.elapsed().as_secs_f64());
 }
 
 impl Talk<'_> {
     async fn run(&mut self, door: Door) -> io::Result<()> {
-        if door == Door::Tls {
+        if door.tls {
             self.stream.encrypt(&self.house.identity.acceptor()).await?;
         }
-        self.session.greet(&mut self.out);
+        self.protocol.greet(&mut self.out);
         let mut need = Need::Flush;
         loop {
             need = match need {
@@ -94,20 +98,19 @@ impl Talk<'_> {
                 Need::Flush => self.go_on().await?,
                 Need::Write(write) => {
                     let outcome = self.house.store.write(write).await;
-                    self.session.done(outcome, &self.house.store, now(), &mut self.out)
+                    self.protocol.done(outcome, &self.house.store, now(), &mut self.out)
                 }
-                Need::Message => self.take_message().await?,
                 Need::Password { user, password } => {
                     let who = self.house.gate.verify(&user, &password, Some(self.peer.ip())).await;
                     let who = who.map(|entered| (entered.account, entered.address)).map_err(denied);
-                    self.session.entered(who, &mut self.out)
+                    self.protocol.entered(who, &self.house.store, now(), &mut self.out)
                 }
                 Need::ScramKeys(user) => {
                     let keys = self.house.gate.scram_keys(user.as_bytes()).map_err(|fault| {
                         log::error!("the keys of a user cannot be read: {fault}");
                         Denied::Fault
                     });
-                    self.session.scram_keys(keys, &random(), &mut self.out)
+                    self.protocol.scram_keys(keys, &random(), &mut self.out)
                 }
                 Need::ScramDone { user, account } => {
                     self.house.gate.hold_back(user.as_bytes(), Some(self.peer.ip())).await;
@@ -117,14 +120,18 @@ impl Talk<'_> {
                         let pause = self.house.gate.note_failure(user.as_bytes(), Some(self.peer.ip()));
                         smol::Timer::after(pause).await;
                     }
-                    self.session.entered(account.ok_or(Denied::Wrong), &mut self.out)
+                    let who = account.ok_or(Denied::Wrong);
+                    self.protocol.entered(who, &self.house.store, now(), &mut self.out)
+                }
+                Need::Pause(span) => {
+                    self.flush().await?;
+                    smol::Timer::after(span).await;
+                    self.protocol.resume(&self.house.store, now(), &mut self.out)
                 }
                 Need::StartTls => {
                     self.flush().await?;
-                    // Whatever came with the command came in plain text, and must not pass for protected.
-                    self.framer.discard();
                     self.stream.encrypt(&self.house.identity.acceptor()).await?;
-                    self.session.private();
+                    self.protocol.private();
                     Need::Input
                 }
                 Need::Close => {
@@ -141,66 +148,42 @@ impl Talk<'_> {
 
     /// The client's next words, waited for if need be.
     async fn hear(&mut self) -> io::Result<Need> {
-        if self.session.expects_line() {
-            self.framer.expect_line();
-        }
-        self.framer.be_wary(self.session.address().is_none());
-        match self.framer.next_event() {
-            Event::More => {}
-            event => {
-                let offered = matches!(event, Event::Append { .. });
-                let need = self.session.hear(event, &self.house.store, now(), &mut self.out);
-                if offered {
-                    if self.session.is_uploading() { self.framer.accept() } else { self.framer.refuse() }
-                }
-                return Ok(need);
-            }
+        if let Some(need) = self.protocol.hear(&self.house.store, now(), &mut self.out) {
+            return Ok(need);
         }
         self.flush().await?;
         self.out.shrink();
         self.spare.shrink();
-        self.framer.shrink();
+        self.protocol.shrink();
         match self.wait().await {
             Woken::Octets(Ok(0)) => Err(io::ErrorKind::UnexpectedEof.into()),
             Woken::Octets(Ok(_)) => Ok(Need::Input),
             Woken::Octets(Err(error)) => Err(error),
-            Woken::Bell => Ok(self.session.resume(&self.house.store, now(), &mut self.out)),
-            Woken::Silence if self.session.is_idling() => {
-                self.session.still_here(&mut self.out);
-                Ok(Need::Input)
-            }
-            Woken::Silence => {
-                self.session.bye(&mut self.out, "Nothing was said for too long");
-                Ok(Need::Close)
-            }
+            Woken::Bell => Ok(self.protocol.resume(&self.house.store, now(), &mut self.out)),
+            Woken::Silence => Ok(self.protocol.silence(&mut self.out)),
             Woken::Stop => {
-                self.session.bye(&mut self.out, "The server is shutting down");
+                self.protocol.stop(&mut self.out);
                 Ok(Need::Close)
             }
         }
     }
 
-    /// Waits for the client, in IDLE also for the bell.
+    /// Waits for the client, and for the bell where it is listened to.
     async fn wait(&mut self) -> Woken {
         let stop = self.house.stop.listen();
         if self.house.is_stopping() {
             return Woken::Stop;
         }
-        let idling = self.session.is_idling();
-        let bell = self.session.watch().filter(|_| idling).map(crate::store::Watch::listen);
+        let bell = self.protocol.bell().map(crate::store::Watch::listen);
         // After listening: what rang before is seen here.
-        if idling && self.session.is_behind() {
+        if self.protocol.is_behind() {
             return Woken::Bell;
         }
-        let patience = match (idling, self.session.address()) {
-            (true, _) => STILL_HERE,
-            (false, Some(_)) => SILENCE,
-            // Of all the time since the beginning: who says a little again and again keeps a place no longer.
-            (false, None) => BEFORE_LOGIN.saturating_sub(self.began.elapsed()),
-        };
-        let framer = &mut self.framer;
+        // Of all the time since the beginning: who says a little again and again keeps a place no longer.
+        let patience = self.protocol.patience().unwrap_or_else(|| BEFORE_LOGIN.saturating_sub(self.began.elapsed()));
+        let protocol = &mut self.protocol;
         let stream = &mut self.stream;
-        let octets = async { Woken::Octets(stream.read(|octets| framer.feed(octets)).await) };
+        let octets = async { Woken::Octets(stream.read(|octets| protocol.feed(octets)).await) };
         let silence = async {
             smol::Timer::after(patience).await;
             Woken::Silence
@@ -224,7 +207,7 @@ impl Talk<'_> {
         if self.out.is_full() {
             return self.send_and_go_on().await;
         }
-        let need = self.session.resume(&self.house.store, now(), &mut self.out);
+        let need = self.protocol.resume(&self.house.store, now(), &mut self.out);
         if matches!(need, Need::Flush) {
             // Long work: others get their turn, whether or not the socket makes us wait.
             self.flush().await?;
@@ -242,39 +225,11 @@ impl Talk<'_> {
             full.clear();
             (stream, full, sent)
         });
-        let need = self.session.resume(&self.house.store, now(), &mut self.out);
+        let need = self.protocol.resume(&self.house.store, now(), &mut self.out);
         let sent;
         (self.stream, self.spare, sent) = sending.await;
         sent?;
         Ok(need)
-    }
-
-    /// The message literal of an APPEND.
-    async fn take_message(&mut self) -> io::Result<Need> {
-        loop {
-            let piece = self.framer.take(limits::OUT);
-            if !piece.is_empty() {
-                self.session.upload(piece);
-                if let Some(write) = self.session.stage(&self.house.store) {
-                    let outcome = self.house.store.write(write).await;
-                    return Ok(self.session.done(outcome, &self.house.store, now(), &mut self.out));
-                }
-                continue;
-            }
-            if self.framer.left() == 0 {
-                return Ok(Need::Input);
-            }
-            self.flush().await?;
-            match self.wait().await {
-                Woken::Octets(Ok(0)) => return Err(io::ErrorKind::UnexpectedEof.into()),
-                Woken::Octets(Err(error)) => return Err(error),
-                Woken::Octets(Ok(_)) | Woken::Bell => {}
-                Woken::Silence | Woken::Stop => {
-                    self.session.bye(&mut self.out, "The message did not come to its end");
-                    return Ok(Need::Close);
-                }
-            }
-        }
     }
 
     async fn flush(&mut self) -> io::Result<()> {
@@ -298,7 +253,7 @@ fn denied(denied: admin::Denied) -> Denied {
 }
 
 /// Seconds since 1970.
-fn now() -> i64 {
+pub(super) fn now() -> i64 {
     SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |now| now.as_secs().cast_signed())
 }
 

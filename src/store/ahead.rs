@@ -37,14 +37,14 @@ static UNDER_WAY: AtomicUsize = AtomicUsize::new(0);
 impl Store {
     /// A session is about to read the messages of these UIDs, in this order: reads some of them ahead if its last ones
     /// were not in memory. Costs nothing when they were.
-    pub fn read_ahead(&self, ahead: &mut Ahead, mailbox: MailboxId, uids: &[u32], depth: Depth) {
+    pub fn read_ahead(&self, ahead: &mut Ahead, mailbox: MailboxId, uids: impl Iterator<Item = u32>, depth: Depth) {
         if disk::trips() < COLD {
             return;
         }
-        let fresh = uids.partition_point(|uid| *uid < ahead.until);
+        let uids: Vec<u32> = uids.skip_while(|uid| *uid < ahead.until).collect();
         // As much in one piece as a reader gets through while the session goes through what is there already.
         let piece = if depth == Depth::Heads { 32 } else { 8 };
-        for uids in uids.get(fresh..).unwrap_or_default().chunks(piece) {
+        for uids in uids.chunks(piece) {
             let (Some(&from), Some(&to)) = (uids.first(), uids.last()) else { return };
             if UNDER_WAY.fetch_add(1, Ordering::SeqCst) >= READERS {
                 UNDER_WAY.fetch_sub(1, Ordering::SeqCst);

@@ -2,6 +2,7 @@
 
 pub mod imap;
 mod out;
+pub mod pop3;
 pub mod sasl;
 #[cfg(test)]
 mod xorshift;

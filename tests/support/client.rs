@@ -1,10 +1,11 @@
 //! A connection without a socket: what `net` does for a session, in the same order, with the bytes kept here.
 
-use pillarbox::mail::{AccountId, limits};
-use pillarbox::session::imap::{Denied, Need, Privacy, Session};
+use pillarbox::mail::AccountId;
+use pillarbox::session::imap::Imap;
+use pillarbox::session::pop3::{Maildrops, Pop3};
+use pillarbox::session::{Denied, Need, Privacy, Protocol};
 use pillarbox::store::Store;
 use pillarbox::wire::Out;
-use pillarbox::wire::imap::{Event, Framer};
 use pillarbox::wire::sasl::ScramKeys;
 use std::sync::Arc;
 
@@ -14,10 +15,8 @@ const SILENT_TURNS: usize = 1_000;
 const TURNS: usize = 300_000;
 /// Octets of answers to one write of a client's.
 const OUTPUT: usize = 64 << 20;
-/// As `net` has them.
+/// As `net` has it.
 const BEFORE_LOGIN: i64 = 120;
-const SILENCE: i64 = 31 * 60;
-const STILL_HERE: i64 = 4 * 60;
 
 /// Whoever asks for a password or keys is answered from here.
 pub struct Gate {
@@ -31,8 +30,7 @@ pub struct Gate {
 
 /// A client's connection.
 pub struct Client {
-    session: Session,
-    framer: Framer,
+    protocol: Box<dyn Protocol>,
     out: Out,
     need: Need,
     /// What the server said and nobody has read yet.
@@ -47,10 +45,17 @@ pub struct Client {
 }
 
 impl Client {
-    pub fn connect(privacy: Privacy, out: usize, now: i64) -> Client {
+    pub fn imap(privacy: Privacy, out: usize, now: i64) -> Client {
+        Client::connect(Box::new(Imap::new(Arc::from("mail.example.org"), privacy)), out, now)
+    }
+
+    pub fn pop3(privacy: Privacy, maildrops: &Arc<Maildrops>, out: usize, now: i64) -> Client {
+        Client::connect(Box::new(Pop3::new(Arc::from("mail.example.org"), privacy, Arc::clone(maildrops))), out, now)
+    }
+
+    fn connect(protocol: Box<dyn Protocol>, out: usize, now: i64) -> Client {
         let mut client = Client {
-            session: Session::new(Arc::from("mail.example.org"), privacy),
-            framer: Framer::new(),
+            protocol,
             out: Out::new(out),
             need: Need::Flush,
             heard: Vec::new(),
@@ -59,14 +64,21 @@ impl Client {
             encrypted: false,
             since: now,
         };
-        client.session.greet(&mut client.out);
+        client.protocol.greet(&mut client.out);
         client
     }
 
     /// Octets arrive from the client.
     pub fn feed(&mut self, octets: &[u8], now: i64) {
         self.since = now;
-        self.framer.feed(octets);
+        self.protocol.feed(octets);
+    }
+
+    /// The connection breaks.
+    pub fn cut(mut self, store: &Store) {
+        if let Some(write) = self.protocol.farewell() {
+            store.write_blocking(write).expect("what is left can be written");
+        }
     }
 
     /// Goes on until there is nothing to do but to wait.
@@ -98,8 +110,8 @@ impl Client {
 
     /// The bell, where it is listened to.
     pub fn ring(&mut self, store: &Store, gate: &Gate, now: i64) -> Result<(), String> {
-        if self.session.is_idling() && self.session.is_behind() && !self.closed {
-            self.need = self.session.resume(store, now, &mut self.out);
+        if self.protocol.bell().is_some() && self.protocol.is_behind() && !self.closed {
+            self.need = self.protocol.resume(store, now, &mut self.out);
             return self.run(store, gate, now);
         }
         Ok(())
@@ -107,32 +119,18 @@ impl Client {
 
     /// Time has passed.
     pub fn silence(&mut self, now: i64) {
-        let patience = match (self.session.is_idling(), self.session.address()) {
-            (true, _) => STILL_HERE,
-            (false, Some(_)) => SILENCE,
-            (false, None) => BEFORE_LOGIN,
-        };
+        let patience = self.protocol.patience().map_or(BEFORE_LOGIN, |patience| patience.as_secs().cast_signed());
         if self.closed || now - self.since < patience {
             return;
         }
         self.since = now;
-        if self.session.is_idling() {
-            self.session.still_here(&mut self.out);
-        } else {
-            let text = if self.session.is_uploading() {
-                "The message did not come to its end"
-            } else {
-                "Nothing was said for too long"
-            };
-            self.session.bye(&mut self.out, text);
-            self.closed = true;
-        }
+        self.closed = matches!(self.protocol.silence(&mut self.out), Need::Close);
         self.flush();
     }
 
     /// The server ends.
     pub fn stop(&mut self) {
-        self.session.bye(&mut self.out, "The server is shutting down");
+        self.protocol.stop(&mut self.out);
         self.flush();
         self.closed = true;
     }
@@ -145,7 +143,7 @@ impl Client {
                 if self.out.is_full() {
                     self.flush();
                 }
-                let need = self.session.resume(store, now, &mut self.out);
+                let need = self.protocol.resume(store, now, &mut self.out);
                 if matches!(need, Need::Flush) {
                     self.flush();
                 }
@@ -153,14 +151,13 @@ impl Client {
             }
             Need::Write(write) => {
                 let outcome = store.write_blocking(write);
-                self.session.done(outcome, store, now, &mut self.out)
+                self.protocol.done(outcome, store, now, &mut self.out)
             }
-            Need::Message => return self.take_message(store, now),
             Need::Password { user, password } => {
                 let right = user == gate.address.as_bytes() && password == gate.password.as_bytes();
                 let who = right.then(|| (gate.account, gate.address.clone())).ok_or(Denied::Wrong);
                 let who = gate.denied.map_or(who, Err);
-                self.session.entered(who, &mut self.out)
+                self.protocol.entered(who, store, now, &mut self.out)
             }
             Need::ScramKeys(user) => {
                 let account = (user == gate.address).then(|| (gate.account, gate.address.clone()));
@@ -169,13 +166,16 @@ impl Client {
                     None => ScramKeys::fake(&user, &[7; 32], gate.keys.iterations),
                 };
                 let keys = gate.denied.map_or(Ok((account, keys)), Err);
-                self.session.scram_keys(keys, &[5; 18], &mut self.out)
+                self.protocol.scram_keys(keys, &[5; 18], &mut self.out)
             }
-            Need::ScramDone { account, .. } => self.session.entered(account.ok_or(Denied::Wrong), &mut self.out),
+            Need::ScramDone { account, .. } => {
+                self.protocol.entered(account.ok_or(Denied::Wrong), store, now, &mut self.out)
+            }
+            // Nobody else does anything meanwhile.
+            Need::Pause(_) => self.protocol.resume(store, now, &mut self.out),
             Need::StartTls => {
                 self.flush();
-                self.framer.discard();
-                self.session.private();
+                self.protocol.private();
                 self.encrypted = true;
                 Need::Input
             }
@@ -189,48 +189,15 @@ impl Client {
     }
 
     fn hear(&mut self, store: &Store, now: i64) -> bool {
-        if self.session.expects_line() {
-            self.framer.expect_line();
+        if let Some(need) = self.protocol.hear(store, now, &mut self.out) {
+            self.need = need;
+            return false;
         }
-        match self.framer.next_event() {
-            Event::More => {
-                self.flush();
-                self.out.shrink();
-                self.framer.shrink();
-                self.need = Need::Input;
-                true
-            }
-            event => {
-                let offered = matches!(event, Event::Append { .. });
-                self.need = self.session.hear(event, store, now, &mut self.out);
-                if offered {
-                    if self.session.is_uploading() { self.framer.accept() } else { self.framer.refuse() }
-                }
-                false
-            }
-        }
-    }
-
-    fn take_message(&mut self, store: &Store, now: i64) -> bool {
-        loop {
-            let piece = self.framer.take(limits::OUT);
-            if !piece.is_empty() {
-                self.session.upload(piece);
-                if let Some(write) = self.session.stage(store) {
-                    let outcome = store.write_blocking(write);
-                    self.need = self.session.done(outcome, store, now, &mut self.out);
-                    return false;
-                }
-                continue;
-            }
-            if self.framer.left() == 0 {
-                self.need = Need::Input;
-                return false;
-            }
-            self.flush();
-            self.need = Need::Message;
-            return true;
-        }
+        self.flush();
+        self.out.shrink();
+        self.protocol.shrink();
+        self.need = Need::Input;
+        true
     }
 
     fn flush(&mut self) {

@@ -3,7 +3,13 @@
 //! The world (`@`), for the client that is named before it:
 //!
 //! ```text
-//! greet tls|local|remote         connects (the greeting is heard in the script)
+//! greet tls|local|remote         connects to IMAP (the greeting is heard in the script)
+//! pop3 tls|local|remote          connects to POP3
+//! pop3 deleted trash|hide|delete what becomes of what POP3 deletes
+//! pop3 unseen                    RETR does not set \Seen
+//! delay 60s                      the time that has to pass between two log-ins by POP3, from now on
+//! cut                            the connection breaks
+//! sweep                          what no message shows any more is removed
 //! login                          connects by TLS and logs in, unheard
 //! deliver NAME [MAILBOX] [xN]    a message of tests/transcripts/mail comes in, N times
 //! quota OCTETS|none [MESSAGES]   the account's limits
@@ -20,12 +26,16 @@
 use super::client::{Client, Gate};
 use super::script::{Deed, Names, Step, filled, matches, shown};
 use pillarbox::mail::{AccountId, Stamp};
-use pillarbox::session::imap::{Denied, Privacy};
-use pillarbox::store::{Credentials, History, Limits, NewAccount, NewMessage, Options, Outcome, Store, Write};
+use pillarbox::session::pop3::{Maildrops, Terms};
+use pillarbox::session::{Denied, Privacy};
+use pillarbox::store::{
+    Credentials, History, Limits, NewAccount, NewMessage, OnDelete, Options, Outcome, Pop3, Store, Write,
+};
 use pillarbox::wire::sasl::ScramKeys;
 use std::collections::BTreeMap;
 use std::num::NonZeroU32;
 use std::path::Path;
+use std::sync::Arc;
 
 /// Thursday, 1 February 2024, 12:00:00 UTC.
 const BEGIN: i64 = 1_706_788_800;
@@ -56,6 +66,7 @@ pub struct Player {
     random: u64,
     pub store: Store,
     pub gate: Gate,
+    maildrops: Arc<Maildrops>,
     now: i64,
     pub clients: BTreeMap<usize, Client>,
     names: Names,
@@ -75,7 +86,8 @@ impl Player {
         let Ok(Outcome::Account(account)) = store.write_blocking(write) else { panic!("the account cannot be made") };
         let gate = Gate { account, address: ADDRESS.to_owned(), password: PASSWORD.to_owned(), keys, denied: None };
         let random = if let Cut::Random(seed) = way.cut { seed } else { 1 };
-        Player { way, random, store, gate, now: BEGIN, clients: BTreeMap::new(), names: Names::new() }
+        let maildrops = Arc::new(Maildrops::new(Terms { exclusive: true, login_delay: 0 }));
+        Player { way, random, store, gate, maildrops, now: BEGIN, clients: BTreeMap::new(), names: Names::new() }
     }
 
     /// Plays it to the end, or says where and how it differs.
@@ -158,17 +170,47 @@ impl Player {
     pub fn world(&mut self, number: usize, words: &[&str]) -> Result<(), String> {
         match words {
             ["greet", how] => {
-                let privacy = match *how {
-                    "tls" => Privacy::Tls,
-                    "local" => Privacy::Local,
-                    "remote" => Privacy::None,
-                    other => return Err(format!("{other} is no way to connect")),
+                let client = Client::imap(privacy(how)?, self.way.out, self.now);
+                self.connect(number, client)
+            }
+            ["delay", span] => {
+                let login_delay = u32::try_from(seconds(span)).map_err(|error| error.to_string())?;
+                self.maildrops = Arc::new(Maildrops::new(Terms { exclusive: true, login_delay }));
+                Ok(())
+            }
+            ["pop3", "deleted", how] => {
+                let on_delete = match *how {
+                    "trash" => OnDelete::Trash,
+                    "hide" => OnDelete::Hide,
+                    "delete" => OnDelete::Delete,
+                    other => return Err(format!("{other} is nothing to do with deleted mail")),
                 };
-                self.connect(number, privacy)
+                self.set_pop3(|pop3| pop3.on_delete = on_delete)
+            }
+            ["pop3", "unseen"] => self.set_pop3(|pop3| pop3.marks_seen = false),
+            ["pop3", how] => {
+                let client = Client::pop3(privacy(how)?, &self.maildrops, self.way.out, self.now);
+                self.connect(number, client)
+            }
+            ["cut"] => {
+                let client = self.clients.remove(&number).ok_or("this client is not connected")?;
+                client.cut(&self.store);
+                self.ring(None)
+            }
+            ["sweep"] => {
+                // A blob that was shown a moment ago goes with one of the next sweeps.
+                for _ in 0..100 {
+                    let swept = self.store.write_blocking(Write::Sweep).map_err(|error| error.to_string())?;
+                    if !matches!(swept, Outcome::Swept { more: true, .. }) {
+                        break;
+                    }
+                }
+                Ok(())
             }
             ["login"] => {
                 if !self.clients.contains_key(&number) {
-                    self.connect(number, Privacy::Tls)?;
+                    let client = Client::imap(Privacy::Tls, self.way.out, self.now);
+                    self.connect(number, client)?;
                 }
                 self.client(number)?.heard.clear();
                 self.say(number, format!("login LOGIN {ADDRESS} {PASSWORD}\r\n").as_bytes())?;
@@ -240,8 +282,15 @@ impl Player {
         }
     }
 
-    fn connect(&mut self, number: usize, privacy: Privacy) -> Result<(), String> {
-        let mut client = Client::connect(privacy, self.way.out, self.now);
+    fn set_pop3(&self, change: impl FnOnce(&mut Pop3)) -> Result<(), String> {
+        let account = self.gate.account;
+        let found = self.store.snapshot().and_then(|snapshot| snapshot.account(account));
+        let mut pop3 = found.map_err(|error| error.to_string())?.ok_or("there is no account")?.pop3;
+        change(&mut pop3);
+        self.store.write_blocking(Write::SetPop3 { account, pop3 }).map(|_| ()).map_err(|error| error.to_string())
+    }
+
+    fn connect(&mut self, number: usize, mut client: Client) -> Result<(), String> {
         client.run(&self.store, &self.gate, self.now)?;
         self.clients.insert(number, client);
         Ok(())
@@ -292,6 +341,15 @@ impl Player {
             }
         }
         Ok(())
+    }
+}
+
+fn privacy(how: &str) -> Result<Privacy, String> {
+    match how {
+        "tls" => Ok(Privacy::Tls),
+        "local" => Ok(Privacy::Local),
+        "remote" => Ok(Privacy::None),
+        other => Err(format!("{other} is no way to connect")),
     }
 }
 

@@ -1,9 +1,10 @@
 //! APPEND (RFC 9051 §6.3.12): the message streams into a packer while it comes.
 
 use super::refusal::No;
-use super::session::{Need, Session};
+use super::session::Session;
 use super::work::{After, Work};
 use crate::mail::{MailboxId, Stamp, limits};
+use crate::session::Need;
 use crate::store::{History, NewMessage, Packer, Refusal, Store, Write};
 use crate::wire::Out;
 use crate::wire::imap::Append;

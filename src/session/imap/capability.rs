@@ -1,7 +1,8 @@
 //! What is announced, and when.
 
-use super::session::{Privacy, Session};
+use super::session::Session;
 use crate::mail::limits;
+use crate::session::Privacy;
 use crate::wire::Out;
 use crate::wire::imap::reply;
 use std::sync::LazyLock;

@@ -2,8 +2,9 @@
 
 use super::refusal::No;
 use super::rules::{Rule, When, rule};
-use super::session::{Need, Session, State};
+use super::session::{Session, State};
 use super::work::Work;
+use crate::session::Need;
 use crate::store::Store;
 use crate::wire::Out;
 use crate::wire::imap::reply::{self, Code, Condition};

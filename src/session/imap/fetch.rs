@@ -5,9 +5,10 @@ use super::finish::Last;
 use super::message::Places;
 use super::piece::{Body, Piece, Put};
 use super::refusal::No;
-use super::session::{Need, Session};
+use super::session::Session;
 use super::work::{After, Work};
 use crate::mail::{SectionText, SequenceSet, SystemFlag, Uid};
+use crate::session::Need;
 use crate::store::{Ahead, Depth, Fault, FlagChange, Message, Mirror, Refusal, Row, Snapshot, Store, Uids, Write};
 use crate::wire::Out;
 use crate::wire::imap::reply;
@@ -180,8 +181,8 @@ impl Session {
             let mut present = Present::new(&now, first.uid);
             if let Some(depth) = fetching.depth() {
                 let next = selected.view.rows().from(fetching.at).take(to.saturating_sub(fetching.at).min(AHEAD));
-                let uids: Vec<u32> = next.map(|row| row.uid.number()).collect();
-                store.read_ahead(&mut fetching.ahead, selected.mailbox, &uids, depth);
+                let uids = next.map(|row| row.uid.number());
+                store.read_ahead(&mut fetching.ahead, selected.mailbox, uids, depth);
             }
             let mut messages = match &snapshot {
                 Some(snapshot) => {

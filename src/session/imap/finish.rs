@@ -1,10 +1,11 @@
 //! The end of a command: the client's view catches up, then the tagged reply goes out.
 
 use super::refusal::No;
-use super::session::{Need, Session};
+use super::session::Session;
 use super::view::News;
 use super::work::{After, Work};
 use crate::mail::SystemFlag;
+use crate::session::Need;
 use crate::store::{Outcome, Store, StoreError};
 use crate::wire::Out;
 use crate::wire::imap::Dialect;

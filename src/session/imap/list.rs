@@ -1,9 +1,10 @@
 //! LIST, LSUB, STATUS (RFC 9051 §6.3.9, §6.3.11; RFC 3501 §6.3.9; RFC 5258, RFC 5819, RFC 6154).
 
 use super::refusal::No;
-use super::session::{Need, Session};
+use super::session::Session;
 use super::work::Work;
 use crate::mail::{MailboxId, ancestors, limits};
+use crate::session::Need;
 use crate::store::{MailboxRecord, Refusal, Snapshot, SpecialUse, Store};
 use crate::wire::Out;
 use crate::wire::imap::reply::{self, ListAttribute, ListReply, StatusReply};

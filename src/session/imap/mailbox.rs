@@ -1,9 +1,10 @@
 //! CREATE, DELETE, RENAME, SUBSCRIBE, UNSUBSCRIBE, NAMESPACE, ENABLE (RFC 9051 §6.3).
 
 use super::refusal::No;
-use super::session::{Need, Session};
+use super::session::Session;
 use super::work::{After, Work, special_use};
 use crate::mail::AccountId;
+use crate::session::Need;
 use crate::store::{Refusal, Write};
 use crate::wire::Out;
 use crate::wire::imap::Mailbox;
@@ -63,7 +64,7 @@ impl Session {
 
     /// STARTTLS (RFC 9051 §6.2.1).
     pub(super) fn start_tls(&mut self, tag: &str, out: &mut Out) -> Need {
-        if self.privacy() == super::session::Privacy::Tls {
+        if self.privacy() == crate::session::Privacy::Tls {
             reply::tagged(out, tag, Condition::Bad, Some(Code::ClientBug), "TLS is on already");
             return Need::Flush;
         }

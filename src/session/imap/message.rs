@@ -3,9 +3,10 @@
 use super::finish::{Last, coded};
 use super::refusal::No;
 use super::select::Selected;
-use super::session::{Need, Session};
+use super::session::Session;
 use super::work::{After, Work};
 use crate::mail::{Bound, SequenceSet, Uid};
+use crate::session::Need;
 use crate::store::{Outcome, Refusal, Store, Uids, Write};
 use crate::wire::Out;
 use crate::wire::imap::Mailbox;

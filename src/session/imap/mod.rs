@@ -1,8 +1,8 @@
 //! An IMAP session (RFC 3501, RFC 9051): what may happen when, the client's view of its mailbox, and which reply an
 //! error becomes.
 //!
-//! Read first: [`Session`], which hears what the client says and is resumed until it needs something; [`Need`], what
-//! that can be. One file per group of commands; `view` is the client's picture of the mailbox; `refusal` turns errors
+//! Read first: `session`, which hears what the client says and is resumed until it needs something; [`Imap`], which
+//! puts the framer before it. One file per group of commands; `view` is the client's picture of the mailbox; `refusal` turns errors
 //! into replies.
 
 mod append;
@@ -22,8 +22,8 @@ mod search;
 mod select;
 mod session;
 mod store;
+mod talk;
 mod view;
 mod work;
 
-pub use login::Denied;
-pub use session::{Need, Privacy, Session};
+pub use talk::Imap;

@@ -1,7 +1,8 @@
 //! GETQUOTA and GETQUOTAROOT (RFC 9208 §4.1): one root per account, named by its address.
 
 use super::refusal::No;
-use super::session::{Need, Session};
+use super::session::Session;
+use crate::session::Need;
 use crate::store::{Refusal, Store};
 use crate::wire::Out;
 use crate::wire::imap::reply::{self, QuotaUsage};

@@ -1,10 +1,11 @@
 //! SEARCH (RFC 9051 §6.4.4, RFC 4731, RFC 5182).
 
 use super::refusal::No;
-use super::session::{Need, Session};
+use super::session::Session;
 use super::work::Work;
 use crate::mail::search::{self, Facts, Key, Program, World};
 use crate::mail::{Envelope, FlagSet, Part, Span, Stamp};
+use crate::session::Need;
 use crate::store::{Fault, Reading, Refusal, Row, Snapshot, Store, StoredHead, Uids};
 use crate::wire::Out;
 use crate::wire::imap::reply::{Esearch, SearchReply, SetRun};

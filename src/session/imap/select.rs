@@ -2,9 +2,10 @@
 
 use super::finish::{coded, tell_flags};
 use super::refusal::No;
-use super::session::{Need, Session};
+use super::session::Session;
 use super::view::View;
 use crate::mail::{MailboxId, SystemFlag};
+use crate::session::Need;
 use crate::store::{Refusal, Snapshot, Store, Uids, Watch};
 use crate::wire::Out;
 use crate::wire::imap::Mailbox;

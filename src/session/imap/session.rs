@@ -5,6 +5,7 @@ use super::refusal;
 use super::select::Selected;
 use super::work::Work;
 use crate::mail::AccountId;
+use crate::session::{Need, Privacy};
 use crate::store::{Outcome, Store, StoreError, Uids, Watch, Write};
 use crate::wire::Out;
 use crate::wire::imap::reply::{self, Code, Condition};
@@ -14,50 +15,6 @@ use std::sync::Arc;
 /// Lines in a row that are no commands before log-in: then it is another protocol, perhaps a browser that was lured
 /// into sending commands of ours in the middle of its own.
 const STRANGE: u32 = 5;
-
-/// How private the connection is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Privacy {
-    /// In plain text from elsewhere: no passwords.
-    None,
-    /// In plain text from this machine.
-    Local,
-    /// TLS.
-    Tls,
-}
-
-/// What the session needs to go on.
-#[derive(Debug)]
-pub enum Need {
-    /// The client's next words; after IDLE also the bell.
-    Input,
-    /// The output sent, then `resume`.
-    Flush,
-    /// This write done, then `done`.
-    Write(Write),
-    /// A password checked, then `entered`.
-    Password {
-        /// As the client wrote it.
-        user: Vec<u8>,
-        /// As the client wrote it.
-        password: Vec<u8>,
-    },
-    /// The SCRAM keys of this user, then `scram_keys`.
-    ScramKeys(String),
-    /// To be told that SCRAM succeeded or failed for this user; then `entered` with the same answer after a delay.
-    ScramDone {
-        /// Who.
-        user: String,
-        /// The account, where it succeeded.
-        account: Option<(AccountId, String)>,
-    },
-    /// The message literal accepted and passed to `upload`.
-    Message,
-    /// The output sent and TLS begun, then `private`.
-    StartTls,
-    /// The output sent and the connection closed.
-    Close,
-}
 
 /// An IMAP session, without its socket.
 #[derive(Debug)]
@@ -240,7 +197,7 @@ impl Session {
                     upload.fail(error.into());
                 }
                 self.work = Work::Upload(upload);
-                Need::Message
+                Need::Input
             }
             other => {
                 self.work = other;
@@ -327,7 +284,7 @@ impl Session {
                     reply::continuation(out, "Go on");
                 }
                 self.work = Work::Upload(Box::new(Upload::new(tag, mailbox, append, store.packer())));
-                Need::Message
+                Need::Input
             }
             Err(no) => {
                 no.reply(out, &tag);

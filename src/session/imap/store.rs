@@ -3,9 +3,10 @@
 use super::finish::Last;
 use super::message::Places;
 use super::refusal::No;
-use super::session::{Need, Session};
+use super::session::Session;
 use super::work::{After, Work};
 use crate::mail::{FlagSet, SequenceSet, SystemFlag};
+use crate::session::Need;
 use crate::store::{FlagChange, Row, Write};
 use crate::wire::Out;
 use crate::wire::imap::StoreMode;

@@ -1,0 +1,148 @@
+//! RETR and TOP (RFC 1939 §5, §7): a message streams by, a bufferful at a time.
+
+use super::session::{Pop3, State, Work, no_message, unavailable};
+use crate::mail::Span;
+use crate::session::Need;
+use crate::store::{Depth, Fault, Pin, Reading, Snapshot, Store};
+use crate::wire::Out;
+use crate::wire::pop3::reply::{self, Code};
+use crate::wire::pop3::{Dots, Number, Top};
+
+/// Messages that are read ahead of.
+const AHEAD: usize = 256;
+
+/// A message on its way. Its content stays readable while this lives.
+#[derive(Debug)]
+pub(super) struct Retrieving {
+    number: Number,
+    reading: Reading,
+    dots: Dots,
+    /// TOP: where it ends.
+    top: Option<Top>,
+    _pin: Pin,
+}
+
+/// The store as one call sees it: a client that sends many commands at once is answered from one snapshot.
+pub(super) struct Source<'s> {
+    store: &'s Store,
+    snapshot: Option<Snapshot>,
+}
+
+impl<'s> Source<'s> {
+    pub(super) fn new(store: &'s Store) -> Source<'s> {
+        Source { store, snapshot: None }
+    }
+
+    fn snapshot(&mut self) -> Result<&Snapshot, Fault> {
+        Ok(match &mut self.snapshot {
+            Some(snapshot) => snapshot,
+            none => none.insert(self.store.snapshot()?),
+        })
+    }
+}
+
+impl Pop3 {
+    pub(super) fn retrieve(
+        &mut self,
+        number: Number,
+        lines: Option<u32>,
+        source: &mut Source<'_>,
+        out: &mut Out,
+    ) -> Need {
+        let State::Transaction(maildrop) = &self.state else { return Need::Flush };
+        let Some(entry) = maildrop.get(number).copied() else {
+            no_message(out);
+            return Need::Flush;
+        };
+        if lines.is_none() {
+            let uids = maildrop.uids_from(number).take(AHEAD);
+            source.store.read_ahead(&mut self.ahead, maildrop.inbox, uids, Depth::Bodies);
+        }
+        let pin = source.store.pin(entry.blob);
+        let end = match source.snapshot().and_then(|snapshot| {
+            snapshot.head(entry.blob)?.map(|stored| stored.read().map(|head| head.size)).transpose()
+        }) {
+            Ok(Some(end)) => end,
+            Ok(None) => {
+                // Expunged by somebody since we logged in, and swept.
+                reply::err(out, Some(Code::SysPerm), "This message is gone");
+                return Need::Flush;
+            }
+            Err(fault) => {
+                unavailable(out, &fault);
+                return Need::Flush;
+            }
+        };
+        if lines.is_none() {
+            out.put(b"+OK ");
+            out.number(entry.octets);
+            reply::line(out, " octets");
+        } else {
+            reply::ok(out, "The top of it:");
+        }
+        let retrieving = Box::new(Retrieving {
+            number,
+            reading: Reading { blob: entry.blob, rest: Span { start: 0, end } },
+            dots: Dots::new(entry.canonical),
+            top: lines.map(Top::new),
+            _pin: pin,
+        });
+        self.go_on_retrieving(retrieving, source, out)
+    }
+
+    /// Fills the output.
+    pub(super) fn go_on_retrieving(
+        &mut self,
+        mut retrieving: Box<Retrieving>,
+        source: &mut Source<'_>,
+        out: &mut Out,
+    ) -> Need {
+        match source.snapshot().and_then(|snapshot| retrieving.go_on(snapshot, out)) {
+            Ok(false) => {
+                self.work = Work::Retrieving(retrieving);
+                Need::Flush
+            }
+            Ok(true) => {
+                if let (State::Transaction(maildrop), None) = (&mut self.state, &retrieving.top) {
+                    maildrop.sent(retrieving.number);
+                }
+                Need::Flush
+            }
+            Err(fault) => {
+                // The client must not take half a message for a whole one.
+                log::error!("a message broke off while it was sent: {fault}");
+                self.state = State::Over;
+                Need::Close
+            }
+        }
+    }
+}
+
+impl Retrieving {
+    /// Sends more, until the output is full; true when all is sent.
+    fn go_on(&mut self, snapshot: &Snapshot, out: &mut Out) -> Result<bool, Fault> {
+        let stored = snapshot.head(self.reading.blob)?.ok_or(Fault::Corrupt("the content went while it was read"))?;
+        let head = stored.read()?;
+        loop {
+            let limit = out.limit();
+            let buffer = out.buffer();
+            let from = buffer.len();
+            // TOP wants little: no more than a frame at a time is unpacked for it.
+            let enough = if self.top.is_some() { from + 1 } else { limit };
+            let mut ended = self.reading.read(snapshot, &head, buffer, enough)?;
+            if let Some(top) = &mut self.top {
+                let wanted = top.wanted(buffer.get(from..).unwrap_or_default());
+                buffer.truncate(from + wanted);
+                ended |= top.is_over();
+            }
+            self.dots.stuff(buffer, from);
+            if ended {
+                self.dots.end(buffer);
+                return Ok(true);
+            }
+            if out.is_full() {
+                return Ok(false);
+            }
+        }
+    }
+}

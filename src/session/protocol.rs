@@ -1,0 +1,121 @@
+//! What all server protocols have in common, seen from `net`: it drives any of them with one loop.
+
+use crate::mail::AccountId;
+use crate::store::{Outcome, Store, StoreError, Watch, Write};
+use crate::wire::Out;
+use crate::wire::sasl::ScramKeys;
+use std::time::Duration;
+
+/// How private the connection is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Privacy {
+    /// In plain text from elsewhere: no passwords.
+    None,
+    /// In plain text from this machine.
+    Local,
+    /// TLS.
+    Tls,
+}
+
+/// Why somebody may not come in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Denied {
+    /// Wrong name or wrong password: which, nobody is told.
+    Wrong,
+    /// Too much is being checked already.
+    Busy,
+    /// The store failed.
+    Fault,
+}
+
+/// What a session needs to go on.
+#[derive(Debug)]
+pub enum Need {
+    /// The client's next words: `hear`.
+    Input,
+    /// The output sent, then `resume`.
+    Flush,
+    /// This write done, then `done`.
+    Write(Write),
+    /// A password checked, then `entered`.
+    Password {
+        /// As the client wrote it.
+        user: Vec<u8>,
+        /// As the client wrote it.
+        password: Vec<u8>,
+    },
+    /// The SCRAM keys of this user, then `scram_keys`.
+    ScramKeys(String),
+    /// To be told that SCRAM succeeded or failed for this user; then `entered` with the same answer after a delay.
+    ScramDone {
+        /// Who.
+        user: String,
+        /// The account, where it succeeded.
+        account: Option<(AccountId, String)>,
+    },
+    /// The output sent and some time passed, then `resume`.
+    Pause(Duration),
+    /// The output sent and TLS begun, then `private`.
+    StartTls,
+    /// The output sent and the connection closed.
+    Close,
+}
+
+/// A server protocol on one connection, without its socket. Whoever drives it does what it [`Need`]s, one thing after
+/// the other.
+pub trait Protocol: Send {
+    /// Its name, for the log.
+    fn name(&self) -> &'static str;
+
+    /// The greeting.
+    fn greet(&mut self, out: &mut Out);
+
+    /// Octets came from the client. At most as many as are read at once, each time that `hear` wants more.
+    fn feed(&mut self, octets: &[u8]);
+
+    /// Hears what comes next in what was fed; `None` when more has to come first.
+    fn hear(&mut self, store: &Store, now: i64, out: &mut Out) -> Option<Need>;
+
+    /// Goes on with what was begun: after the output was sent, and when the bell rang.
+    fn resume(&mut self, store: &Store, now: i64, out: &mut Out) -> Need;
+
+    /// The write that was needed has been done, or not.
+    fn done(&mut self, outcome: Result<Outcome, StoreError>, store: &Store, now: i64, out: &mut Out) -> Need;
+
+    /// Whether the client may come in.
+    fn entered(&mut self, who: Result<(AccountId, String), Denied>, store: &Store, now: i64, out: &mut Out) -> Need;
+
+    /// The keys of who wants in by SCRAM; fake ones, and no account, for who does not exist. `random`: for the nonce,
+    /// never used before.
+    fn scram_keys(&mut self, keys: Result<Keys, Denied>, random: &[u8; 18], out: &mut Out) -> Need;
+
+    /// TLS has begun. What came in plain text and was not heard yet is forgotten: it must not pass for protected.
+    fn private(&mut self);
+
+    /// Who logged in, for the log.
+    fn address(&self) -> Option<&str>;
+
+    /// For how long the client may say nothing; `None` before log-in, which `net` bounds by itself.
+    fn patience(&self) -> Option<Duration>;
+
+    /// The client said nothing for that long.
+    fn silence(&mut self, out: &mut Out) -> Need;
+
+    /// The server ends: the last words.
+    fn stop(&mut self, out: &mut Out);
+
+    /// Whose bell is heard while the client is waited for.
+    fn bell(&self) -> Option<&Watch>;
+
+    /// Whether there is something to tell without being asked: then `resume`.
+    fn is_behind(&self) -> bool;
+
+    /// Gives back the memory that is not in use: nothing is going on.
+    fn shrink(&mut self);
+
+    /// The connection is gone: what is still to be written.
+    fn farewell(&mut self) -> Option<Write>;
+}
+
+/// The account that a user's SCRAM keys lead to, and the keys.
+pub type Keys = (Option<(AccountId, String)>, ScramKeys);

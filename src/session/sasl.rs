@@ -1,0 +1,97 @@
+//! A SASL exchange (RFC 4422) as all protocols have it: whose turn it is, and what for. How a challenge or a refusal is
+//! worded is the protocol's.
+
+use crate::mail::AccountId;
+use crate::wire::sasl::{
+    ClientFirst, Credentials, Failure, Login, LoginName, Mechanism, ScramKeys, ServerFirst, plain,
+};
+
+/// An exchange that waits for somebody.
+#[derive(Debug)]
+pub(super) struct Exchange(Step);
+
+/// What comes next.
+#[derive(Debug)]
+pub(super) enum Turn {
+    /// The client answers this challenge: [`Exchange::answer`].
+    Challenge(Vec<u8>, Exchange),
+    /// These are checked.
+    Password(Credentials),
+    /// This user's keys are looked up: [`Exchange::keys`].
+    Keys(String, Exchange),
+    /// The exchange is over, and this user is, or is not, who they say; a refusal is to be slow.
+    Over { user: String, account: Option<(AccountId, String)> },
+    /// The exchange is over.
+    Failed(Failure),
+}
+
+#[derive(Debug)]
+enum Step {
+    Plain,
+    LoginName,
+    LoginPassword(LoginName),
+    ScramFirst,
+    /// The keys are being looked up.
+    ScramKeys(ClientFirst),
+    ScramProof {
+        user: String,
+        account: Option<(AccountId, String)>,
+        server: Box<ServerFirst>,
+    },
+    /// The server has proved itself; the client says nothing more.
+    ScramEnd {
+        user: String,
+        account: (AccountId, String),
+    },
+}
+
+impl Exchange {
+    /// Begins, with what the client sent along.
+    pub(super) fn begin(mechanism: Mechanism, initial: Option<&[u8]>) -> Turn {
+        let (step, challenge) = match mechanism {
+            Mechanism::Plain => (Step::Plain, &b""[..]),
+            Mechanism::Login => (Step::LoginName, Login::CHALLENGE),
+            Mechanism::ScramSha256 => (Step::ScramFirst, &b""[..]),
+        };
+        match initial {
+            Some(initial) => Exchange(step).answer(initial),
+            None => Turn::Challenge(challenge.to_vec(), Exchange(step)),
+        }
+    }
+
+    /// What the client answered, decoded.
+    pub(super) fn answer(self, response: &[u8]) -> Turn {
+        match self.0 {
+            Step::Plain => plain(response).map_or_else(Turn::Failed, Turn::Password),
+            Step::LoginName => match Login.name(response) {
+                Ok(name) => Turn::Challenge(LoginName::CHALLENGE.to_vec(), Exchange(Step::LoginPassword(name))),
+                Err(failure) => Turn::Failed(failure),
+            },
+            Step::LoginPassword(name) => name.password(response).map_or_else(Turn::Failed, Turn::Password),
+            Step::ScramFirst => match ClientFirst::parse(response) {
+                Ok(client) => Turn::Keys(client.identity().to_owned(), Exchange(Step::ScramKeys(client))),
+                Err(failure) => Turn::Failed(failure),
+            },
+            Step::ScramProof { user, account, server } => match (server.finish(response), account) {
+                (Ok(last), Some(account)) => {
+                    Turn::Challenge(last.into_bytes(), Exchange(Step::ScramEnd { user, account }))
+                }
+                (Err(failure @ (Failure::Malformed(_) | Failure::Unsupported(_))), _) => Turn::Failed(failure),
+                (Ok(_) | Err(Failure::Denied), _) => Turn::Over { user, account: None },
+            },
+            Step::ScramEnd { user, account } => Turn::Over { user, account: Some(account) },
+            Step::ScramKeys(_) => Turn::Failed(Failure::Malformed("Nothing is expected now")),
+        }
+    }
+
+    /// The keys of who wants in by SCRAM; fake ones, and no account, for who does not exist.
+    pub(super) fn keys(self, account: Option<(AccountId, String)>, keys: ScramKeys, random: &[u8; 18]) -> Turn {
+        let Step::ScramKeys(client) = self.0 else {
+            return Turn::Failed(Failure::Malformed("No keys are expected now"));
+        };
+        let user = client.identity().to_owned();
+        let (server, challenge) = client.challenge(keys, random);
+        let step = Step::ScramProof { user, account, server: Box::new(server) };
+        Turn::Challenge(challenge.into_bytes(), Exchange(step))
+    }
+}
