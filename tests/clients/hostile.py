@@ -3,13 +3,12 @@
 While all of it goes on, a client works as ever, and how long it waits for each answer is measured.
 """
 
-import base64
 import random
 import ssl
 
 from house import PASSWORD, USER, Server, expect, fact
 from imap import Closed
-from siege import SECONDS, Wire, besiege, crowd_in, no_handshakes, quietly
+from siege import SECONDS, Wire, besiege, crowd_in, no_handshakes, quietly, sasl_answers
 
 SEED = 7
 LOGIN = f'LOGIN {USER} "{PASSWORD}"'.encode()
@@ -396,30 +395,7 @@ def injection(server):
 
 def sasl(server):
     """Answers in SASL that are none."""
-    dice = random.Random(SEED + 2)
-    answers = [
-        b"",
-        b"=",
-        b"====",
-        b"*",
-        b"\x00",
-        b"!" * 100,
-        b"A" * 20_000,
-        b"A" * 100_000,
-        base64.b64encode(dice.randbytes(3_000)),
-    ]
-    answers += [
-        base64.b64encode(part)
-        for part in (
-            b"n,,n=,r=",
-            b"y,,n=a,r=b,x=y",
-            b"p=tls-unique,,n=a,r=b",
-            b"n,a=b,n=a,r=" + b"c" * 5_000,
-            b"\0" * 50,
-            b"a\0b",
-            b"\xff\0\xff\0\xff",
-        )
-    ]
+    answers = sasl_answers(SEED + 2)
     for mechanism in (b"PLAIN", b"SCRAM-SHA-256", b"LOGIN", b"NONE", b"X" * 1_000):
         for answer in answers:
             for initial in (False, True):

@@ -125,11 +125,11 @@ def storm(server):
     changer = Changer(server, over)
     changer.start()
     try:
-        for number in range(ROUNDS):
-            with server.pop3(tls=number % 2 == 0) as client:
+        for turn in range(ROUNDS):
+            with server.pop3(tls=turn % 2 == 0) as client:
                 drop = Drop(client)
                 ids = drop.shown[2]
-                for number in random.Random(number).sample(list(ids), len(ids)):
+                for number in random.Random(turn).sample(list(ids), len(ids)):
                     try:
                         octets = client.retr(number)
                     except Refused:
@@ -229,7 +229,7 @@ def back(server, bodies, gone):
 
 
 def marks(server):
-    """\\Seen is set for what was retrieved whole, after QUIT and after a connection that broke, if the account wants it."""
+    """\\Seen is set for what was retrieved, after QUIT and after a connection that broke, if the account wants it."""
     for wanted in ("yes", "no", "yes"):
         server.run("account", "pop3", USER, "--mark-seen", wanted)
         for end in ("QUIT", "broken"):

@@ -2,8 +2,8 @@
 
     pop3_cut.py [CUTS [KILLS]]
 
-The cut goes through any octet of what the client says or hears, or comes while the answer to QUIT is on its way. Then the
-server is killed around QUIT: an answered one must hold.
+The cut goes through any octet of what the client says or hears, or comes while the answer to QUIT is on its way. Then
+the server is killed around QUIT: an answered one must hold.
 """
 
 import random

@@ -3,7 +3,7 @@
 import re
 
 from corpus import made
-from house import PASSWORD, USER, Server, expect, fact
+from house import USER, Server, expect, fact
 
 MESSAGES = 40
 SHAPE = re.compile(r"[\x21-\x7e]{1,70}")
@@ -99,7 +99,7 @@ def copy_back(server, ids, before):
 
 
 def copy(server, ids, before):
-    """A copy beside its original is another message, the original keeps its id, and so does each when the other goes."""
+    """A copy beside its original is another message, the original keeps its id."""
     with server.connect() as client:
         client.ok("SELECT INBOX")
         client.ok("COPY 5 INBOX")

@@ -196,8 +196,8 @@ class Curl(Remembering):
 
     def curl(self, where, *options):
         command = ["curl", "-sS", "--max-time", str(SECONDS), "--cacert", self.server.authority]
-        command += ["--user", f"{self.user}:{PASSWORD}", f"pop3s://localhost:{self.server.pop3s_port}/{where}", *options]
-        return self.call(*command)
+        command += ["--user", f"{self.user}:{PASSWORD}", *options]
+        return self.call(*command, f"pop3s://localhost:{self.server.pop3s_port}/{where}")
 
     def run(self, delete):
         lines = [line.split() for line in self.curl("", "-X", "UIDL").decode().splitlines()]

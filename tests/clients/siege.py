@@ -1,5 +1,6 @@
 """What attacks on a server have in common: raw connections, floods, crowds, and a neighbour who must not notice."""
 
+import base64
 import random
 import resource
 import socket
@@ -10,7 +11,7 @@ from contextlib import contextmanager
 
 from corpus import made
 from house import expect, fact
-from imap import Closed
+from imap import Closed, Refused
 
 SECONDS = 20  # any answer must come in this time
 UNDISTURBED = 2.0  # seconds that the neighbour may wait at its worst, on a machine that is busy with us
@@ -148,12 +149,40 @@ def no_handshakes(port, command, seed):
     fact("100 handshakes that are none")
 
 
+def sasl_answers(seed):
+    """What a client might send in a SASL exchange and must not."""
+    dice = random.Random(seed)
+    answers = [
+        b"",
+        b"=",
+        b"====",
+        b"*",
+        b"\x00",
+        b"!" * 100,
+        b"A" * 20_000,
+        b"A" * 100_000,
+        base64.b64encode(dice.randbytes(3_000)),
+    ]
+    return answers + [
+        base64.b64encode(part)
+        for part in (
+            b"n,,n=,r=",
+            b"y,,n=a,r=b,x=y",
+            b"p=tls-unique,,n=a,r=b",
+            b"n,a=b,n=a,r=" + b"c" * 5_000,
+            b"\0" * 50,
+            b"a\0b",
+            b"\xff\0\xff\0\xff",
+        )
+    ]
+
+
 def crowd_in(server, port, beginning, enter):
     """Sessions that begin and never go on, up to the limit of connections and beyond; then there is room again.
 
     `beginning(number)` is what each one says, `enter()` a log-in that works.
     """
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (min(hard, 8_192), hard))
     crowd, turned_away = [], 0
     try:
@@ -182,6 +211,6 @@ def crowd_in(server, port, beginning, enter):
         try:
             enter().close()
             return
-        except (Closed, ConnectionError):
+        except (Closed, Refused, ConnectionError):
             expect(time.monotonic() < end, "the places of those who went are not free again")
             time.sleep(0.05)
