@@ -129,6 +129,8 @@ pub struct MailboxRecord {
     pub special: Option<SpecialUse>,
     /// Keyword names; a keyword's number is its place.
     pub keywords: Vec<String>,
+    /// Rows of UIDs below this lie next to each other on the disk, as far as they came in together.
+    pub gathered_below: u32,
 }
 
 /// A message in a mailbox.
@@ -294,6 +296,7 @@ impl MailboxRecord {
             recent_from: 1,
             special,
             keywords: Vec::new(),
+            gathered_below: 1,
         }
     }
 

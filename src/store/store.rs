@@ -1,6 +1,5 @@
 //! The store as others hold it.
 
-use super::apply::Fresh;
 use super::disk::Disk;
 use super::error::{Fault, StoreError};
 use super::journal::Journal;
@@ -17,7 +16,7 @@ use super::writer::{self, Job};
 use crate::mail::{BlobId, MailboxId, UniqueId};
 use redb::{Database, ReadableDatabase, ReadableTable, StorageBackend, TableError};
 use ring::rand::{SecureRandom, SystemRandom};
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::fs::File;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
@@ -60,7 +59,10 @@ pub(super) struct Shared {
     pub(super) space: Space,
     // None for a store without a folder.
     journal: Mutex<Option<Journal>>,
-    fresh: Mutex<Fresh>,
+    // Blobs that came in since the tables were durable last.
+    fresh: Mutex<Vec<BlobId>>,
+    // Mailboxes that have new rows since an idle moment.
+    grown: Mutex<BTreeSet<MailboxId>>,
     next_blob: AtomicU64,
 }
 
@@ -121,6 +123,7 @@ impl Store {
             space,
             journal: Mutex::new(None),
             fresh: Mutex::default(),
+            grown: Mutex::default(),
             next_blob: AtomicU64::new(next_blob),
         });
         contained(|| writer::prepare(&shared))?;
@@ -227,8 +230,12 @@ impl Shared {
         self.journal.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub(super) fn fresh(&self) -> MutexGuard<'_, Fresh> {
+    pub(super) fn fresh(&self) -> MutexGuard<'_, Vec<BlobId>> {
         self.fresh.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn grown(&self) -> MutexGuard<'_, BTreeSet<MailboxId>> {
+        self.grown.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(super) fn folder(&self) -> Option<&Path> {

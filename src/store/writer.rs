@@ -7,6 +7,7 @@ use super::store::Shared;
 use super::write::{Outcome, Write};
 use redb::Durability;
 use smol::channel::Sender;
+use std::collections::BTreeSet;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
@@ -72,7 +73,7 @@ pub(super) fn run(shared: &Shared, jobs: &Receiver<Job>) {
         }
     }
     // The database's own clean close saves what a checkpoint would.
-    if let Err(fault) = guarded(shared, || checkpoint(shared)) {
+    if let Err(fault) = guarded(shared, || checkpoint(shared, true)) {
         log::error!("the last checkpoint failed: {fault}");
     }
 }
@@ -199,7 +200,7 @@ fn transact<'w>(shared: &Shared, writes: impl Iterator<Item = &'w Write>) -> Res
     let last = journal.as_ref().map_or(0, Journal::last);
     let mut fresh = shared.fresh();
     if matches!(way, Way::Tables { .. }) {
-        batch.gather(&mut fresh)?;
+        batch.gather_heads(&fresh)?;
     }
     batch.note_journal(if matches!(way, Way::Journal(_)) { last + 1 } else { last })?;
     let done = batch.finish()?;
@@ -224,12 +225,13 @@ fn transact<'w>(shared: &Shared, writes: impl Iterator<Item = &'w Write>) -> Res
     if durable {
         fresh.clear();
     } else {
-        fresh.add(done.fresh);
+        fresh.extend(&done.heads);
     }
     if let (true, Some(journal)) = (durable, journal.as_mut()) {
         journal.begin_again();
     }
     drop((journal, fresh));
+    shared.grown().extend(done.grown);
     shared.space.committed(done.taken, done.freed, durable);
     shared.abandoned.forget(done.abandoned);
     for (mailbox, change) in done.changes {
@@ -270,7 +272,7 @@ impl Tidied {
     fn idle(&mut self, shared: &Shared, rest: Rest) -> Rest {
         match rest {
             Rest::Clean => Rest::Clean,
-            Rest::Dirty => self.save(shared),
+            Rest::Dirty => self.save(shared, true),
             Rest::Sweep => self.sweep(shared),
         }
     }
@@ -281,13 +283,13 @@ impl Tidied {
             self.sweep(shared);
         }
         if self.saved.elapsed() > BUSY_CHECKPOINT {
-            self.save(shared);
+            self.save(shared, false);
         }
     }
 
-    fn save(&mut self, shared: &Shared) -> Rest {
+    fn save(&mut self, shared: &Shared, idle: bool) -> Rest {
         self.saved = Instant::now();
-        tidy(guarded(shared, || checkpoint(shared)), |()| Rest::Sweep)
+        tidy(guarded(shared, || checkpoint(shared, idle)), |()| Rest::Sweep)
     }
 
     fn sweep(&mut self, shared: &Shared) -> Rest {
@@ -311,8 +313,9 @@ fn tidy<T>(done: Result<T, Fault>, next: impl FnOnce(T) -> Rest) -> Rest {
     }
 }
 
-/// A commit that also saves redb's allocator state, and what sessions claimed as recent.
-fn checkpoint(shared: &Shared) -> Result<(), Fault> {
+/// A commit that also saves redb's allocator state, and what sessions claimed as recent. `idle`: nobody waits, so rows are
+/// put in order, too.
+fn checkpoint(shared: &Shared, idle: bool) -> Result<(), Fault> {
     let database = shared.database()?;
     let mut journal = shared.journal();
     let mut transaction = database.begin_write()?;
@@ -323,7 +326,11 @@ fn checkpoint(shared: &Shared) -> Result<(), Fault> {
     batch.save_room()?;
     batch.note_journal(journal.as_ref().map_or(0, Journal::last))?;
     let mut fresh = shared.fresh();
-    batch.gather(&mut fresh)?;
+    batch.gather_heads(&fresh)?;
+    let grown = if idle { std::mem::take(&mut *shared.grown()) } else { BTreeSet::new() };
+    for mailbox in grown {
+        batch.gather_rows(mailbox)?;
+    }
     batch.finish()?;
     transaction.commit()?;
     fresh.clear();

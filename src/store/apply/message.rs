@@ -45,7 +45,6 @@ impl Batch<'_> {
             retired: history.retired(),
         };
         self.insert(mailbox, uid, &message)?;
-        self.rows.push((mailbox, uid));
         self.charge(mailbox.account(), i64::from(size), 1);
         let uid_validity = self.mailbox(mailbox)?.uid_validity;
         Ok(Outcome::Appended { uid_validity, uid })
@@ -247,6 +246,7 @@ impl Batch<'_> {
         let record = self.mailbox(mailbox)?;
         record.count(message.size, message.flags);
         record.uid_next = uid.next();
+        self.grown.insert(mailbox);
         self.change(mailbox).set.push(Row { uid, modseq: message.modseq, flags: message.flags });
         Ok(())
     }
