@@ -1,9 +1,9 @@
 """POP3: the synthetic mail in the INBOX of an account, all of it retrieved; beside it the same INBOX by IMAP.
 
-RETR is pipelined, with more under way than the buffers of a connection hold; one at a time: each sent when the one before it was heard.
-cold: the server restarted and the page cache dropped; warm: repeated in new sessions, POP3 and IMAP in turn.
-MB/s are 10^6 bytes of mail per second, not of what is around it. Log-in to STAT begins at USER on an open connection; the
-hash is argon2id at every peer, and remembered when warm.
+RETR is pipelined, with more under way than the buffers of a connection hold; one at a time: each is sent when the one
+before it was heard. cold: the server restarted and the page cache dropped; warm: repeated in new sessions, POP3 and
+IMAP in turn. MB/s are 10^6 bytes of mail per second, not of what is around it. Log-in to STAT begins at USER on an open
+connection; the hash is argon2id at every peer, and remembered when warm.
 """
 
 import host
