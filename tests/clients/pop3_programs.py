@@ -7,6 +7,7 @@ import lzma
 import os
 import time
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 
 import programs
 from corpus import made
@@ -25,14 +26,20 @@ def main():
     with Server([(USER, PASSWORD), *accounts]) as server:
         mbox = server.folder / "real-mail.mbox"
         mbox.write_bytes(lzma.open(CORPUS / "real-mail.mbox.xz").read())
-        for kind, (user, _) in zip(programs.ALL, accounts):
+        for user, _ in accounts:
             server.run("import", user, mbox)
-            program = kind(server, user)
-            kept, deleted = keep(program), delete(program)
-            fact(f"{program.name}: kept {kept:.1f} s, deleted {deleted:.1f} s")
+        # Two at a time: one of them, which begins a process for each message, takes as long as all others.
+        with ThreadPoolExecutor(2) as pool:
+            for told in pool.map(lambda kind, account: download(kind(server, account[0])), programs.ALL, accounts):
+                fact(told)
         server.peak_is_bounded("of all downloads")
         expect("all is well" in server.run("check"))
     expect(time.monotonic() - began < SECONDS, time.monotonic() - began)
+
+
+def download(program):
+    kept, deleted = keep(program), delete(program)
+    return f"{program.name}: kept {kept:.1f} s, deleted {deleted:.1f} s"
 
 
 def keep(program):
