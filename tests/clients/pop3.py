@@ -4,7 +4,7 @@ import socket
 
 from imap import Closed, Refused
 
-LONGEST = 1 << 20  # no line that comes is longer
+LONGEST = 1 << 24  # no line that comes is longer
 WINDOW = 100  # commands that are sent before the first answer is read
 
 
