@@ -24,9 +24,7 @@ def main():
         folder = server.folder / "thunderbird"
         folder.mkdir()
         with Thunderbird(folder, server.authority) as thunderbird:
-            account = thunderbird.add_pop3_account(
-                "localhost", 995 + server.offset, USER, PASSWORD, leave_on_server=True
-            )
+            account = thunderbird.add_pop3_account("localhost", 995 + server.offset, USER, PASSWORD, leave_on_server=True)
             keep(server, account, whole)
             delete(server, account, whole + NEW)
         server.peak_is_bounded("of all downloads")
