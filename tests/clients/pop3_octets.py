@@ -1,4 +1,4 @@
-"""The octets of RETR and TOP and the sizes of LIST for mail that nobody would write: dots, bare LFs, huge lines, no end.
+"""The octets of RETR and TOP and the sizes of LIST for mail nobody would write: dots, bare LFs, huge lines, no end.
 
 What is stored may have any line ends; POP3 sends lines that end with CRLF (RFC 1939 §3), and says sizes as it sends.
 """
