@@ -21,7 +21,7 @@ import mail
 import measures
 import peers
 import report
-from stage import Stage, load_boxes, load_mail
+from stage import Stage, load_boxes, load_drop, load_mail
 
 ROOT = Path(__file__).resolve().parents[2]
 FULL = {"messages": 10_000, "appends": 1000, "seconds": 4, "costs": 400, "repeats": 5, "boxes": 200, "notices": 20, "idle": 1000}
@@ -89,6 +89,8 @@ def run_peer(peer, chosen, synthetic, real, failures):
                 load_mail(stage)
             if "boxes" in missing:
                 load_boxes(stage)
+            if "drop" in missing:
+                load_drop(stage)
             loaded |= missing
             try:
                 module_began = time.perf_counter()
@@ -155,12 +157,12 @@ def main():
     finally:
         for peer in turn:
             peer.group.remove()
-    show(chosen, [mail for mail in (synthetic, real) if mail], rounds, failures, floor, cold, sizes)
-    sys.exit(1 if failures else 0)
+    short = show(chosen, [mail for mail in (synthetic, real) if mail], rounds, failures, floor, cold, sizes)
+    sys.exit(1 if failures or short else 0)
 
 
 def show(chosen, mails, rounds, failures, floor, cold, sizes):
-    """Prints the table with its circumstances, and writes the JSON file."""
+    """Prints the table with its circumstances, and writes the JSON file; returns where Pillarbox falls short."""
     results = {name: report.merge(values) for name, values in rounds.items()}
     rows = [row for module in chosen.modules for row in module.ROWS]
     merged_floor = {"median": statistics.median(floor), "min": min(floor), "max": max(floor)} if floor else None
@@ -177,6 +179,9 @@ def show(chosen, mails, rounds, failures, floor, cold, sizes):
     print("\n".join(report.table(rows, results, failures, merged_floor)))
     for (peer, key), fault in sorted(failures.items()):
         print(f"failed: {peer}, {key}: {fault}")
+    short = report.short_of(rows, results)
+    for line in short:
+        print(f"falls short: {line}")
     if chosen.json:
         record = {
             "options": {key: str(value) for key, value in vars(chosen).items() if key not in ("modules", "kinds")},
@@ -188,6 +193,7 @@ def show(chosen, mails, rounds, failures, floor, cold, sizes):
             "failures": {f"{peer} {key}": fault for (peer, key), fault in failures.items()},
         }
         chosen.json.write_text(json.dumps(record, indent=1) + "\n")
+    return short
 
 
 if __name__ == "__main__":

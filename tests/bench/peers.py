@@ -10,6 +10,7 @@ from pathlib import Path
 
 import host
 from client import Imap
+from pop import Pop3
 
 USER, PASSWORD = "bench@example.org", "open sesame 7"
 HASHED_USERS = 48  # further accounts, whose passwords are hashed with argon2id at every peer
@@ -33,7 +34,7 @@ class Peer:
         self.process = None
         self.trace = None
         self.group = host.Group(f"mail-bench-{self.name}-{os.getpid()}")
-        self.imap_port = self.imaps_port = 0
+        self.imap_port = self.imaps_port = self.pop3_port = self.pop3s_port = 0
 
     def hashed_user(self, number):
         """The name of an account with the common password whose hash is argon2id."""
@@ -103,6 +104,14 @@ class Peer:
         client = Imap(self.imaps_port if tls else self.imap_port, tls)
         return client.login(USER, PASSWORD) if login else client
 
+    def drop(self):
+        """Name and password of the account whose INBOX is the maildrop."""
+        return self.hashed_user(0), PASSWORD
+
+    def pop3(self, tls=False):
+        """A POP3 connection, not logged in."""
+        return Pop3(self.pop3s_port if tls else self.pop3_port, tls)
+
     def memory_kb(self):
         """PSS of all the server's processes."""
         return host.memory_kb(self.process.pid)
@@ -150,13 +159,19 @@ class Dovecot(Peer):
         host.install(
             {
                 "/usr/lib/dovecot/imap": "dovecot-imapd",
+                "/usr/lib/dovecot/pop3": "dovecot-pop3d",
                 "/usr/sbin/dovecot": "dovecot-core",
                 "openssl": "openssl",
                 "strace": "strace",
                 "/usr/lib/x86_64-linux-gnu/libsodium.so.23": "libsodium23",
             }
             if os.uname().machine == "x86_64"
-            else {"/usr/lib/dovecot/imap": "dovecot-imapd", "openssl": "openssl", "strace": "strace"}
+            else {
+                "/usr/lib/dovecot/imap": "dovecot-imapd",
+                "/usr/lib/dovecot/pop3": "dovecot-pop3d",
+                "openssl": "openssl",
+                "strace": "strace",
+            }
         )
 
     def create(self):
@@ -165,8 +180,10 @@ class Dovecot(Peer):
         for name in ("data", "run", "state"):
             (self.folder / name).mkdir(parents=True)
         self.data.chmod(0o777)
-        self.imap_port = host.free_port()
-        self.imaps_port = host.free_port({self.imap_port})
+        ports = []
+        while len(ports) < 4:
+            ports.append(host.free_port(ports))
+        self.imap_port, self.imaps_port, self.pop3_port, self.pop3s_port = ports
         key, certificate = self.folder / "key.pem", self.folder / "certificate.pem"
         subprocess.run(
             ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"]
@@ -197,7 +214,7 @@ base_dir = {here}/run
 state_dir = {here}/state
 log_path = {here}/dovecot.log
 instance_name = {self.name}
-protocols = imap
+protocols = imap pop3
 listen = 127.0.0.1
 ssl = yes
 ssl_cert = <{here}/certificate.pem
@@ -255,6 +272,15 @@ service imap-login {{
     port = {self.imaps_port}
   }}
 }}
+service pop3-login {{
+  {self.logins[Dovecot.shared_logins]}
+  inet_listener pop3 {{
+    port = {self.pop3_port}
+  }}
+  inet_listener pop3s {{
+    port = {self.pop3s_port}
+  }}
+}}
 service imap {{
   process_limit = 4000
 }}
@@ -301,6 +327,7 @@ class Pillarbox(Peer):
         self.folder.mkdir(parents=True)
         self.offset = host.free_offset(self.ports)
         self.imap_port, self.imaps_port = 143 + self.offset, 993 + self.offset
+        self.pop3_port, self.pop3s_port = 110 + self.offset, 995 + self.offset
         for user in (USER, *map(self.hashed_user, range(HASHED_USERS))):
             done = subprocess.run(
                 [self.binary, "account", "add", user, "--password-stdin", "--data", self.data],

@@ -34,6 +34,18 @@ def ratio(row, results):
     return min(theirs) / ours["median"] if ours["median"] else None
 
 
+def short_of(rows, results):
+    """What Pillarbox must reach and does not, in words."""
+    found = []
+    for row in rows:
+        ours, against = results.get("pillarbox", {}).get(row.key), ratio(row, results)
+        if ours and ours["median"] < row.least:
+            found.append(f"{row.title.strip()}: {number(ours['median'])} {row.unit}, and at least {row.least} is due")
+        if against and against < row.ahead:
+            found.append(f"{row.title.strip()} ({row.unit}): {against:.2f} times Dovecot, and at least {row.ahead} is due")
+    return found
+
+
 def number(value):
     """Three significant digits, thousands marked."""
     if value is None:

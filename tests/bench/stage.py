@@ -15,6 +15,8 @@ class Row:
     title: str
     unit: str
     better: str  # "higher", "lower", or "" where no side is the better one
+    least: float = 0  # what Pillarbox must reach
+    ahead: float = 0  # the ratio to the better Dovecot that Pillarbox must reach
 
 
 @dataclass
@@ -66,6 +68,13 @@ def load_mail(stage):
             for wanted in (b"MESSAGES %d" % len(mail.messages), b"UNSEEN %d" % mail.unseen):
                 if wanted not in heard:
                     raise Refused(f"after loading, {wanted!r} was expected: {heard!r}")
+
+
+def load_drop(stage):
+    """Fills the INBOX of another account with the synthetic mail, all of it unread."""
+    with stage.peer.connect(login=False) as client:
+        client.login(*stage.peer.drop())
+        client.load(append_request("INBOX", body) for body in stage.synthetic.messages)
 
 
 def load_boxes(stage):

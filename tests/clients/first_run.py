@@ -14,7 +14,7 @@ from house import binary, expect, fact, is_free, until
 
 
 def main():
-    for port in (10_143, 10_993):
+    for port in (10_110, 10_143, 10_993, 10_995):
         expect(is_free(port), f"port {port} is needed and in use")
     with tempfile.TemporaryDirectory(prefix="pillarbox-check-") as folder:
         log = Path(folder, "printed")

@@ -3,62 +3,23 @@
 While all of it goes on, a client works as ever, and how long it waits for each answer is measured.
 """
 
-import base64
 import random
-import resource
-import socket
 import ssl
-import threading
-import time
 
-from corpus import made
 from house import PASSWORD, USER, Server, expect, fact
 from imap import Closed
+from siege import SECONDS, Wire, besiege, crowd_in, no_handshakes, quietly, sasl_answers
 
 SEED = 7
-SECONDS = 20  # any answer must come in this time
-UNDISTURBED = 2.0  # seconds that the other client may wait at its worst, on a machine that is busy with us
 LOGIN = f'LOGIN {USER} "{PASSWORD}"'.encode()
 
 
-class Neighbour(threading.Thread):
-    """Another session, that goes on undisturbed."""
-
-    def __init__(self, server):
-        super().__init__(daemon=True)
-        self.client = server.connect(tls=True)
-        self.client.ok("SELECT INBOX")
-        self.times, self.failure, self.over = [], None, threading.Event()
-
-    def run(self):
-        try:
-            number = 0
-            while not self.over.wait(0.01):
-                number += 1
-                began = time.monotonic()
-                self.client.append("INBOX", made(number))
-                self.client.ok("UID FETCH * (FLAGS ENVELOPE BODY.PEEK[TEXT])")
-                self.client.ok("STORE 1 +FLAGS (\\Flagged)")
-                self.times.append(time.monotonic() - began)
-        except Exception as failure:
-            self.failure = failure
-
-    def end(self):
-        self.over.set()
-        self.join(60)
-        expect(self.failure is None, self.failure)
-        times = sorted(self.times)
-        fact(f"meanwhile, elsewhere: {len(times)} rounds of APPEND, FETCH and STORE")
-        fact(f"  {times[len(times) // 2] * 1000:.1f} ms in the median, {times[-1] * 1000:.0f} ms at most")
-        expect(times[-1] < UNDISTURBED, times[-1])
-
-
-class Raw:
-    """A connection that sends whatever it likes, and hears what comes until the end or a time."""
+class Raw(Wire):
+    """A raw connection, logged in and with a mailbox selected or not."""
 
     def __init__(self, server, login=True, select=True):
-        self.socket = socket.create_connection(("127.0.0.1", server.port), timeout=SECONDS)
-        self.heard, self.login = b"", login
+        super().__init__(server.port)
+        self.login = login
         self.until(b"\r\n")
         if login:
             self.say(b"l " + LOGIN + b"\r\n")
@@ -68,33 +29,6 @@ class Raw:
                 self.until(b"s OK")
                 self.until(b"\r\n")
         self.heard = b""
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        self.socket.close()
-
-    def say(self, octets):
-        self.socket.sendall(octets)
-
-    def more(self):
-        piece = self.socket.recv(1 << 16)
-        if not piece:
-            raise Closed(self.heard[-300:])
-        self.heard += piece
-
-    def until(self, mark):
-        while mark not in self.heard:
-            self.more()
-
-    def rest(self):
-        """Hears what still comes, to the end."""
-        try:
-            while True:
-                self.more()
-        except Closed:
-            pass
 
     def lives(self):
         """Whether the connection goes on: False when it has ended with BYE, which it must say."""
@@ -314,21 +248,16 @@ def floods(server):
     }.items():
         for login in (False, True):
             with Raw(server, login) as raw:
-                # Sent beside the reading: answers to five million empty lines are many.
-                last = b"\r\nzz9 NOOP\r\n"
-                sender = threading.Thread(target=quietly, args=(raw.say, octets + last), daemon=True)
-                sender.start()
                 bad = False
-                try:
-                    while b"zz9 " not in raw.heard:
-                        raw.more()
-                        bad = bad or b" BAD" in raw.heard
-                        raw.heard = raw.heard[-300:]
-                except (Closed, ConnectionError):
-                    expect(b"* BYE" in raw.heard, name, "closed without BYE", raw.heard)
-                expect(bad or b"* BYE" in raw.heard, name, raw.heard)
-                sender.join(SECONDS)
-                expect(not sender.is_alive(), name)
+                with raw.pouring(octets + b"\r\nzz9 NOOP\r\n"):
+                    try:
+                        while b"zz9 " not in raw.heard:
+                            raw.more()
+                            bad = bad or b" BAD" in raw.heard
+                            raw.heard = raw.heard[-300:]
+                    except (Closed, ConnectionError):
+                        expect(b"* BYE" in raw.heard, name, "closed without BYE", raw.heard)
+                    expect(bad or b"* BYE" in raw.heard, name, raw.heard)
     fact("lines of 10 MB: answered, before and after log-in")
 
     sizes = [b"4294967295", b"4294967296", b"18446744073709551615", b"18446744073709551616", b"9" * 30, b"2000000000"]
@@ -373,13 +302,6 @@ def floods(server):
             expect(raw.lives())
 
 
-def quietly(act, *arguments):
-    try:
-        act(*arguments)
-    except OSError:
-        pass  # the server need not listen to the end
-
-
 def noise(server):
     """Random octets, cut anywhere."""
     dice = random.Random(SEED + 1)
@@ -397,37 +319,11 @@ def noise(server):
             # Every third one just goes.
     fact(f"300 connections of random octets: {bye} ended with BYE, the others went on or went")
 
-    # In TLS's place: no TLS, half a handshake, a handshake of random octets, TLS and then noise.
-    for number in range(100):
-        with socket.create_connection(("127.0.0.1", server.tls_port), timeout=SECONDS) as plain:
-            if number % 4 == 0:
-                plain.sendall(b"a LOGIN b c\r\n")
-            elif number % 4 == 1:
-                plain.sendall(b"\x16\x03\x01" + dice.randbytes(2) + dice.randbytes(300))
-            elif number % 4 == 2:
-                plain.sendall(dice.randbytes(2_000))
-            else:
-                context = ssl.create_default_context()
-                context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
-                with context.wrap_socket(plain) as secure:
-                    secure.recv(1_000)
-                    secure.sendall(dice.randbytes(500) + b"\r\n")
-                continue
-            # A hello that says it is longer waits for its rest: only the others are closed at once.
-            if number % 4 != 1:
-                quietly(drain, plain)
-    fact("100 handshakes that are none")
-
-
-def drain(connection):
-    while connection.recv(1 << 16):
-        pass
+    no_handshakes(server.tls_port, b"a LOGIN b c\r\n", SEED + 2)
 
 
 def half(server):
     """Literals and lines that never come, from many at once, up to the limit of connections and beyond."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (min(hard, 8_192), hard))
     starts = [
         b"a",
         b"a LOGIN",
@@ -452,40 +348,13 @@ def half(server):
         b"b IDLE\r\nDON",
         b"b FETCH 1:* BODY[]\r\nc FETC",
     ]
-    crowd, turned_away = [], 0
-    try:
-        for number in range(4_300):
-            connection = socket.create_connection(("127.0.0.1", server.port), timeout=SECONDS)
-            crowd.append(connection)
-            inner = number % 20 == 0
-            try:
-                if inner:
-                    connection.sendall(b"l " + LOGIN + b"\r\ns SELECT INBOX\r\n" + inside[number // 20 % len(inside)])
-                else:
-                    connection.sendall(starts[number % len(starts)])
-            except ConnectionError:
-                turned_away += 1
-        for connection in crowd[-100:]:
-            connection.settimeout(0.5)
-            try:
-                turned_away += not connection.recv(1)
-            except TimeoutError:
-                pass
-            except ConnectionError:
-                turned_away += 1
-        expect(turned_away >= 100, "more came in than there is room for", turned_away)
-        fact(f"{len(crowd):,} half-open sessions, all beyond 4,000 turned away: {server.peak() / 1024:.1f} MiB")
-    finally:
-        for connection in crowd:
-            connection.close()
-    end = time.monotonic() + SECONDS
-    while True:  # there is room again
-        try:
-            server.connect().close()
-            return
-        except (Closed, ConnectionError):
-            expect(time.monotonic() < end, "the places of those who went are not free again")
-            time.sleep(0.05)
+
+    def beginning(number):
+        if number % 20:
+            return starts[number % len(starts)]
+        return b"l " + LOGIN + b"\r\ns SELECT INBOX\r\n" + inside[number // 20 % len(inside)]
+
+    crowd_in(server, server.port, beginning, server.connect)
 
 
 def injection(server):
@@ -526,30 +395,7 @@ def injection(server):
 
 def sasl(server):
     """Answers in SASL that are none."""
-    dice = random.Random(SEED + 2)
-    answers = [
-        b"",
-        b"=",
-        b"====",
-        b"*",
-        b"\x00",
-        b"!" * 100,
-        b"A" * 20_000,
-        b"A" * 100_000,
-        base64.b64encode(dice.randbytes(3_000)),
-    ]
-    answers += [
-        base64.b64encode(part)
-        for part in (
-            b"n,,n=,r=",
-            b"y,,n=a,r=b,x=y",
-            b"p=tls-unique,,n=a,r=b",
-            b"n,a=b,n=a,r=" + b"c" * 5_000,
-            b"\0" * 50,
-            b"a\0b",
-            b"\xff\0\xff\0\xff",
-        )
-    ]
+    answers = sasl_answers(SEED + 2)
     for mechanism in (b"PLAIN", b"SCRAM-SHA-256", b"LOGIN", b"NONE", b"X" * 1_000):
         for answer in answers:
             for initial in (False, True):
@@ -632,21 +478,7 @@ def mail(server):
 
 def main():
     with Server() as server:
-        with server.connect() as client:
-            for number in range(20):
-                client.append("INBOX", made(number))
-        neighbour = Neighbour(server)
-        neighbour.start()
-        for attack in (lines, floods, noise, injection, sasl, mail, half):
-            began = time.monotonic()
-            attack(server)
-            server.no_defect()
-            expect(neighbour.failure is None, attack.__name__, neighbour.failure)
-            took, peak = time.monotonic() - began, server.peak() / 1024
-            fact(f"  ({attack.__name__}: {took:.1f} s, peak memory so far {peak:.1f} MiB)")
-        neighbour.end()
-        server.peak_is_bounded("of all that")
-        expect("all is well" in server.run("check"))
+        besiege(server, (lines, floods, noise, injection, sasl, mail, half))
 
 
 main()

@@ -14,6 +14,7 @@ import time
 from pathlib import Path
 
 from imap import Imap
+from pop3 import Pop3
 
 ROOT = Path(__file__).resolve().parents[2]
 CORPUS = ROOT.parent / "shared" / "corpus"
@@ -88,6 +89,14 @@ class Server:
         return 993 + self.offset
 
     @property
+    def pop3_port(self):
+        return 110 + self.offset
+
+    @property
+    def pop3s_port(self):
+        return 995 + self.offset
+
+    @property
     def authority(self):
         """The file with the certificate that a client is to trust."""
         return self.data / "tls" / "ca.pem"
@@ -156,6 +165,11 @@ class Server:
             client.ok(f'LOGIN {user} "{password}"')
         return client
 
+    def pop3(self, tls=False, user=USER, password=PASSWORD, timeout=60):
+        """A POP3 connection; logged in, unless `user` is None."""
+        client = Pop3(self.pop3s_port if tls else self.pop3_port, self.trust() if tls else None, timeout)
+        return client if user is None else client.login(user, password)
+
     def trust(self):
         """What a careful client believes: our authority, for this name."""
         return ssl.create_default_context(cafile=self.authority)
@@ -179,7 +193,7 @@ def peak(process):
 def free_offset():
     """A port offset at which nobody listens."""
     for offset in random.sample(OFFSETS, 200):
-        if all(is_free(standard + offset) for standard in (143, 993)):
+        if all(is_free(standard + offset) for standard in (110, 143, 993, 995)):
             return offset
     raise AssertionError("no free ports")
 

@@ -1,9 +1,9 @@
 """The measurements, in the order in which they run and are printed.
 
 Each module says `NAME` (for --only), `NEEDS` ("mail": the loaded mailboxes; "boxes": the 200 small ones;
-"": an empty store), `ROWS`, and `run(stage)`.
+"drop": the maildrop; "": an empty store), `ROWS`, and `run(stage)`.
 """
 
-from . import append, cost, disk, fetch, login, mailbox, change, notify, idle, rest, search, start, syncs
+from . import append, cost, disk, fetch, login, mailbox, change, notify, idle, pop3, rest, search, start, syncs
 
-ALL = [rest, append, cost, disk, fetch, search, mailbox, change, notify, idle, login, start, syncs]
+ALL = [rest, append, cost, disk, fetch, search, mailbox, change, notify, idle, login, start, syncs, pop3]
