@@ -71,6 +71,7 @@ Take mail out: all mailboxes of an account, with flags, keywords and dates.
   --format maildir       a file for each message, flags in its name: for mail programs and other servers   Default
   --format mbox          a file for each mailbox: fewer files, and room for any number of keywords
 
+Nothing is written into a message: in an mbox its flags stand in the From line before it.
 DIR is new or empty. Until the export is whole, it lies in DIR/export.incomplete.
 `pillarbox import` of DIR gives back every message, octet for octet, in its mailbox, with what POP3 knows of it.
 While the server runs, mail goes on: what is moved meanwhile may be met twice or not at all.

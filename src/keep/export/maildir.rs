@@ -89,7 +89,8 @@ impl Shelf for Maildir {
 
 /// The names that an account is subscribed to, as Dovecot reads them: by their folders.
 pub fn put_subscriptions(root: &Path, folders: impl Iterator<Item = String>) -> io::Result<()> {
-    put_file(&root.join("subscriptions"), &folders.map(|folder| format!("{folder}\n")).collect::<String>())
+    let text: String = folders.flat_map(|folder| [folder, "\n".to_owned()]).collect();
+    put_file(&root.join("subscriptions"), &text)
 }
 
 fn system_time(seconds: i64) -> Option<SystemTime> {

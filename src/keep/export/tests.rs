@@ -88,13 +88,19 @@ fn hard(name: &str) -> World {
         let flags: &[&str] = [&["\\Seen", "work"][..], &[], &["$Forwarded", "\\Flagged", "a+b@c,=d/e"]][number % 3];
         world.append("INBOX", text.as_bytes(), flags, date, number % 5 == 0);
     }
-    for (number, mailbox) in
+    for (mailbox, number) in
         ["Work", "Work/v1.0/Röm", "Work.mbox/x", "cur/a", "new/a", "tmp/a", ".x", "日本語/Entwürfe & so", "INBOX/Below"]
             .iter()
-            .enumerate()
+            .zip(0_u8..)
     {
         let all = ["\\Answered", "\\Deleted", "\\Draft", "\\Flagged", "\\Seen", "$Junk"];
-        world.append(mailbox, mailbox.as_bytes(), &all[number % 4..], Stamp::utc(number as i64), false);
+        world.append(
+            mailbox,
+            mailbox.as_bytes(),
+            &all[usize::from(number % 4)..],
+            Stamp::utc(i64::from(number)),
+            false,
+        );
     }
     let long = vec!["ü日".repeat(10); 16].join("/");
     world.append(&long, b"far below\r\n", &[], east, false);

@@ -87,7 +87,7 @@ impl Index {
 
     /// The file.
     pub fn file(&self) -> String {
-        self.names.iter().map(|(path, name)| format!("{path}\t{name}\n")).collect()
+        self.names.iter().flat_map(|(path, name)| [path.as_str(), "\t", name, "\n"]).collect()
     }
 }
 
