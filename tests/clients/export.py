@@ -4,6 +4,7 @@ What an import makes of an export in a new data folder is compared over IMAP: ma
 """
 
 import lzma
+import mailbox as boxes
 import os
 import re
 import subprocess
@@ -130,6 +131,7 @@ def there_and_back(server, running, format, wanted):
     expect(folder.stat().st_mode & 0o077 == 0, "others can read it")
     if format == "maildir":
         looks_like_a_maildir(folder)
+    read_by_another(folder, format, wanted)
 
     # Back through the socket in one case, straight to the store in the other.
     with Server() as other:
@@ -160,6 +162,26 @@ def looks_like_a_maildir(folder):
     expect(last.read_bytes() == made(99).replace(b"\r\n", b"\n"), last)
     expect(last.stat().st_mtime == datetime.fromisoformat("2003-02-03T10:39:07+05:30").timestamp(), last.stat())
     expect(not any((folder / "new").iterdir()) and not any((folder / "tmp").iterdir()))
+
+
+def read_by_another(folder, format, wanted):
+    """Python's own reader finds the same messages and system flags."""
+    if format == "maildir":
+        inbox = boxes.Maildir(folder, create=False)
+        found = [message for _, message in sorted(inbox.items())]
+        subfolder = inbox.get_folder("Work.v1&AC4-0")
+    else:
+        found = list(boxes.mbox(folder / "INBOX.mbox", create=False))
+        subfolder = boxes.mbox(folder / "Work" / "v1&AC4-0.mbox", create=False)
+    expect(len(found) == len(wanted["INBOX"]) and len(subfolder) == 1, len(found))
+    for message, (octets, flags, _) in zip(found, wanted["INBOX"]):
+        body = message.as_bytes().split(b"\n", 1)[0]
+        expect(body.strip() in octets, body, octets[:500])
+        if format == "maildir":
+            letters = {"S": b"\\Seen", "R": b"\\Answered", "F": b"\\Flagged", "T": b"\\Deleted", "D": b"\\Draft"}
+            mine = sorted(flag for flag in flags if flag.startswith(b"\\"))
+            theirs = sorted(letters[letter] for letter in message.get_flags() if letter in letters)
+            expect(mine == theirs, mine, theirs)
 
 
 def refused(server):

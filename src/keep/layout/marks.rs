@@ -2,7 +2,8 @@
 //!
 //! ```text
 //! a Maildir's file name   1706788800.0000000012.pillarbox,I=0123456789abcdef,D=1030016176,Z=-240,H:2,FSa
-//! an mbox's From_ line    From I=0123456789abcdef+D=1030016176+Z=-240+H+F=FS+K=work@unique.pillarbox Thu Aug 22 ...
+//! an mbox's From_ line    From I=0123456789abcdef+D=1030016176+Z=-240+H+F=FS+K=work@unique.pillarbox
+//!                         Thu Aug 22 11:36:16 2002 remote from pillarbox
 //! ```
 //!
 //! `I` is its name in POP3, `D` and `Z` are its INTERNALDATE in seconds since 1970 and minutes east of UTC, `H` says that
@@ -18,6 +19,9 @@ use std::fmt::Write;
 
 /// The domain of a From_ line that an export wrote.
 const DOMAIN: &str = "@unique.pillarbox";
+/// How such a line ends, as those of UUCP do. The sender before the date is what a stranger may have chosen whose mail
+/// another program put into an mbox; nobody chooses what follows the date.
+const ORIGIN: &str = " remote from pillarbox";
 
 /// What is written beside a message in either format.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -80,7 +84,7 @@ impl Marks {
 impl Separator {
     /// From a From_ line; `None` if it is another program's.
     pub fn read(line: &[u8]) -> Option<Separator> {
-        let line = str::from_utf8(line).ok()?;
+        let line = str::from_utf8(line).ok()?.trim_end_matches(['\r', '\n']).strip_suffix(ORIGIN)?;
         let sender = line.strip_prefix("From ")?.split(' ').next()?;
         let fields = || sender.strip_suffix(DOMAIN).unwrap_or_default().split('+');
         let marks = Marks::read(fields())?;
@@ -104,7 +108,7 @@ impl Separator {
         }
         let keywords = self.flags.iter().filter(|flag| letter_of(flag).is_none());
         fields.extend(keywords.map(|keyword| format!("K={}", encoded(keyword))));
-        format!("From {}{DOMAIN} {}\n", fields.join("+"), asctime(self.marks.received))
+        format!("From {}{DOMAIN} {}{ORIGIN}\n", fields.join("+"), asctime(self.marks.received))
     }
 }
 
@@ -160,7 +164,7 @@ mod tests {
         assert_eq!(
             line,
             "From I=0000000000000abc+D=1030016176+Z=-240+H+E+O+F=FSP+K=work+K=a%2Bb%40c%3Dd%2Ce@unique.pillarbox \
-             Thu Aug 22 11:36:16 2002\n"
+             Thu Aug 22 11:36:16 2002 remote from pillarbox\n"
         );
         let mut read = Separator::read(line.as_bytes()).unwrap();
         read.flags.sort();
@@ -175,9 +179,10 @@ mod tests {
         for line in [
             "From a@b Thu Aug 22 12:36:16 2002\n",
             "From - Thu Aug 22 12:36:16 2002\n",
-            "From I=0000000000000abc+D=1@example.org Thu Aug 22 12:36:16 2002\n",
-            "From I=xyz+D=1@unique.pillarbox Thu Aug 22 12:36:16 2002\n",
-            "From I=0000000000000abc+D=x@unique.pillarbox\n",
+            "From I=0000000000000abc+D=1@unique.pillarbox Thu Aug 22 12:36:16 2002\n",
+            "From I=0000000000000abc+D=1@example.org Thu Aug 22 12:36:16 2002 remote from pillarbox\n",
+            "From I=xyz+D=1@unique.pillarbox Thu Aug 22 12:36:16 2002 remote from pillarbox\n",
+            "From I=0000000000000abc+D=x@unique.pillarbox remote from pillarbox\n",
         ] {
             assert_eq!(Separator::read(line.as_bytes()), None, "{line}");
         }
@@ -187,7 +192,7 @@ mod tests {
     fn a_day_before_1970_is_a_day_like_another() {
         let early = Marks { received: Stamp::utc(-86_400 * 366), ..marks() };
         let line = Separator { marks: early, flags: Vec::new() }.line();
-        assert!(line.ends_with("Tue Dec 31 00:00:00 1968\n"), "{line}");
+        assert!(line.ends_with("Tue Dec 31 00:00:00 1968 remote from pillarbox\n"), "{line}");
         assert_eq!(Separator::read(line.as_bytes()).unwrap().marks, early);
     }
 }
