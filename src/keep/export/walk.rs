@@ -89,9 +89,9 @@ impl Walk {
     pub fn new(snapshot: &Snapshot, account: AccountId) -> Result<Walk, Fault> {
         let octets = snapshot.usage(account)?.bytes;
         let part = Part::Account { octets, subscriptions: snapshot.subscriptions(account)? };
-        let mailboxes: Vec<_> = snapshot.mailboxes(account)?;
-        let mailboxes: Vec<_> =
-            mailboxes.into_iter().map(|(id, mailbox)| (id, mailbox.name, mailbox.uid_next)).collect();
+        let mailboxes = snapshot.mailboxes(account)?.into_iter();
+        // Their names as they are now: one that is renamed meanwhile must not get another's place.
+        let mailboxes: Vec<_> = mailboxes.map(|(id, mailbox)| (id, mailbox.name, mailbox.uid_next)).collect();
         Ok(Walk { account: Some(part), mailboxes: mailboxes.into_iter(), mailbox: None, message: None })
     }
 
@@ -123,7 +123,10 @@ impl Walk {
                         let meta = page.meta(&message);
                         return Ok(Part::Message(Item { uid: uid.number(), size, meta, shape }));
                     }
-                    // Expunged, and swept away.
+                    Ok(None) if snapshot.message(page.mailbox, uid)?.is_some() => {
+                        return Ok(Part::Unreadable(uid.number(), "its content is missing".to_owned()));
+                    }
+                    // Expunged since the page was looked up, and swept away.
                     Ok(None) => {}
                     // One damaged message is no reason to keep the others.
                     Err(fault) => return Ok(Part::Unreadable(uid.number(), fault.to_string())),
