@@ -1,11 +1,13 @@
 """Export and the way back: real mail, torture and what is hard to lay down, in both formats, running and not.
 
-What an import makes of an export in a new data folder is compared over IMAP: mailboxes, octets, flags, dates.
+What an import makes of an export in a new data folder is compared over IMAP: mailboxes, octets, flags, dates; and over
+POP3: which messages it shows, and by which names.
 """
 
 import lzma
 import mailbox as boxes
 import os
+import poplib
 import re
 import subprocess
 import time
@@ -44,12 +46,15 @@ def main():
     with Server() as server:
         fill(server)
         wanted = seen(server)
+        hide(server)
+        names = shown(server)
+        expect(len(names) == len(wanted["INBOX"]) - 3 == len(set(names)), len(names))
         expect(sum(map(len, wanted.values())) > 100 and {"INBOX", "Hard", "Empty/Below", *NAMES} <= set(wanted), wanted)
         for running in (True, False):
             if not running:
                 server.stop()
             for format in ("maildir", "mbox"):
-                there_and_back(server, running, format, wanted)
+                there_and_back(server, running, format, wanted, names)
         server.start()
         refused(server)
         full_disk(server)
@@ -99,6 +104,30 @@ def seen(server):
     return mailboxes
 
 
+def maildrop(server):
+    client = poplib.POP3("127.0.0.1", 110 + server.offset, timeout=60)
+    client.user(USER)
+    client.pass_(PASSWORD)
+    return client
+
+
+def hide(server):
+    """Some messages are deleted by a POP3 client, and kept."""
+    server.run("account", "pop3", USER, "--deleted", "hide")
+    client = maildrop(server)
+    for number in (1, 5, 90):
+        client.dele(number)
+    client.quit()
+
+
+def shown(server):
+    """The names of the messages that POP3 shows."""
+    client = maildrop(server)
+    names = [line.split()[1] for line in client.uidl()[1]]
+    client.quit()
+    return names
+
+
 def measured(*command):
     """Runs `pillarbox COMMAND`; returns what it said, the seconds, and the KiB of memory that it needed."""
     began = time.monotonic()
@@ -117,7 +146,7 @@ def measured(*command):
     return said, time.monotonic() - began, highest
 
 
-def there_and_back(server, running, format, wanted):
+def there_and_back(server, running, format, wanted, names):
     folder = server.folder / f"{format}-{running}"
     said, seconds, kib = measured("export", USER, folder, "--format", format, "--data", server.data)
     messages = sum(map(len, wanted.values()))
@@ -148,6 +177,7 @@ def there_and_back(server, running, format, wanted):
             expect(len(got[name]) == len(messages), name, len(got[name]), len(messages))
             for number, (mine, theirs) in enumerate(zip(messages, got[name]), 1):
                 expect(mine == theirs, name, number, mine[1:], theirs[1:], mine[0][:300], theirs[0][:300])
+        expect(shown(other) == names)
         expect("all is well" in other.run("check"))
 
 
