@@ -6,7 +6,7 @@
 //!                  main                    parses arguments, wires, nothing else
 //!                 net                      accept, TLS, timeouts, one loop for all protocols
 //!                  |
-//!               session   admin · keep     protocol state machines · what an owner can do · import
+//!               session   admin · keep     protocol state machines · what an owner can do · import, export
 //!               /     \      /
 //!            wire      store               bytes <-> values   |   values <-> redb      (never see each other)
 //!               \     /

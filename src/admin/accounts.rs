@@ -23,7 +23,9 @@ pub fn perform(store: &Store, strength: Strength, request: Request) -> Reply {
         Request::RemoveAccount { address } => remove(store, &address),
         Request::Check { mend } => check(store, mend).map(Reply::Checked),
         Request::Status => status(store).map(Reply::Status),
-        Request::Import { .. } => Err(Failure::Refused("an import is more than one exchange".to_owned())),
+        Request::Import { .. } | Request::Export { .. } => {
+            Err(Failure::Refused("an import or an export is more than one exchange".to_owned()))
+        }
     };
     done.unwrap_or_else(Reply::Failed)
 }

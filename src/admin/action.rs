@@ -29,6 +29,8 @@ pub enum Request {
     Status,
     /// Mail for a mailbox, which is made if there is none: after the answer, [`super::uploads::Frame`]s follow.
     Import { address: String, mailbox: String },
+    /// All mail of an account: after the answer, [`super::downloads::Portion`]s follow.
+    Export { address: String },
 }
 
 /// An answer.

@@ -2,16 +2,18 @@
 
 use super::accounts::{find, perform};
 use super::action::{Failure, Reply, Request};
+use super::downloads::Portion;
 use super::password::Strength;
 use super::settings::{Settings, SettingsError};
 use super::socket;
 use super::uploads::{Answer, Frame, PIECE};
+use crate::keep::export::{self, Origin, Part};
 use crate::keep::{Broken, Destination, Direct, Intake, Meta, Verdict};
 use crate::store::{Fault, Options, Store};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use std::fmt;
-use std::io::{self, BufRead, BufReader, BufWriter, Write};
+use std::io::{self, BufRead, BufReader, BufWriter, Read, Write};
 use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::sync::Arc;
@@ -84,6 +86,20 @@ impl Door {
             Door::Running(client) => {
                 client.expect_done(&Request::ShowAccount { address: address.to_owned() })?;
                 Ok(Box::new(Remote { client, address: address.to_owned() }))
+            }
+        }
+    }
+
+    /// The account of an address, to take its mail from.
+    pub fn mail(&mut self, address: &str) -> Result<Box<dyn Origin + '_>, Failure> {
+        match self {
+            Door::Direct(store, _) => {
+                let (account, _) = find(&store.snapshot()?, address)?;
+                Ok(Box::new(export::Direct::new(Arc::clone(store), account)?))
+            }
+            Door::Running(client) => {
+                client.expect_done(&Request::Export { address: address.to_owned() })?;
+                Ok(Box::new(Receiving { input: &mut client.input }))
             }
         }
     }
@@ -176,6 +192,27 @@ impl Drop for Sending {
             // It ends with the server's last answer; what it could say of a panic is said already.
             let _ = reader.join();
         }
+    }
+}
+
+/// An export under way.
+struct Receiving<'d> {
+    input: &'d mut BufReader<UnixStream>,
+}
+
+impl Origin for Receiving<'_> {
+    fn next(&mut self, octets: &mut Vec<u8>) -> Result<Part, Broken> {
+        let part = match hear(self.input).map_err(|error| lost(&error))? {
+            Portion::Part(part) => part,
+            Portion::Broken(why) => return Err(Broken(why)),
+        };
+        if let Part::Octets(length) = part {
+            let read = self.input.take(u64::from(length)).read_to_end(octets).map_err(|error| lost(&error))?;
+            if read as u64 != u64::from(length) {
+                return Err(Broken("the server hung up".to_owned()));
+            }
+        }
+        Ok(part)
     }
 }
 

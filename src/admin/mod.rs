@@ -7,6 +7,7 @@ mod accounts;
 mod action;
 mod address;
 mod door;
+mod downloads;
 mod gate;
 mod memory;
 mod password;

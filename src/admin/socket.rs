@@ -4,8 +4,10 @@
 
 use super::accounts::{find, perform};
 use super::action::{Failure, Reply, Request};
+use super::downloads::{Portion, gather};
 use super::gate::Gate;
 use super::uploads::{Answer, Frame, PIECE};
+use crate::keep::export::Walk;
 use crate::keep::{Uploads, open_mailbox};
 use crate::store::Store;
 use serde::Serialize;
@@ -69,6 +71,7 @@ async fn converse(wire: &mut Wire, store: &Arc<Store>, gate: &Gate) -> io::Resul
     while let Some(request) = wire.hear().await? {
         match request {
             Request::Import { address, mailbox } => import(wire, store, address, mailbox).await?,
+            Request::Export { address } => export(wire, store, address).await?,
             request => {
                 let (store, strength) = (Arc::clone(store), gate.strength());
                 let reply = smol::unblock(move || perform(&store, strength, request)).await;
@@ -133,6 +136,43 @@ async fn import(wire: &mut Wire, store: &Arc<Store>, address: String, mailbox: S
         wire.say(&Answer::Verdict(verdict)).await?;
     }
     wire.say(&Answer::Done).await
+}
+
+/// Gives all mail of an account, as fast as the client takes it.
+async fn export(wire: &mut Wire, store: &Arc<Store>, address: String) -> io::Result<()> {
+    let opened = smol::unblock({
+        let store = Arc::clone(store);
+        move || {
+            let snapshot = store.snapshot()?;
+            let (account, _) = find(&snapshot, &address)?;
+            Ok::<_, Failure>(Walk::new(&snapshot, account)?)
+        }
+    });
+    let mut walk = match opened.await {
+        Ok(walk) => walk,
+        Err(failure) => return wire.say(&Reply::Failed(failure)).await,
+    };
+    wire.say(&Reply::Done).await?;
+    let mut out = Vec::new();
+    loop {
+        let store = Arc::clone(store);
+        let gathered = smol::unblock(move || {
+            let gathered = gather(&mut walk, &store, &mut out);
+            (gathered, walk, out)
+        });
+        let gathered = gathered.await;
+        (walk, out) = (gathered.1, gathered.2);
+        wire.output.write_all(&out).await?;
+        out.clear();
+        match gathered.0 {
+            Ok(true) => return Ok(()),
+            Ok(false) => {}
+            Err(fault) => {
+                log::error!("admin socket: export: {fault}");
+                return wire.say(&Portion::Broken(fault.to_string())).await;
+            }
+        }
+    }
 }
 
 /// Lines of JSON.

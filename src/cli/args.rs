@@ -4,6 +4,7 @@ use super::help;
 use super::size;
 use lexopt::{Arg, Error, Parser, ValueExt};
 use pillarbox::admin::Limit;
+use pillarbox::keep::export::Format;
 use pillarbox::store::OnDelete;
 use std::net::{IpAddr, Ipv4Addr};
 use std::path::PathBuf;
@@ -16,6 +17,7 @@ pub enum Wish {
     Serve { data: PathBuf, bind: IpAddr, port_offset: u16 },
     Account { data: PathBuf, action: Action },
     Import { data: PathBuf, address: String, mailbox: Option<String>, paths: Vec<PathBuf> },
+    Export { data: PathBuf, address: String, folder: PathBuf, format: Format },
     Check { data: PathBuf, mend: bool },
     Status { data: PathBuf, json: bool },
 }
@@ -45,6 +47,7 @@ struct Given {
     mailbox: Option<String>,
     deleted: Option<OnDelete>,
     mark_seen: Option<bool>,
+    format: Format,
     password_stdin: bool,
     mend: bool,
     json: bool,
@@ -70,6 +73,7 @@ pub fn parse(mut parser: Parser) -> Result<Wish, Error> {
             Arg::Long("mailbox") => given.mailbox = Some(parser.value()?.string()?),
             Arg::Long("deleted") => given.deleted = Some(parser.value()?.parse_with(deleted)?),
             Arg::Long("mark-seen") => given.mark_seen = Some(parser.value()?.parse_with(yes)?),
+            Arg::Long("format") => given.format = parser.value()?.parse_with(format)?,
             Arg::Long("password-stdin") => given.password_stdin = true,
             Arg::Long("mend") => given.mend = true,
             Arg::Long("json") => given.json = true,
@@ -95,6 +99,7 @@ fn options(command: &str, action: Option<&str>) -> &'static [&'static str] {
         ("account", Some("passwd")) => &["password-stdin"],
         ("account", Some("quota")) => &["messages"],
         ("import", _) => &["mailbox"],
+        ("export", _) => &["format"],
         ("check", _) => &["mend"],
         ("status", _) => &["json"],
         _ => &[],
@@ -122,6 +127,12 @@ fn wish(command: Option<&str>, action: Option<&str>, mut given: Given) -> Result
             }
             Wish::Import { data, address, mailbox: given.mailbox.take(), paths }
         }
+        "export" => Wish::Export {
+            data,
+            address: given.next("ADDRESS")?,
+            folder: given.next_path("DIR")?,
+            format: given.format,
+        },
         "check" => Wish::Check { data, mend: given.mend },
         "status" => Wish::Status { data, json: given.json },
         "version" => Wish::Version,
@@ -182,12 +193,28 @@ fn yes(word: &str) -> Result<bool, &'static str> {
     }
 }
 
+fn format(word: &str) -> Result<Format, &'static str> {
+    match word {
+        "maildir" => Ok(Format::Maildir),
+        "mbox" => Ok(Format::Mbox),
+        _ => Err("it is maildir or mbox"),
+    }
+}
+
 impl Given {
     fn next(&mut self, what: &str) -> Result<String, Error> {
+        self.next_value(what)?.string()
+    }
+
+    fn next_path(&mut self, what: &str) -> Result<PathBuf, Error> {
+        self.next_value(what).map(PathBuf::from)
+    }
+
+    fn next_value(&mut self, what: &str) -> Result<std::ffi::OsString, Error> {
         if self.values.is_empty() {
             return Err(format!("{what} is missing").into());
         }
-        self.values.remove(0).string()
+        Ok(self.values.remove(0))
     }
 }
 
@@ -231,6 +258,14 @@ mod tests {
             paths: vec!["x".into(), "y".into()],
         };
         assert_eq!(parsed("--data d import a@b x --mailbox Old y"), Ok(import));
+        let export = |format| Wish::Export {
+            data: "pillarbox-data".into(),
+            address: "a@b".to_owned(),
+            folder: "dir".into(),
+            format,
+        };
+        assert_eq!(parsed("export a@b dir"), Ok(export(Format::Maildir)));
+        assert_eq!(parsed("export --format mbox a@b dir"), Ok(export(Format::Mbox)));
     }
 
     #[test]
@@ -239,6 +274,10 @@ mod tests {
             "backup now",
             "check extra",
             "import a@b",
+            "export a@b",
+            "export a@b x y",
+            "export a@b x --format zip",
+            "import a@b x --format mbox",
             "account",
             "account add",
             "account quota a@b",
@@ -263,6 +302,7 @@ mod tests {
             "account --help",
             "account add --help",
             "import --help",
+            "export --help",
             "check -h",
             "status -h",
             "help",

@@ -5,6 +5,7 @@ pub fn of(command: &str) -> &'static str {
     match command {
         "account" => ACCOUNT,
         "import" => IMPORT,
+        "export" => EXPORT,
         "check" => CHECK,
         "status" => STATUS,
         _ => ALL,
@@ -17,6 +18,7 @@ Pillarbox, a mail server in one program.
   pillarbox [serve]      serve mail; the first start makes everything it needs
   pillarbox account ...  who has mail here: add, list, show, passwd, quota, pop3, remove
   pillarbox import ...   bring mail along: mbox, Maildir, .eml
+  pillarbox export ...   take mail out: Maildir or mbox
   pillarbox status       how it is doing
   pillarbox check        verify all stored mail
   pillarbox version
@@ -57,7 +59,22 @@ Bring mail along.
 
 PATH is an mbox file, a Maildir, a message (.eml), or a folder of any of them.
 NAME is made if it does not exist.  Default: INBOX; the subfolders of a Maildir keep their names.
+Of an export every mailbox keeps its name, and every message all that POP3 knows of it.
 Flags and dates are kept. A message that cannot be imported is reported, and the next one is taken.
+";
+
+const EXPORT: &str = "\
+Take mail out: all mailboxes of an account, with flags, keywords and dates.
+
+  pillarbox export ADDRESS DIR [--format maildir|mbox]
+
+  --format maildir       a file for each message, flags in its name: for mail programs and other servers   Default
+  --format mbox          a file for each mailbox: fewer files, and room for any number of keywords
+
+Nothing is written into a message: in an mbox its flags stand in the From line before it.
+DIR is new or empty. Until the export is whole, it lies in DIR/export.incomplete.
+`pillarbox import` of DIR gives back every message, octet for octet, in its mailbox, with what POP3 knows of it.
+While the server runs, mail goes on: what is moved meanwhile may be met twice or not at all.
 ";
 
 const CHECK: &str = "\

@@ -1,9 +1,7 @@
 //! `pillarbox import …`
 
-use super::{Failed, door, size};
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use super::{Failed, door, progress, size};
 use pillarbox::keep::{Event, Summary, plan, run as import};
-use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Instant;
@@ -13,11 +11,7 @@ pub fn run(data: &Path, address: &str, mailbox: Option<&str>, paths: &[PathBuf])
     let mut door = door(data)?;
     let mut account = door.account(address)?;
     let plan = plan(paths, mailbox)?;
-    let bar = ProgressBar::with_draw_target(Some(plan.octets), ProgressDrawTarget::stderr_with_hz(5));
-    if !std::io::stderr().is_terminal() {
-        bar.set_draw_target(ProgressDrawTarget::hidden());
-    }
-    bar.set_style(ProgressStyle::with_template("{bar:40} {bytes} of {total_bytes}, {eta} left")?);
+    let bar = progress::bar(plan.octets)?;
     let began = Instant::now();
     let summary = import(&plan, &mut *account, &mut |event| match event {
         Event::Read(octets) => bar.inc(octets),

@@ -2,8 +2,10 @@
 
 mod account;
 mod args;
+mod export;
 mod help;
 mod import;
+mod progress;
 mod report;
 mod serve;
 mod size;
@@ -47,6 +49,7 @@ pub fn run(wish: Wish) -> ExitCode {
         Wish::Serve { data, bind, port_offset } => serve::run(&data, bind, port_offset),
         Wish::Account { data, action } => account::run(&data, action),
         Wish::Import { data, address, mailbox, paths } => import::run(&data, &address, mailbox.as_deref(), &paths),
+        Wish::Export { data, address, folder, format } => export::run(&data, &address, &folder, format),
         Wish::Check { data, mend } => report::check(&data, mend),
         Wish::Status { data, json } => report::status(&data, json),
     };

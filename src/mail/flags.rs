@@ -29,7 +29,7 @@ impl SystemFlag {
 
     /// As it is written in IMAP and in a Maildir's `dovecot-keywords` alike: with its backslash.
     #[must_use]
-    pub fn name(self) -> &'static str {
+    pub const fn name(self) -> &'static str {
         match self {
             SystemFlag::Seen => "\\Seen",
             SystemFlag::Answered => "\\Answered",

@@ -16,6 +16,9 @@ pub mod search;
 mod section;
 mod set;
 mod stamp;
+pub mod utf7;
+#[cfg(test)]
+pub(crate) mod xorshift;
 
 pub use envelope::{Address, Envelope};
 pub use flags::{FlagSet, SystemFlag};

@@ -4,7 +4,5 @@ pub mod imap;
 mod out;
 pub mod pop3;
 pub mod sasl;
-#[cfg(test)]
-mod xorshift;
 
 pub use out::{Mark, Out};

@@ -202,7 +202,7 @@ def shown(server):
 
 
 def wrong_arguments():
-    for arguments in (["nonsense"], ["serve", "--port-offset", "70000"], ["account"], ["import"], ["--bind"]):
+    for arguments in (["nonsense"], ["serve", "--port-offset", "70000"], ["account"], ["import"], ["export", USER], ["--bind"]):
         done = subprocess.run([binary(), *arguments], capture_output=True, text=True, timeout=30)
         expect(done.returncode == 2 and "--help" in done.stderr, arguments, done.stderr)
     for arguments in (["status"], ["check"], ["account", "list"], ["import", USER, "/dev/null"]):

@@ -2,7 +2,7 @@
 
 use super::header::Header;
 use super::intake::{Broken, Intake, Meta, Verdict};
-use super::lines::LineEnds;
+use crate::keep::layout::{Ends, FromFile};
 use crate::mail::Stamp;
 use crate::store::History;
 use std::collections::VecDeque;
@@ -67,13 +67,21 @@ pub(super) enum Flags {
     These(Vec<String>),
 }
 
+/// What is known of a message beside its octets.
+#[derive(Debug)]
+pub(super) struct Known {
+    pub(super) flags: Flags,
+    pub(super) dates: Dates,
+    pub(super) history: History,
+}
+
 pub(super) struct Carrier<'c> {
     intake: Box<dyn Intake + 'c>,
     summary: &'c mut Summary,
     report: &'c mut dyn FnMut(Event),
     waiting: VecDeque<(Place, u64)>,
     header: Header,
-    ends: LineEnds,
+    ends: FromFile,
     piece: Vec<u8>,
     size: u64,
 }
@@ -85,8 +93,13 @@ impl<'c> Carrier<'c> {
         report: &'c mut dyn FnMut(Event),
     ) -> Carrier<'c> {
         let piece = Vec::with_capacity(2 * PIECE);
-        let (header, ends) = (Header::default(), LineEnds::default());
+        let (header, ends) = (Header::default(), FromFile::default());
         Carrier { intake, summary, report, waiting: VecDeque::new(), header, ends, piece, size: 0 }
+    }
+
+    /// The message that begins has these line ends in its file. Needs not be said of one that has them as files do.
+    pub(super) fn begin(&mut self, ends: Ends) {
+        self.ends = FromFile::new(ends);
     }
 
     /// The next octets of the message as the file has them.
@@ -101,10 +114,11 @@ impl<'c> Carrier<'c> {
     }
 
     /// The message is complete.
-    pub(super) fn end(&mut self, place: &Place, flags: Flags, dates: Dates) -> Result<(), Halt> {
+    pub(super) fn end(&mut self, place: &Place, known: Known) -> Result<(), Halt> {
+        let Known { flags, dates, history } = known;
         self.pass_on(place)?;
         let (header, size) = (std::mem::take(&mut self.header), std::mem::take(&mut self.size));
-        self.ends = LineEnds::default();
+        self.ends = FromFile::default();
         if size == 0 {
             self.skip(place, "it is empty".to_owned());
             return Ok(());
@@ -114,7 +128,7 @@ impl<'c> Carrier<'c> {
             Flags::Header => header.flags(),
             Flags::These(flags) => flags,
         };
-        let ended = self.intake.end(Meta { flags, received, history: History::default() });
+        let ended = self.intake.end(Meta { flags, received, history });
         self.whole(ended, place)?;
         self.waiting.push_back((place.clone(), size));
         self.settle(place)
@@ -124,7 +138,7 @@ impl<'c> Carrier<'c> {
     pub(super) fn give_up(&mut self, place: &Place, why: String) -> Result<(), Halt> {
         self.piece.clear();
         self.header = Header::default();
-        self.ends = LineEnds::default();
+        self.ends = FromFile::default();
         self.size = 0;
         self.skip(place, why);
         let given_up = self.intake.give_up();

@@ -1,6 +1,7 @@
 //! Files with one message each, and folders of them.
 
-use super::carrier::{Carrier, Dates, Flags, Halt, Place};
+use super::carrier::{Carrier, Halt, Known, Place};
+use crate::keep::layout::Ends;
 use crate::mail::Stamp;
 use std::fs::{File, Metadata};
 use std::io::{self, Read};
@@ -10,11 +11,11 @@ use std::time::UNIX_EPOCH;
 /// Octets read at a time.
 const BUFFER: usize = 64 << 10;
 
-/// Carries a file that is one message, as it is.
+/// Carries a file that is one message with such line ends. `known`: by the date of the file.
 pub(super) fn message(
     path: &Path,
-    flags: Flags,
-    dates: impl FnOnce(Option<Stamp>) -> Dates,
+    ends: Ends,
+    known: impl FnOnce(Option<Stamp>) -> Known,
     carrier: &mut Carrier<'_>,
 ) -> Result<(), Halt> {
     let place = Place::file(path);
@@ -26,10 +27,11 @@ pub(super) fn message(
             return Ok(());
         }
     };
+    carrier.begin(ends);
     let mut buffer = vec![0; BUFFER];
     loop {
         match file.read(&mut buffer) {
-            Ok(0) => return carrier.end(&place, flags, dates(modified(&metadata))),
+            Ok(0) => return carrier.end(&place, known(modified(&metadata))),
             Ok(read) => {
                 carrier.read(read);
                 carrier.push(buffer.get(..read).unwrap_or_default(), &place)?;

@@ -1,4 +1,4 @@
-//! Reading line by line in bounded memory, and line ends as mail has them.
+//! Reading line by line in bounded memory.
 
 use std::io::{self, Read};
 
@@ -69,46 +69,9 @@ impl<R: Read> Lines<R> {
     }
 }
 
-/// Makes each LF a CRLF; a CR that stands alone is left alone.
-#[derive(Debug, Default)]
-pub(super) struct LineEnds {
-    after_cr: bool,
-}
-
-impl LineEnds {
-    pub(super) fn convert(&mut self, octets: &[u8], out: &mut Vec<u8>) {
-        let mut from = 0;
-        for at in memchr::memchr_iter(b'\n', octets) {
-            let line = octets.get(from..at).unwrap_or_default();
-            out.extend_from_slice(line);
-            let after_cr = line.last().map_or(self.after_cr && at == from, |last| *last == b'\r');
-            out.extend_from_slice(if after_cr { b"\n" } else { b"\r\n" });
-            self.after_cr = false;
-            from = at + 1;
-        }
-        let rest = octets.get(from..).unwrap_or_default();
-        out.extend_from_slice(rest);
-        if let Some(last) = rest.last() {
-            self.after_cr = *last == b'\r';
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn line_feeds_get_their_carriage_return_however_the_octets_are_cut() {
-        let (text, mail) = (b"a\nb\r\n\n\r\nc\rd\r", b"a\r\nb\r\n\r\n\r\nc\rd\r");
-        for cut in 0..text.len() {
-            let (mut ends, mut out) = (LineEnds::default(), Vec::new());
-            let (head, tail) = text.split_at(cut);
-            ends.convert(head, &mut out);
-            ends.convert(tail, &mut out);
-            assert_eq!(out, mail, "cut at {cut}");
-        }
-    }
 
     #[test]
     fn a_line_longer_than_the_buffer_comes_in_pieces() {

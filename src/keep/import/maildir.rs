@@ -1,10 +1,8 @@
 //! Maildirs: a file per message, flags in its name; subfolders as Maildir++ has them, `.Name.Sub` beside `cur`.
 
-use super::carrier::{Carrier, Dates, Flags, Halt, Place};
+use super::carrier::{Carrier, Dates, Flags, Halt, Known, Place};
 use super::folder;
-use base64::Engine;
-use base64::alphabet;
-use base64::engine::general_purpose::{GeneralPurpose, NO_PAD};
+use crate::keep::layout::{Index, KEYWORDS, Keywords, Marks, mailbox_of};
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -15,13 +13,15 @@ pub(super) fn is(folder: &Path) -> bool {
 
 /// The subfolders with the names of their mailboxes, in order.
 pub(super) fn subfolders(root: &Path) -> io::Result<Vec<(String, PathBuf)>> {
+    let index = Index::read(root)?.unwrap_or_default();
     let mut found = Vec::new();
     for entry in std::fs::read_dir(root)? {
         let entry = entry?;
         let name = entry.file_name();
-        let Some(name) = name.to_str().and_then(|name| name.strip_prefix('.')) else { continue };
-        if !name.is_empty() && is(&entry.path()) {
-            found.push((mailbox_name(name), entry.path()));
+        let Some(name) = name.to_str().filter(|name| name.len() > 1 && name.starts_with('.')) else { continue };
+        if is(&entry.path()) {
+            let mailbox = index.name_of(name).map_or_else(|| mailbox_of(name.split('.')), str::to_owned);
+            found.push((mailbox, entry.path()));
         }
     }
     found.sort();
@@ -56,105 +56,60 @@ pub(super) fn read(root: &Path, carrier: &mut Carrier<'_>) -> Result<(), Halt> {
             return Ok(());
         }
     };
-    let keywords =
-        std::fs::read_to_string(root.join("dovecot-keywords")).map(|text| keywords(&text)).unwrap_or_default();
+    let keywords = std::fs::read_to_string(root.join(KEYWORDS)).map(|text| Keywords::parse(&text)).unwrap_or_default();
     for path in files {
-        let name = path.file_name().unwrap_or_default().to_string_lossy();
-        let flags = Flags::These(flags(&name, &keywords));
-        // The time of the file is when it was delivered: that is what Maildir servers show, too.
-        folder::message(&path, flags, |modified| Dates { first: modified, last: None }, carrier)?;
+        let (flags, marks) = read_name(&path.file_name().unwrap_or_default().to_string_lossy(), &keywords);
+        let known = |modified| Known {
+            flags: Flags::These(flags),
+            // The time of the file is when it was delivered: that is what Maildir servers show, too. Copies of an export
+            // may have lost it.
+            dates: Dates { first: marks.map(|marks| marks.received).or(modified), last: None },
+            history: marks.map(|marks| marks.history).unwrap_or_default(),
+        };
+        let ends = marks.map(|marks| marks.shape.ends).unwrap_or_default();
+        folder::message(&path, ends, known, carrier)?;
     }
     Ok(())
 }
 
-/// The flags after `:2,`, or `;2,` where a file system knows no colon.
-fn flags(name: &str, keywords: &[(u8, String)]) -> Vec<String> {
-    let Some((_, letters)) = name.rsplit_once(":2,").or_else(|| name.rsplit_once(";2,")) else { return Vec::new() };
-    let letters = letters.bytes().take_while(u8::is_ascii_alphabetic);
-    let named = letters.filter_map(|letter| match letter {
-        b'S' => Some("\\Seen"),
-        b'R' => Some("\\Answered"),
-        b'F' => Some("\\Flagged"),
-        b'D' => Some("\\Draft"),
-        b'T' => Some("\\Deleted"),
-        b'P' => Some("$Forwarded"),
-        _ => keywords.iter().find(|(known, _)| *known == letter).map(|(_, keyword)| keyword.as_str()),
-    });
-    named.map(str::to_owned).collect()
-}
-
-/// The file `dovecot-keywords`: a number and a keyword on each line; number 0 is the letter `a`.
-fn keywords(text: &str) -> Vec<(u8, String)> {
-    let lines = text.lines().filter_map(|line| {
-        let (number, keyword) = line.split_once(' ')?;
-        let number: u8 = number.parse().ok().filter(|number| *number < 26)?;
-        Some((b'a' + number, keyword.trim().to_owned()))
-    });
-    lines.filter(|(_, keyword)| !keyword.is_empty() && keyword.bytes().all(is_atom)).collect()
-}
-
-/// What a keyword can be made of (RFC 9051 §9, `atom`).
-fn is_atom(octet: u8) -> bool {
-    octet.is_ascii_graphic() && !b"(){%*\"\\]".contains(&octet)
-}
-
-/// The mailbox of `.Name.Sub`: levels between dots, each in UTF-8 or in IMAP's modified UTF-7.
-fn mailbox_name(folder: &str) -> String {
-    let levels: Vec<String> = folder.split('.').filter(|level| !level.is_empty()).map(decoded).collect();
-    levels.join("/")
-}
-
-fn decoded(level: &str) -> String {
-    let name = modified_utf7(level).unwrap_or_else(|| level.to_owned());
-    // What the store does not take in a name.
-    name.chars().map(|c| if c.is_control() || matches!(c, '*' | '%' | '/') { '_' } else { c }).collect()
-}
-
-/// Modified UTF-7 (RFC 3501 §5.1.3); `None` where it is none.
-fn modified_utf7(name: &str) -> Option<String> {
-    let alphabet = alphabet::Alphabet::new("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+,").ok()?;
-    let base64 = GeneralPurpose::new(&alphabet, NO_PAD);
-    let mut decoded = String::new();
-    let mut rest = name;
-    while let Some((plain, shifted)) = rest.split_once('&') {
-        decoded.push_str(plain);
-        let (shifted, after) = shifted.split_once('-')?;
-        if shifted.is_empty() {
-            decoded.push('&');
-        } else {
-            let octets = base64.decode(shifted).ok()?;
-            let units =
-                octets.chunks_exact(2).map(|pair| pair.iter().fold(0, |unit, octet| unit << 8 | u16::from(*octet)));
-            decoded.extend(char::decode_utf16(units).collect::<Result<Vec<char>, _>>().ok()?);
-        }
-        rest = after;
-    }
-    decoded.push_str(rest);
-    Some(decoded)
+/// What the name of a file says: flags after `:2,`, or `;2,` where a file system knows no colon; before that, marks of an
+/// export.
+fn read_name(name: &str, keywords: &Keywords) -> (Vec<String>, Option<Marks>) {
+    let (base, letters) = name.rsplit_once(":2,").or_else(|| name.rsplit_once(";2,")).unwrap_or((name, ""));
+    let end = letters.find(|letter: char| !letter.is_ascii_alphabetic()).unwrap_or(letters.len());
+    let flags = keywords.flags(letters.get(..end).unwrap_or_default());
+    (flags, Marks::read(base.split(',').skip(1)))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::keep::layout::Ends;
+    use crate::mail::UniqueId;
 
     #[test]
     fn flags_are_read_from_the_name_with_either_separator() {
-        let keywords = keywords("0 $Junk\n1 work stuff\n3 work\n");
-        assert_eq!(flags("1.2.host:2,FSa", &keywords), ["\\Flagged", "\\Seen", "$Junk"]);
-        assert_eq!(
-            flags("1.2.host,S=5;2,DPRTd", &keywords),
-            ["\\Draft", "$Forwarded", "\\Answered", "\\Deleted", "work"]
-        );
-        assert!(flags("1.2.host", &keywords).is_empty());
-        assert!(flags("1.2.host:2,z", &keywords).is_empty());
+        let keywords = Keywords::parse("0 $Junk\n");
+        for (name, flags) in [
+            ("1.2.host:2,FSa", &["\\Flagged", "\\Seen", "$Junk"][..]),
+            ("1.2.host,S=5;2,D", &["\\Draft"]),
+            ("1.2.host:2,S,x", &["\\Seen"]),
+            ("1.2.host", &[]),
+            ("1.2.host:2,z", &[]),
+        ] {
+            let (read, marks) = read_name(name, &keywords);
+            assert!(read == flags && marks.is_none(), "{name}");
+        }
     }
 
     #[test]
-    fn folder_names_become_mailbox_names() {
-        assert_eq!(mailbox_name("Name.Sub"), "Name/Sub");
-        assert_eq!(mailbox_name("Entw&APw-rfe.A &- B"), "Entwürfe/A & B");
-        assert_eq!(mailbox_name("Entwürfe"), "Entwürfe");
-        assert_eq!(mailbox_name("R&D"), "R&D");
-        assert_eq!(mailbox_name("a*b%"), "a_b_");
+    fn what_an_export_wrote_into_a_name_stays_when_flags_are_changed() {
+        let written = "0000000000.0000000012.pillarbox,I=0123456789abcdef,D=77,H,E";
+        for name in [written.to_owned(), format!("{written}:2,"), format!("{written},S=7,U=9:2,RSab")] {
+            let (_, marks) = read_name(&name, &Keywords::default());
+            let marks = marks.unwrap();
+            assert_eq!(marks.history.unique, Some(UniqueId(0x0123_4567_89ab_cdef)));
+            assert!(marks.history.hidden && marks.shape.ends == Ends::Exact && marks.received.seconds == 77);
+        }
     }
 }

@@ -4,10 +4,12 @@
 //! trusted: they are wrong as soon as anything touched the file. `mboxo` files differ from `mboxrd` only where a mail
 //! quoted a quoted `From `, which cannot be told apart; one `>` is taken off, as most files are `mboxrd` today.
 
-use super::carrier::{Carrier, Dates, Flags, Halt, Place};
+use super::carrier::{Carrier, Dates, Flags, Halt, Known, Place};
 use super::date;
 use super::lines::{Line, Lines};
+use crate::keep::layout::Separator;
 use crate::mail::Stamp;
+use crate::store::History;
 use std::io::Read;
 use std::path::Path;
 use std::sync::Arc;
@@ -25,7 +27,8 @@ pub(super) fn read(
     carrier: &mut Carrier<'_>,
 ) -> Result<(), Halt> {
     let mut lines = Lines::new(input);
-    let mut mbox = Mbox { place: Place { path: Arc::from(path), message: None }, modified, message: None, empty: None };
+    let place = Place { path: Arc::from(path), message: None };
+    let mut mbox = Mbox { place, modified, message: None, held: Vec::new(), empty: false };
     loop {
         let line = match lines.next() {
             Ok(Some(line)) => line,
@@ -40,45 +43,73 @@ pub(super) fn read(
 struct Mbox {
     place: Place,
     modified: Option<Stamp>,
-    /// The message that is being read, with its dates.
-    message: Option<Dates>,
-    /// An empty line that may belong to the next From_ line.
-    empty: Option<&'static [u8]>,
+    message: Option<Message>,
+    /// Octets that belong to the message only if it goes on.
+    held: Vec<u8>,
+    /// The last line was empty: the next one may be a From_ line.
+    empty: bool,
+}
+
+/// The message that is being read.
+struct Message {
+    known: Known,
+    /// Its last line has no end: the file's last line of it has one.
+    open: bool,
 }
 
 impl Mbox {
     fn line(&mut self, line: Line<'_>, carrier: &mut Carrier<'_>) -> Result<(), Halt> {
-        let may_separate = line.begins && (self.empty.is_some() || self.place.message.is_none());
+        let may_separate = line.begins && (self.empty || self.place.message.is_none());
         if may_separate && line.octets.starts_with(b"From ") {
             self.end(carrier)?;
             self.place.message = Some(self.place.message.unwrap_or(0) + 1);
-            let last = date::of_separator(line.octets).or(self.modified);
-            self.message = Some(Dates { first: None, last });
+            self.begin(line.octets, carrier);
             return Ok(());
         }
-        if self.message.is_none() {
+        let Some(Message { open, .. }) = self.message else {
             // Empty lines before the first message.
             return Ok(());
+        };
+        // A message without an end to its last line may end with a CR: that is then no empty line.
+        let empty = line.begins && (line.octets == b"\n" || line.octets == b"\r\n" && !open);
+        if self.empty || !empty {
+            carrier.push(&self.held, &self.place)?;
+            self.held.clear();
         }
-        if let Some(empty) = self.empty.take() {
-            carrier.push(empty, &self.place)?;
+        self.empty = empty;
+        if empty {
+            self.held.extend_from_slice(line.octets);
+            return Ok(());
         }
-        match line.octets {
-            b"\n" if line.begins => self.empty = Some(b"\n"),
-            b"\r\n" if line.begins => self.empty = Some(b"\r\n"),
-            quoted if line.begins && is_quoted(quoted) => {
-                carrier.push(quoted.get(1..).unwrap_or_default(), &self.place)?;
+        let octets = if line.begins && is_quoted(line.octets) { line.octets.get(1..) } else { Some(line.octets) };
+        let octets = octets.unwrap_or_default();
+        match octets.strip_suffix(b"\n").filter(|_| open) {
+            Some(text) => {
+                self.held.push(b'\n');
+                carrier.push(text, &self.place)
             }
-            octets => carrier.push(octets, &self.place)?,
+            None => carrier.push(octets, &self.place),
         }
-        Ok(())
+    }
+
+    fn begin(&mut self, separator: &[u8], carrier: &mut Carrier<'_>) {
+        self.message = Some(if let Some(Separator { marks, flags }) = Separator::read(separator) {
+            carrier.begin(marks.shape.ends);
+            let dates = Dates { first: Some(marks.received), last: None };
+            let known = Known { flags: Flags::These(flags), dates, history: marks.history };
+            Message { known, open: marks.shape.open }
+        } else {
+            let dates = Dates { first: None, last: date::of_separator(separator).or(self.modified) };
+            Message { known: Known { flags: Flags::Header, dates, history: History::default() }, open: false }
+        });
     }
 
     /// Ends the message that is being read. The empty line before the next one is not its own.
     fn end(&mut self, carrier: &mut Carrier<'_>) -> Result<(), Halt> {
-        self.empty = None;
+        self.held.clear();
+        self.empty = false;
         match self.message.take() {
-            Some(dates) => carrier.end(&self.place, Flags::Header, dates),
+            Some(message) => carrier.end(&self.place, message.known),
             None => Ok(()),
         }
     }

@@ -13,7 +13,7 @@ mod mbox;
 mod plan;
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;
 
 pub use carrier::{Event, Place, Summary};
 pub use intake::{Broken, Destination, Intake, Meta, Verdict};

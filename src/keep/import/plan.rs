@@ -1,8 +1,10 @@
 //! What there is to import: looked at before anything is, so that a wrong path is told at once and progress has an end.
 
-use super::carrier::{Carrier, Dates, Event, Flags, Place, Summary};
+use super::carrier::{Carrier, Dates, Event, Flags, Known, Place, Summary};
 use super::intake::{Broken, Destination};
 use super::{folder, maildir, mbox};
+use crate::keep::layout::{Ends, INBOX, INDEX, Index, mailbox_of};
+use crate::store::History;
 use std::fs::File;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
@@ -49,12 +51,18 @@ pub fn plan(paths: &[PathBuf], mailbox: Option<&str>) -> io::Result<Plan> {
                 Format::Mbox
             };
             plan.add(target, path, format, metadata.len());
-        } else if maildir::is(path) {
+            continue;
+        }
+        let index = Index::read(path).map_err(named)?;
+        // Mailboxes of an export may be called `cur` and `new`, too.
+        if maildir::is(path) && index.as_ref().is_none_or(|index| index.name_of(INBOX).is_some()) {
             plan.maildir(path, target).map_err(named)?;
             for (name, subfolder) in maildir::subfolders(path).map_err(named)? {
                 let name = mailbox.map_or_else(|| name.clone(), |above| format!("{above}/{name}"));
                 plan.maildir(&subfolder, &name).map_err(named)?;
             }
+        } else if let Some(index) = index {
+            plan.export(path, "", &index, mailbox, DEPTH).map_err(named)?;
         } else {
             plan.folder(path, target, DEPTH).map_err(named)?;
         }
@@ -92,6 +100,39 @@ impl Plan {
         Ok(())
     }
 
+    /// The mbox files of an export, each for its mailbox, or below `above`. `within`: the path from the export to here.
+    fn export(
+        &mut self,
+        folder: &Path,
+        within: &str,
+        index: &Index,
+        above: Option<&str>,
+        depth: usize,
+    ) -> io::Result<()> {
+        let mut entries = std::fs::read_dir(folder)?.collect::<io::Result<Vec<_>>>()?;
+        entries.sort_by_key(std::fs::DirEntry::file_name);
+        for entry in entries {
+            let (kind, name) = (entry.file_type()?, entry.file_name());
+            let path = name.to_str().map(|name| format!("{within}{name}")).unwrap_or_default();
+            match path.strip_suffix(".mbox") {
+                _ if kind.is_dir() && depth > 0 => {
+                    self.export(&entry.path(), &format!("{path}/"), index, above, depth - 1)?;
+                }
+                Some(levels) if kind.is_file() => {
+                    let name = index.name_of(&path).map_or_else(|| mailbox_of(levels.split('/')), str::to_owned);
+                    let mailbox = match above {
+                        Some(above) if name == "INBOX" => above.to_owned(),
+                        Some(above) => format!("{above}/{name}"),
+                        None => name,
+                    };
+                    self.add(&mailbox, &entry.path(), Format::Mbox, entry.metadata()?.len());
+                }
+                _ => self.ignored += u64::from(path != INDEX),
+            }
+        }
+        Ok(())
+    }
+
     /// Mail in a folder and below it; everything goes into one mailbox.
     fn folder(&mut self, path: &Path, mailbox: &str, depth: usize) -> io::Result<()> {
         let mut entries = std::fs::read_dir(path)?.collect::<io::Result<Vec<_>>>()?;
@@ -123,8 +164,12 @@ impl Source {
         match self.format {
             Format::Maildir => maildir::read(&self.path, carrier),
             Format::Message => {
-                let dates = |modified| Dates { first: None, last: modified };
-                folder::message(&self.path, Flags::These(Vec::new()), dates, carrier)
+                let known = |modified| Known {
+                    flags: Flags::These(Vec::new()),
+                    dates: Dates { first: None, last: modified },
+                    history: History::default(),
+                };
+                folder::message(&self.path, Ends::default(), known, carrier)
             }
             Format::Mbox => match File::open(&self.path) {
                 Ok(file) => {

@@ -9,15 +9,15 @@ use std::process::Command;
 use std::sync::Arc;
 
 /// A folder with a store and files to import, that goes when the test ends.
-struct World {
-    folder: PathBuf,
-    store: Arc<Store>,
-    account: AccountId,
-    told: Vec<String>,
+pub(in crate::keep) struct World {
+    pub(in crate::keep) folder: PathBuf,
+    pub(in crate::keep) store: Arc<Store>,
+    pub(in crate::keep) account: AccountId,
+    pub(in crate::keep) told: Vec<String>,
 }
 
 impl World {
-    fn new(name: &str, limits: Limits) -> World {
+    pub(in crate::keep) fn new(name: &str, limits: Limits) -> World {
         let folder = std::env::temp_dir().join(format!("pillarbox-import-{name}-{}", std::process::id()));
         let _ = std::fs::remove_dir_all(&folder);
         let store = Arc::new(Store::open(&folder.join("data"), Options::default()).unwrap());
@@ -33,7 +33,7 @@ impl World {
         path
     }
 
-    fn import(&mut self, paths: &[PathBuf], mailbox: Option<&str>) -> Summary {
+    pub(in crate::keep) fn import(&mut self, paths: &[PathBuf], mailbox: Option<&str>) -> Summary {
         let mut direct = Direct { store: Arc::clone(&self.store), account: self.account };
         let folder = self.folder.clone();
         run(&plan(paths, mailbox).unwrap(), &mut direct, &mut |event| {
@@ -44,14 +44,14 @@ impl World {
         .unwrap()
     }
 
-    fn messages(&self, mailbox: &str) -> Vec<(Message, Vec<u8>)> {
+    pub(in crate::keep) fn messages(&self, mailbox: &str) -> Vec<(Message, Vec<u8>)> {
         let snapshot = self.store.snapshot().unwrap();
         let mailbox = snapshot.mailbox_named(self.account, mailbox).unwrap().unwrap();
         let messages = snapshot.messages(mailbox, 1, u32::MAX).unwrap();
         messages.map(|row| row.map(|(_, message)| (message, self.octets(&message))).unwrap()).collect()
     }
 
-    fn octets(&self, message: &Message) -> Vec<u8> {
+    pub(in crate::keep) fn octets(&self, message: &Message) -> Vec<u8> {
         let snapshot = self.store.snapshot().unwrap();
         let stored = snapshot.head(message.blob).unwrap().unwrap();
         let head = stored.read().unwrap();

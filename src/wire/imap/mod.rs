@@ -5,7 +5,6 @@ mod frame;
 mod parse;
 pub mod reply;
 mod syntax;
-pub mod utf7;
 
 pub use command::{
     Append, Body, Command, Dialect, FetchItem, ListCommand, ListPattern, ListReturn, ListSelect, Mailbox,

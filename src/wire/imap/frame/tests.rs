@@ -1,7 +1,7 @@
 //! What the framer says about a stream, however it is cut.
 
 use super::*;
-use crate::wire::xorshift::Xorshift;
+use crate::mail::xorshift::Xorshift;
 
 /// What a test does with the messages of APPENDs.
 #[derive(Clone, Copy)]

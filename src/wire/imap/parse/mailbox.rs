@@ -1,8 +1,7 @@
 //! Mailbox names, and the commands that take one: CREATE, STATUS, quotas.
 
 use super::cursor::{Cursor, Parsed, utf8};
-use crate::mail::limits;
-use crate::wire::imap::utf7;
+use crate::mail::{limits, utf7};
 use crate::wire::imap::{Body, Dialect, Mailbox, Reason, StatusItem};
 
 /// `SP mailbox`

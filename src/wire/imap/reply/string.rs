@@ -1,8 +1,8 @@
 //! Strings: which of the forms carries these bytes.
 
-use crate::mail::limits;
+use crate::mail::{limits, utf7};
 use crate::wire::Out;
-use crate::wire::imap::{Dialect, utf7};
+use crate::wire::imap::Dialect;
 
 /// `string = quoted / literal`: quoted where the dialect allows it, since clients read that without a second look.
 ///

@@ -7,12 +7,12 @@ mod search;
 
 use super::*;
 use crate::mail::search::Key;
+use crate::mail::xorshift::Xorshift;
 use crate::mail::{Bound, Day, Section, SectionText, SequenceSet, Stamp, SystemFlag};
 use crate::wire::imap::{
     Append, FetchItem, ListCommand, ListPattern, ListReturn, ListSelect, Mailbox, ReturnOption, SearchCommand,
     StatusItem, StoreMode,
 };
-use crate::wire::xorshift::Xorshift;
 
 const REV1: Dialect = Dialect { utf8: false };
 const REV2: Dialect = Dialect { utf8: true };

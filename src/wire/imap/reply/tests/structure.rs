@@ -2,10 +2,10 @@
 
 use super::value::Value;
 use super::{REV1, REV2};
+use crate::mail::xorshift::Xorshift;
 use crate::mail::{Address, Content, Disposition, Envelope, Param, Part, Span, Tag};
 use crate::wire::Out;
 use crate::wire::imap::{Dialect, reply::Fetch};
-use crate::wire::xorshift::Xorshift;
 use std::borrow::Cow;
 
 #[expect(clippy::unnecessary_wraps, reason = "the fields are options")]

@@ -1,4 +1,4 @@
-//! Modified UTF-7, in which `IMAP4rev1` spells mailbox names (RFC 3501 §5.1.3).
+//! Modified UTF-7, in which `IMAP4rev1` and Maildirs spell mailbox names (RFC 3501 §5.1.3).
 //!
 //! Printable ASCII stands for itself, but `&` is `&-`; everything else is UTF-16 in base64 between `&` and `-`.
 
@@ -138,7 +138,7 @@ fn letter(sextet: u32) -> u8 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::wire::xorshift::Xorshift;
+    use crate::mail::xorshift::Xorshift;
 
     fn encoded(name: &str) -> String {
         let mut spelled = Vec::new();

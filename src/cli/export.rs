@@ -1,0 +1,28 @@
+//! `pillarbox export …`
+
+use super::{Failed, door, progress, size};
+use pillarbox::keep::export::{Event, Format, Summary, run as export};
+use std::path::Path;
+use std::process::ExitCode;
+use std::time::Instant;
+
+/// Exports, and says what was exported and what was not.
+pub fn run(data: &Path, address: &str, folder: &Path, format: Format) -> Result<ExitCode, Failed> {
+    let mut door = door(data)?;
+    let mut mail = door.mail(address)?;
+    let bar = progress::bar(0)?;
+    let began = Instant::now();
+    let summary = export(&mut *mail, folder, format, &mut |event| match event {
+        Event::Total(octets) => bar.set_length(octets),
+        Event::Written(octets) => bar.inc(octets),
+        Event::Warning(what) => bar.suspend(|| eprintln!("{what}")),
+    });
+    bar.finish_and_clear();
+    let Summary { mailboxes, messages, bytes, unreadable } = summary?;
+    let (bytes, seconds) = (size::shown(bytes), began.elapsed().as_secs_f64());
+    eprintln!("{messages} messages in {mailboxes} mailboxes exported ({bytes}), in {seconds:.1} s");
+    if unreadable > 0 {
+        return Err(Failed::because(format!("{unreadable} messages could not be read: see `pillarbox check`")));
+    }
+    Ok(ExitCode::SUCCESS)
+}
