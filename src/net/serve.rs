@@ -175,7 +175,10 @@ async fn run(
     accepting.push(executor.spawn({
         let house = Arc::clone(house);
         async move {
-            while trash_days > 0 {
+            if trash_days == 0 {
+                return;
+            }
+            loop {
                 let store = Arc::clone(&house.store);
                 match smol::unblock(move || admin::expire(&store, trash_days, now())).await {
                     Ok(0) => {}

@@ -173,22 +173,7 @@ impl Player {
                 let client = Client::imap(privacy(how)?, self.way.out, self.now);
                 self.connect(number, client)
             }
-            ["delay", span] => {
-                let login_delay = u32::try_from(seconds(span)).map_err(|error| error.to_string())?;
-                self.maildrops = Arc::new(Maildrops::new(Terms { exclusive: true, login_delay }));
-                Ok(())
-            }
-            ["pop3", "deleted", how] => {
-                let on_delete = match *how {
-                    "trash" => OnDelete::Trash,
-                    "hide" => OnDelete::Hide,
-                    "delete" => OnDelete::Delete,
-                    other => return Err(format!("{other} is nothing to do with deleted mail")),
-                };
-                self.set_pop3(|pop3| pop3.on_delete = on_delete)
-            }
-            ["pop3", "unseen"] => self.set_pop3(|pop3| pop3.marks_seen = false),
-            ["pop3", how] => {
+            ["pop3", how @ ("tls" | "local" | "remote")] => {
                 let client = Client::pop3(privacy(how)?, &self.maildrops, self.way.out, self.now);
                 self.connect(number, client)
             }
@@ -196,16 +181,6 @@ impl Player {
                 let client = self.clients.remove(&number).ok_or("this client is not connected")?;
                 client.cut(&self.store);
                 self.ring(None)
-            }
-            ["sweep"] => {
-                // A blob that was shown a moment ago goes with one of the next sweeps.
-                for _ in 0..100 {
-                    let swept = self.store.write_blocking(Write::Sweep).map_err(|error| error.to_string())?;
-                    if !matches!(swept, Outcome::Swept { more: true, .. }) {
-                        break;
-                    }
-                }
-                Ok(())
             }
             ["login"] => {
                 if !self.clients.contains_key(&number) {
@@ -277,6 +252,38 @@ impl Player {
                     (true, left) => Err(format!("the last words were more: {}", shown(left))),
                     (false, _) => Err("the connection is still open".to_owned()),
                 }
+            }
+            other => self.pop3_world(other),
+        }
+    }
+
+    /// What concerns POP3 and the store behind it.
+    fn pop3_world(&mut self, words: &[&str]) -> Result<(), String> {
+        match words {
+            ["pop3", "deleted", how] => {
+                let on_delete = match *how {
+                    "trash" => OnDelete::Trash,
+                    "hide" => OnDelete::Hide,
+                    "delete" => OnDelete::Delete,
+                    other => return Err(format!("{other} is nothing to do with deleted mail")),
+                };
+                self.set_pop3(|pop3| pop3.on_delete = on_delete)
+            }
+            ["pop3", "unseen"] => self.set_pop3(|pop3| pop3.marks_seen = false),
+            ["delay", span] => {
+                let login_delay = u32::try_from(seconds(span)).map_err(|error| error.to_string())?;
+                self.maildrops = Arc::new(Maildrops::new(Terms { exclusive: true, login_delay }));
+                Ok(())
+            }
+            ["sweep"] => {
+                // A blob that was shown a moment ago goes with one of the next sweeps.
+                for _ in 0..100 {
+                    let swept = self.store.write_blocking(Write::Sweep).map_err(|error| error.to_string())?;
+                    if !matches!(swept, Outcome::Swept { more: true, .. }) {
+                        break;
+                    }
+                }
+                Ok(())
             }
             other => Err(format!("the world knows no {other:?}")),
         }

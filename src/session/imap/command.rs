@@ -57,7 +57,7 @@ impl Session {
                 Ok(Need::Close)
             }
             Body::StartTls => Ok(self.start_tls(tag, out)),
-            Body::Authenticate { mechanism, initial } => self.authenticate(tag, &mechanism, initial, out),
+            Body::Authenticate { mechanism, initial } => self.authenticate(tag, &mechanism, initial.as_deref(), out),
             Body::Login { user, password } => Ok(self.login(tag, user, password, out)),
             Body::Enable(names) => Ok(self.enable(tag, &names, out)),
             Body::Namespace => Ok(self.namespace(tag, out)),

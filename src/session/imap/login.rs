@@ -33,7 +33,7 @@ impl Session {
         &mut self,
         tag: &str,
         mechanism: &str,
-        initial: Option<Vec<u8>>,
+        initial: Option<&[u8]>,
         out: &mut Out,
     ) -> Result<Need, No> {
         if self.is_exposed(tag, out) {
@@ -42,7 +42,7 @@ impl Session {
         let Some(mechanism) = Mechanism::from_name(mechanism) else {
             return Err(No::Cannot("This mechanism is not offered"));
         };
-        Ok(self.take_turn(tag.into(), sasl::Exchange::begin(mechanism, initial.as_deref()), out))
+        Ok(self.take_turn(tag.into(), sasl::Exchange::begin(mechanism, initial), out))
     }
 
     /// A line of the client's in an exchange.

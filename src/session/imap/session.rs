@@ -106,7 +106,7 @@ impl Session {
     }
 
     /// Something to say in a long silence, so that nothing on the way takes the connection for dead.
-    pub fn still_here(&self, out: &mut Out) {
+    pub fn still_here(out: &mut Out) {
         reply::untagged(out, Condition::Ok, None, "Still here");
     }
 

@@ -109,7 +109,7 @@ impl Protocol for Imap {
 
     fn silence(&mut self, out: &mut Out) -> Need {
         if self.session.is_idling() {
-            self.session.still_here(out);
+            Session::still_here(out);
             return Need::Input;
         }
         let text = if self.session.is_uploading() {

@@ -15,11 +15,27 @@ const AHEAD: usize = 256;
 #[derive(Debug)]
 pub(super) struct Retrieving {
     number: Number,
+    /// What is said before the message, while nothing was.
+    opening: Option<Opening>,
     reading: Reading,
     dots: Dots,
     /// TOP: where it ends.
     top: Option<Top>,
     _pin: Pin,
+}
+
+/// The first line of the answer.
+#[derive(Clone, Copy, Debug)]
+enum Opening {
+    Octets(u32),
+    Top,
+}
+
+/// Why a message is not sent to its end.
+enum Broken {
+    /// It was expunged since log-in, and swept.
+    Gone,
+    Fault(Fault),
 }
 
 /// The store as one call sees it: a client that sends many commands at once is answered from one snapshot.
@@ -58,34 +74,15 @@ impl Pop3 {
             let uids = maildrop.uids_from(number).take(AHEAD);
             source.store.read_ahead(&mut self.ahead, maildrop.inbox, uids, Depth::Bodies);
         }
-        let pin = source.store.pin(entry.blob);
-        let end = match source.snapshot().and_then(|snapshot| {
-            snapshot.head(entry.blob)?.map(|stored| stored.read().map(|head| head.size)).transpose()
-        }) {
-            Ok(Some(end)) => end,
-            Ok(None) => {
-                // Expunged by somebody since we logged in, and swept.
-                reply::err(out, Some(Code::SysPerm), "This message is gone");
-                return Need::Flush;
-            }
-            Err(fault) => {
-                unavailable(out, &fault);
-                return Need::Flush;
-            }
-        };
-        if lines.is_none() {
-            out.put(b"+OK ");
-            out.number(entry.octets);
-            reply::line(out, " octets");
-        } else {
-            reply::ok(out, "The top of it:");
-        }
+        let begun = if lines.is_none() { Opening::Octets(entry.octets) } else { Opening::Top };
         let retrieving = Box::new(Retrieving {
             number,
-            reading: Reading { blob: entry.blob, rest: Span { start: 0, end } },
+            opening: Some(begun),
+            // As far as it goes: how far that is the first look at it tells.
+            reading: Reading { blob: entry.blob, rest: Span { start: 0, end: u32::MAX } },
             dots: Dots::new(entry.canonical),
             top: lines.map(Top::new),
-            _pin: pin,
+            _pin: source.store.pin(entry.blob),
         });
         self.go_on_retrieving(retrieving, source, out)
     }
@@ -97,7 +94,9 @@ impl Pop3 {
         source: &mut Source<'_>,
         out: &mut Out,
     ) -> Need {
-        match source.snapshot().and_then(|snapshot| retrieving.go_on(snapshot, out)) {
+        let (first, mark) = (retrieving.opening.is_some(), out.mark());
+        let gone_on = source.snapshot().map_err(Broken::Fault).and_then(|snapshot| retrieving.go_on(snapshot, out));
+        match gone_on {
             Ok(false) => {
                 self.work = Work::Retrieving(retrieving);
                 Need::Flush
@@ -108,9 +107,22 @@ impl Pop3 {
                 }
                 Need::Flush
             }
-            Err(fault) => {
+            Err(Broken::Gone) if first => {
+                out.rollback(mark);
+                reply::err(out, Some(Code::SysPerm), "This message is gone");
+                Need::Flush
+            }
+            Err(Broken::Fault(fault)) if first => {
+                out.rollback(mark);
+                unavailable(out, &fault);
+                Need::Flush
+            }
+            Err(broken) => {
                 // The client must not take half a message for a whole one.
-                log::error!("a message broke off while it was sent: {fault}");
+                match broken {
+                    Broken::Fault(fault) => log::error!("a message broke off while it was sent: {fault}"),
+                    Broken::Gone => log::error!("a message went while it was sent"),
+                }
                 self.state = State::Over;
                 Need::Close
             }
@@ -120,9 +132,18 @@ impl Pop3 {
 
 impl Retrieving {
     /// Sends more, until the output is full; true when all is sent.
-    fn go_on(&mut self, snapshot: &Snapshot, out: &mut Out) -> Result<bool, Fault> {
-        let stored = snapshot.head(self.reading.blob)?.ok_or(Fault::Corrupt("the content went while it was read"))?;
+    fn go_on(&mut self, snapshot: &Snapshot, out: &mut Out) -> Result<bool, Broken> {
+        let stored = snapshot.head(self.reading.blob)?.ok_or(Broken::Gone)?;
         let head = stored.read()?;
+        match self.opening.take() {
+            Some(Opening::Octets(octets)) => {
+                out.put(b"+OK ");
+                out.number(octets);
+                reply::line(out, " octets");
+            }
+            Some(Opening::Top) => reply::ok(out, "The top of it:"),
+            None => {}
+        }
         loop {
             let limit = out.limit();
             let buffer = out.buffer();
@@ -144,5 +165,11 @@ impl Retrieving {
                 return Ok(false);
             }
         }
+    }
+}
+
+impl From<Fault> for Broken {
+    fn from(fault: Fault) -> Broken {
+        Broken::Fault(fault)
     }
 }
