@@ -41,8 +41,8 @@ pub struct Passwords {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
 pub struct StoreSettings {
-    /// MiB of the store's cache; the process needs this and about 8 MiB. Default: 32, or 12 where the machine has no
-    /// more than 600 MB of memory.
+    /// MiB of the store's cache; the process needs this and about 8 MiB. Default: 10, since the kernel caches the file as
+    /// well: with 32, headers of 10,000 messages come in 30 ms instead of 40, but their bodies in 225 ms instead of 185.
     pub cache_mib: Option<u32>,
 }
 
@@ -84,6 +84,8 @@ pub struct SettingsError {
     why: String,
 }
 
+/// MiB of the store's cache, unless it is set.
+const CACHE_MIB: u32 = 10;
 /// The name of the file in the data folder.
 const FILE: &str = "pillarbox.toml";
 
@@ -130,11 +132,8 @@ impl Settings {
     /// Octets of the store's cache.
     #[must_use]
     pub fn cache(&self) -> usize {
-        let mib = self.store.cache_mib.unwrap_or_else(|| match memory_total() {
-            Some(total) if total <= 600_000_000 => 12,
-            _ => 32,
-        });
-        usize::try_from(mib).unwrap_or(32) << 20
+        let mib = self.store.cache_mib.unwrap_or(CACHE_MIB);
+        (mib as usize) << 20
     }
 
     /// The host name: as set, or the machine's, or one that always works in a home.
@@ -207,14 +206,6 @@ fn is_host_name(name: &str) -> bool {
             && !label.ends_with('-')
     };
     name.len() <= 253 && name.split('.').all(label)
-}
-
-/// Octets of memory that the machine has.
-fn memory_total() -> Option<u64> {
-    let text = std::fs::read_to_string("/proc/meminfo").ok()?;
-    let line = text.lines().find_map(|line| line.strip_prefix("MemTotal:"))?;
-    let kib: u64 = line.trim().trim_end_matches("kB").trim().parse().ok()?;
-    Some(kib * 1024)
 }
 
 #[cfg(test)]

@@ -303,3 +303,38 @@ fn nonsense_on_the_socket_is_refused_and_ends_the_connection() {
     stream.read_to_string(&mut answer).unwrap();
     assert_eq!(answer, "{\"Failed\":{\"Refused\":\"this is no request\"}}\n");
 }
+
+#[test]
+fn what_pop3_deleted_leaves_the_trash_after_its_days_and_nothing_else_does() {
+    use crate::mail::Stamp;
+    use crate::store::{History, NewMessage, OnDelete, Uids};
+    const DAY: i64 = 24 * 60 * 60;
+    let world = World::with_accounts("expire");
+    let store = &world.store;
+    let count = |name: &str| {
+        let snapshot = store.snapshot().unwrap();
+        let account = snapshot.account_of("only@b.example").unwrap().unwrap();
+        let mailbox = snapshot.mailbox_named(account, name).unwrap().unwrap();
+        (mailbox, snapshot.mailbox(mailbox).unwrap().unwrap().messages)
+    };
+    let (inbox, trash) = (count("INBOX").0, count("Trash").0);
+    for mailbox in [inbox, inbox, inbox, trash] {
+        let mut packer = store.packer();
+        packer.push(b"a: b\r\n\r\nc\r\n").unwrap();
+        let (parcel, received) = (packer.finish().unwrap(), Stamp::utc(0));
+        let message = NewMessage { parcel, flags: Vec::new(), received, now: 0, history: History::default() };
+        store.write_blocking(Write::Append { mailbox, message }).unwrap();
+    }
+    // Two are deleted by POP3, one of which is taken out and put back by somebody; another lay there before.
+    let retire = Write::Retire { mailbox: inbox, uids: Uids(vec![(1, 2)]), how: OnDelete::Trash };
+    store.write_blocking(retire).unwrap();
+    store.write_blocking(Write::Move { from: trash, uids: Uids(vec![(2, 2)]), to: inbox }).unwrap();
+    store.write_blocking(Write::Move { from: inbox, uids: Uids(vec![(4, 4)]), to: trash }).unwrap();
+    assert_eq!((count("INBOX").1, count("Trash").1), (1, 3));
+    let now = i64::try_from(std::time::SystemTime::UNIX_EPOCH.elapsed().unwrap().as_secs()).unwrap();
+    assert_eq!(expire(store, 30, now + 29 * DAY).unwrap(), 0);
+    assert_eq!(expire(store, 30, now + 31 * DAY).unwrap(), 1);
+    assert_eq!((count("INBOX").1, count("Trash").1), (1, 2));
+    assert_eq!(expire(store, 30, now + 99 * DAY).unwrap(), 0);
+    assert!(store.check().unwrap().findings.is_empty());
+}
