@@ -3,7 +3,7 @@
 use super::serve::House;
 use super::stream::Stream;
 use crate::admin;
-use crate::mail::limits;
+use crate::mail::{AccountId, limits};
 use crate::session::imap::Imap;
 use crate::session::pop3::Pop3;
 use crate::session::{Denied, Need, Privacy, Protocol};
@@ -103,6 +103,7 @@ impl Talk<'_> {
                 Need::Password { user, password } => {
                     let who = self.house.gate.verify(&user, &password, Some(self.peer.ip())).await;
                     let who = who.map(|entered| (entered.account, entered.address)).map_err(denied);
+                    self.expect(&who);
                     self.protocol.entered(who, &self.house.store, now(), &mut self.out)
                 }
                 Need::ScramKeys(user) => {
@@ -121,6 +122,7 @@ impl Talk<'_> {
                         smol::Timer::after(pause).await;
                     }
                     let who = account.ok_or(Denied::Wrong);
+                    self.expect(&who);
                     self.protocol.entered(who, &self.house.store, now(), &mut self.out)
                 }
                 Need::Pause(span) => {
@@ -143,6 +145,13 @@ impl Talk<'_> {
                     return Ok(());
                 }
             };
+        }
+    }
+
+    /// What somebody who just came in will want is looked for while they hear of it.
+    fn expect(&self, who: &Result<(AccountId, String), Denied>) {
+        if let Ok((account, _)) = who {
+            self.house.store.expect(*account);
         }
     }
 

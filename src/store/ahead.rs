@@ -7,12 +7,14 @@ use super::disk;
 use super::error::Fault;
 use super::snapshot::Snapshot;
 use super::store::{Shared, Store};
-use crate::mail::{MailboxId, limits};
+use crate::mail::{AccountId, MailboxId, limits};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// Trips to the disk, since it was asked last, from which on a walk counts as cold.
 const COLD: u64 = 2;
+/// Mailboxes of an account that are read ahead.
+const EXPECTED: usize = 64;
 /// Readers that are under way at once, for all sessions.
 const READERS: usize = 32;
 
@@ -59,6 +61,19 @@ impl Store {
             })
             .detach();
         }
+    }
+}
+
+impl Store {
+    /// Somebody logged in, and will ask for mailboxes next: reads ahead where they are.
+    pub fn expect(&self, account: AccountId) {
+        let shared = Arc::clone(&self.shared);
+        smol::unblock(move || {
+            let known = shared.snapshot().and_then(|snapshot| snapshot.look_up(account, EXPECTED));
+            // What cannot be read ahead will be missed when it is asked for, and told there.
+            known.unwrap_or_default();
+        })
+        .detach();
     }
 }
 

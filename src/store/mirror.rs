@@ -9,6 +9,7 @@ use super::error::Fault;
 use super::record::MailboxRecord;
 use super::rows::{Row, Rows};
 use super::snapshot::Snapshot;
+use super::store::contained;
 use super::write::Uids;
 use crate::mail::{MailboxId, ModSeq, Uid, UidValidity};
 use event_listener::{Event, EventListener};
@@ -92,9 +93,11 @@ struct Open {
 const IDLE_ROWS: usize = 128 << 10;
 /// Mailboxes that may stay in memory though nobody watches them.
 const IDLE_SLOTS: usize = 64;
-/// Messages whose rows lie here and there, from which on a mailbox is read by several threads,
+/// Messages from which on a mailbox is read by several threads,
 const SPLIT: u64 = 4_096;
-/// and by how many.
+/// and by how many: where the rows lie together,
+const WALKERS: u32 = 2;
+/// and where they do not.
 const READERS: u32 = 16;
 
 impl Mirror {
@@ -332,37 +335,38 @@ fn load(mailbox: MailboxId, snapshot: &Snapshot) -> Result<Option<(Mirror, u32)>
     Ok(Some((mirror, recent_from)))
 }
 
-/// Reads the rows of a mailbox. The pages of a large one lie all over the file: as many are asked for at once as a disk
-/// likes to be asked, since waiting for one after the other is what a cold SELECT would spend its time with.
+/// Reads the rows of a mailbox.
 fn load_rows(mailbox: MailboxId, record: &MailboxRecord, snapshot: &Snapshot) -> Result<Rows, Fault> {
     let below = record.uid_next.map_or(u32::MAX, Uid::number);
-    // Rows that lie together are read in one walk, faster than by threads that have to be made first.
-    let scattered = record.messages.min(u64::from(below.saturating_sub(record.gathered_below)));
     let read = |from: u32, to: u32| -> Result<Vec<Row>, Fault> {
         let mut rows = Vec::new();
-        for message in snapshot.messages(mailbox, from, to)? {
+        for message in snapshot.message_starts(mailbox, from, to)? {
             let (uid, message) = message?;
             rows.push(Row { uid, modseq: message.modseq, flags: message.flags });
         }
         Ok(rows)
     };
-    if scattered < SPLIT {
+    if record.messages < SPLIT {
         return Ok(read(1, u32::MAX)?.into_iter().collect());
     }
-    let step = below.div_ceil(READERS);
+    // Rows that lie together are walked through; those that lie here and there cost a trip each, and the more are under way
+    // at once the better.
+    let together = u64::from(below.saturating_sub(record.gathered_below)) < SPLIT;
+    let readers = if together { WALKERS } else { READERS };
+    let step = below.div_ceil(readers);
+    let part = |number: u32| {
+        let from = number.saturating_mul(step).saturating_add(1);
+        let read = || read(from, from.saturating_add(step - 1));
+        if together { read() } else { disk::scattered(read) }
+    };
     let parts = std::thread::scope(|scope| {
-        let readers: Vec<_> = (0..READERS)
-            .map(|part| {
-                let from = part.saturating_mul(step).saturating_add(1);
-                scope.spawn(move || disk::scattered(|| read(from, from.saturating_add(step - 1))))
-            })
-            .collect();
-        readers.into_iter().map(std::thread::ScopedJoinHandle::join).collect::<Vec<_>>()
-    });
-    let mut rows = Rows::default();
-    for part in parts {
-        let part = part.map_err(|_| Fault::Io("the store is damaged: reading it failed".to_owned()))?;
-        part?.into_iter().for_each(|row| rows.push(row));
-    }
-    Ok(rows)
+        let others: Vec<_> = (1..readers).map(|number| scope.spawn(move || part(number))).collect();
+        let first = contained(|| part(0));
+        let others = others.into_iter().map(|other| {
+            let broken = |_| Err(Fault::Io("the store is damaged: reading it failed".to_owned()));
+            other.join().unwrap_or_else(broken)
+        });
+        std::iter::once(first).chain(others).collect::<Result<Vec<_>, Fault>>()
+    })?;
+    Ok(parts.into_iter().flatten().collect())
 }

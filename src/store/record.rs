@@ -158,6 +158,18 @@ pub struct Message {
     pub retired: Retired,
 }
 
+/// How a [`Message`] begins: what a mailbox's rows in memory are made of. Records are read from their start, so the rest of
+/// each need not be looked at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+pub(super) struct MessageStart {
+    _blob: BlobId,
+    _size: u32,
+    /// As of the message.
+    pub(super) flags: FlagSet,
+    /// As of the message.
+    pub(super) modseq: ModSeq,
+}
+
 /// The content of a message, but for its body.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Head<'a> {
@@ -329,5 +341,28 @@ impl MailboxRecord {
             self.deleted = self.deleted.saturating_add_signed(by);
             self.deleted_bytes = self.deleted_bytes.saturating_add_signed(by * i64::from(size));
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_message_begins_as_its_rows_are_read() {
+        let message = Message {
+            blob: BlobId(7),
+            size: 300,
+            flags: FlagSet(1 << 100 | 3),
+            modseq: ModSeq::FIRST.next(),
+            received: Stamp::utc(-1),
+            saved: 2,
+            thread: 0,
+            unique: UniqueId(u64::MAX),
+            line_ends: 4,
+            retired: Retired::Hidden,
+        };
+        let start: MessageStart = decode(&encode(&message).unwrap(), "message").unwrap();
+        assert_eq!((start.flags, start.modseq), (message.flags, message.modseq));
     }
 }

@@ -143,8 +143,21 @@ impl Rows {
 impl FromIterator<Row> for Rows {
     fn from_iter<I: IntoIterator<Item = Row>>(rows: I) -> Rows {
         let mut all = Rows::default();
+        let mut chunk: Vec<Row> = Vec::with_capacity(CHUNK);
         for row in rows {
-            all.push(row);
+            if chunk.last().or(all.last().as_ref()).is_some_and(|last| last.uid >= row.uid) {
+                continue;
+            }
+            chunk.push(row);
+            if chunk.len() == CHUNK {
+                all.len += CHUNK;
+                all.chunks.push(Arc::new(std::mem::replace(&mut chunk, Vec::with_capacity(CHUNK))));
+            }
+        }
+        if !chunk.is_empty() {
+            all.len += chunk.len();
+            chunk.shrink_to_fit();
+            all.chunks.push(Arc::new(chunk));
         }
         all
     }

@@ -1,7 +1,7 @@
 //! What a reader sees: one consistent state. Never to be held across a wait: a slow client would pin redb's pages.
 
 use super::error::Fault;
-use super::record::{Account, Head, MailboxRecord, Message, Usage, decode};
+use super::record::{Account, Head, MailboxRecord, Message, MessageStart, Usage, decode};
 use super::schema::{
     ACCOUNT, ADDRESS, BODY, Bytes, HEAD, Key12, MAILBOX, MSG, NAME, SUBSCRIPTION, VANISHED, body_key, key_name,
     msg_key, msg_uid, name_key, vanished_key,
@@ -11,6 +11,7 @@ use crate::mail::{AccountId, BlobId, MailboxId, Uid};
 use redb::{
     AccessGuard, Key, Range, ReadOnlyTable, ReadTransaction, ReadableDatabase, ReadableTable, TableDefinition, Value,
 };
+use serde::de::DeserializeOwned;
 use std::ops::Bound;
 use std::sync::{Mutex, OnceLock, PoisonError};
 
@@ -94,6 +95,16 @@ impl Snapshot {
         Ok(mailboxes)
     }
 
+    /// Reads some of an account's mailboxes and their names, for nothing but that they are in memory then.
+    pub(super) fn look_up(&self, account: AccountId, most: usize) -> Result<(), Fault> {
+        self.account(account)?;
+        self.mailbox_named(account, "INBOX")?;
+        for row in mailboxes_of(&self.table(MAILBOX)?, account)?.take(most) {
+            row?;
+        }
+        Ok(())
+    }
+
     /// The names that an account is subscribed to, in the order of their octets; mailboxes of these names need not exist.
     pub fn subscriptions(&self, account: AccountId) -> Result<Vec<String>, Fault> {
         let table = self.table(SUBSCRIPTION)?;
@@ -126,6 +137,16 @@ impl Snapshot {
         to: u32,
     ) -> Result<impl Iterator<Item = Result<(Uid, Message), Fault>>, Fault> {
         messages_of(self.msg()?, mailbox, from, to)
+    }
+
+    /// As `messages`, as far as rows in memory are made of them.
+    pub(super) fn message_starts(
+        &self,
+        mailbox: MailboxId,
+        from: u32,
+        to: u32,
+    ) -> Result<impl Iterator<Item = Result<(Uid, MessageStart), Fault>>, Fault> {
+        records_of(self.msg()?, mailbox, from, to)
     }
 
     /// What was expunged from a mailbox by changes after `since`, ascending (RFC 7162 §3.2.5.1).
@@ -241,6 +262,16 @@ pub(super) fn messages_of(
     from: u32,
     to: u32,
 ) -> Result<impl Iterator<Item = Result<(Uid, Message), Fault>> + '_, Fault> {
+    records_of(table, mailbox, from, to)
+}
+
+/// As `messages_of`, as much of each as is asked for.
+fn records_of<M: DeserializeOwned>(
+    table: &impl ReadableTable<Key12, Bytes>,
+    mailbox: MailboxId,
+    from: u32,
+    to: u32,
+) -> Result<impl Iterator<Item = Result<(Uid, M), Fault>> + '_, Fault> {
     let from = Uid::new(from).unwrap_or(Uid::FIRST);
     // An empty range, whatever was asked: redb takes a range whose end is before its start for a caller's fault.
     let to = Uid::new(to).unwrap_or(Uid::FIRST).max(from);
