@@ -37,6 +37,10 @@ fn inbox(store: &Store, account: AccountId) -> MailboxId {
 pub(super) fn message(store: &Store, octets: &[u8]) -> NewMessage {
     let mut packer = store.packer();
     packer.push(octets).unwrap();
+    packed(packer)
+}
+
+fn packed(packer: Packer) -> NewMessage {
     NewMessage {
         parcel: packer.finish().unwrap(),
         flags: Vec::new(),
@@ -132,13 +136,7 @@ fn a_large_upload_is_staged_and_one_that_is_given_up_is_swept() {
     let stage = store.stage(&mut given_up);
     store.write_blocking(stage).unwrap();
     drop(given_up);
-    let message = NewMessage {
-        parcel: packer.finish().unwrap(),
-        flags: vec![],
-        received: Stamp::utc(0),
-        now: 0,
-        history: History::default(),
-    };
+    let message = packed(packer);
     store.write_blocking(Write::Append { mailbox: inbox, message }).unwrap();
     let Outcome::Swept { removed, .. } = store.write_blocking(Write::Sweep).unwrap() else { panic!() };
     assert_eq!(removed, 1);
@@ -179,13 +177,7 @@ fn an_upload_that_lost_frames_when_the_store_was_opened_again_is_not_shown() {
     packer.push(&mail).unwrap();
     store.write_blocking(store.stage(&mut packer)).unwrap();
     store.shared.recover(true);
-    let message = NewMessage {
-        parcel: packer.finish().unwrap(),
-        flags: vec![],
-        received: Stamp::utc(0),
-        now: 0,
-        history: History::default(),
-    };
+    let message = packed(packer);
     let cut_off = store.write_blocking(Write::Append { mailbox: inbox, message });
     assert!(matches!(cut_off, Err(StoreError::Fault(_))), "{cut_off:?}");
     append(&store, inbox, b"A: b\r\n\r\n").unwrap();

@@ -207,9 +207,10 @@ impl Pop3 {
                 reply::line(out, "en English");
                 reply::end(out);
             }
-            Some("*") => reply::ok(out, "en This is the language"),
             // A range matches the tags that it begins (RFC 4647 §3.3.1).
-            Some(range) if range.eq_ignore_ascii_case("en") => reply::ok(out, "en This is the language"),
+            Some(range) if range == "*" || range.eq_ignore_ascii_case("en") => {
+                reply::ok(out, "en This is the language");
+            }
             Some(_) => reply::err(out, None, "There is English only"),
         }
     }
