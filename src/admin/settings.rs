@@ -42,7 +42,7 @@ pub struct Passwords {
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
 pub struct StoreSettings {
     /// MiB of the store's cache; the process needs this and about 8 MiB. Default: 10, since the kernel caches the file as
-    /// well: with 32, headers of 10,000 messages come in 30 ms instead of 40, but their bodies in 225 ms instead of 185.
+    /// well: with 32 the headers of 10,000 messages came a fifth sooner, their bodies no sooner, for 26 MiB more.
     pub cache_mib: Option<u32>,
 }
 
