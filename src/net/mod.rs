@@ -7,6 +7,7 @@ mod serve;
 mod stream;
 mod talk;
 mod tls;
+mod turns;
 
 pub use serve::{Serving, serve};
 pub use tls::{Identity, OwnersFiles, TlsFault};

@@ -4,6 +4,7 @@ use super::guests::{Guest, Guests};
 use super::stream::Stream;
 use super::talk::{Door, Speaks, now, talk};
 use super::tls::Identity;
+use super::turns::Turns;
 use crate::admin::{self, Gate};
 use crate::session::pop3::Maildrops;
 use crate::store::Store;
@@ -69,6 +70,8 @@ pub(super) struct House {
     pub(super) stop: Event,
     stopping: AtomicBool,
     guests: Arc<Guests>,
+    /// Whose turn it is.
+    pub(super) turns: Turns,
 }
 
 impl House {
@@ -95,6 +98,7 @@ pub fn serve(serving: Serving<'_>, ready: impl FnOnce()) -> io::Result<()> {
         stop: Event::new(),
         stopping: AtomicBool::new(false),
         guests: Arc::default(),
+        turns: Turns::default(),
     });
     let port = |standard: u16| {
         let port = standard.checked_add(serving.port_offset);

@@ -2,6 +2,7 @@
 
 use async_rustls::TlsAcceptor;
 use async_rustls::server::TlsStream;
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use smol::future::FutureExt;
 use smol::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
 use smol::net::TcpStream;
@@ -82,6 +83,28 @@ impl Stream {
         .await?;
         self.read += count as u64;
         Ok(count)
+    }
+
+    /// Holds this thread a moment, until the client says something; false where it did not.
+    ///
+    /// A wait in the reactor is woken by its thread, and that wakes the one that goes on: two turns of the kernel, which
+    /// cost more than most commands. Here the client's octets wake who answers them.
+    pub(super) fn listen_for(&self, moment: Duration) -> bool {
+        let socket = match &self.kind {
+            Kind::Plain(stream) => stream,
+            Kind::Tls(stream) => {
+                let (socket, tls) = stream.get_ref();
+                // What is decrypted already will not be announced again.
+                if !tls.wants_read() {
+                    return true;
+                }
+                socket
+            }
+            Kind::Nothing => return false,
+        };
+        let Ok(moment) = Timespec::try_from(moment) else { return false };
+        let mut sockets = [PollFd::new(socket, PollFlags::IN)];
+        matches!(poll(&mut sockets, Some(&moment)), Ok(1..))
     }
 
     /// Sends all of it.

@@ -2,6 +2,7 @@
 
 use super::serve::House;
 use super::stream::Stream;
+use super::turns::{Quick, Turn};
 use crate::admin;
 use crate::mail::{AccountId, limits};
 use crate::session::imap::Imap;
@@ -43,6 +44,8 @@ struct Talk<'h> {
     out: Out,
     /// What `out` changes places with while it is sent.
     spare: Out,
+    turn: Turn<'h>,
+    quick: Quick,
 }
 
 /// What a wait brought.
@@ -67,7 +70,8 @@ pub(super) async fn talk(house: Arc<House>, stream: Stream, peer: SocketAddr, do
         Speaks::Pop3 => Box::new(Pop3::new(name, privacy, Arc::clone(&house.maildrops))),
     };
     let (out, spare) = (Out::new(limits::OUT), Out::new(limits::OUT));
-    let mut talk = Talk { house: &house, began, peer, stream, protocol, out, spare };
+    let (turn, quick) = (house.turns.begin(), Quick::default());
+    let mut talk = Talk { house: &house, began, peer, stream, protocol, out, spare, turn, quick };
     let end = talk.run(door).await;
     if let Some(write) = talk.protocol.farewell()
         && let Err(error) = house.store.write(write).await
@@ -164,7 +168,13 @@ impl Talk<'_> {
         self.out.shrink();
         self.spare.shrink();
         self.protocol.shrink();
-        match self.wait().await {
+        self.turn.end();
+        if self.protocol.bell().is_none() {
+            self.quick.listen(&self.house.turns, &self.stream);
+        }
+        let woken = self.wait().await;
+        self.turn.begin();
+        match woken {
             Woken::Octets(Ok(0)) => Err(io::ErrorKind::UnexpectedEof.into()),
             Woken::Octets(Ok(_)) => Ok(Need::Input),
             Woken::Octets(Err(error)) => Err(error),
