@@ -162,7 +162,8 @@ pub struct Message {
 /// each need not be looked at.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 pub(super) struct MessageStart {
-    _blob: BlobId,
+    /// As of the message.
+    pub(super) blob: BlobId,
     _size: u32,
     /// As of the message.
     pub(super) flags: FlagSet,

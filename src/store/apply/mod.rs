@@ -9,7 +9,7 @@ mod sweep;
 
 use super::error::{Fault, Refusal, StoreError};
 use super::mirror::Change;
-use super::record::{Account, Limits, MailboxRecord, Usage, decode, encode};
+use super::record::{Account, Limits, MailboxRecord, MessageStart, Usage, decode, encode};
 use super::schema::{
     ACCOUNT, ADDRESS, BODY, Bytes, CONFIG, DOOMED, HEAD, JOURNAL, Key12, MAILBOX, MSG, NAME, REFS, ROOM_INSIDE,
     STAGING, SUBSCRIPTION, VANISHED, msg_key, msg_uid,
@@ -64,6 +64,8 @@ struct Cached {
 const ROWS_TOGETHER: u32 = 512;
 /// and how many at most before others get their turn.
 const ROWS_AT_ONCE: usize = 50_000;
+/// Octets of their heads: all in one transaction, since the next one would fill the gaps that the first one left.
+const HEADS_AT_ONCE: usize = 16 << 20;
 
 /// What a batch leaves to be told after its commit.
 pub(super) struct Done {
@@ -162,16 +164,21 @@ impl<'t> Batch<'t> {
     /// mailbox after a cold start then finds many with one trip.
     pub(super) fn gather_heads(&mut self, blobs: &[BlobId]) -> Result<(), Fault> {
         for blob in blobs {
-            let head = redb::ReadableTable::get(&self.tables.head, blob.0)?.map(|head| head.value().to_vec());
-            if let Some(head) = head {
-                self.tables.head.insert(blob.0, head.as_slice())?;
-            }
+            self.gather_head(*blob)?;
         }
         Ok(())
     }
 
-    /// Puts the rows of a mailbox that grew next to each other, once they are enough to be worth it: they came in one by
-    /// one, each between bodies. Written once, they are found with one trip instead of a hundred.
+    /// Writes a head again; its octets.
+    fn gather_head(&mut self, blob: BlobId) -> Result<usize, Fault> {
+        let head = redb::ReadableTable::get(&self.tables.head, blob.0)?.map(|head| head.value().to_vec());
+        let Some(head) = head else { return Ok(0) };
+        self.tables.head.insert(blob.0, head.as_slice())?;
+        Ok(head.len())
+    }
+
+    /// Puts the rows of a mailbox that grew next to each other, and their heads, once they are enough to be worth it: they
+    /// came in one by one, each between bodies. Written once more, they are found with one trip instead of a hundred.
     pub(super) fn gather_rows(&mut self, mailbox: MailboxId) -> Result<(), Fault> {
         let (from, next) = match self.mailbox(mailbox) {
             Ok(record) => (record.gathered_below, record.uid_next.map_or(u32::MAX, Uid::number)),
@@ -193,6 +200,13 @@ impl<'t> Batch<'t> {
         }
         for (key, row) in &rows {
             self.tables.msg.insert(key, row.as_slice())?;
+        }
+        let mut octets = 0;
+        for (_, row) in &rows {
+            if octets > HEADS_AT_ONCE {
+                break;
+            }
+            octets += self.gather_head(decode::<MessageStart>(row, "message")?.blob)?;
         }
         let below = match rows.last().and_then(|(key, _)| msg_uid(key)) {
             Some(last) if rows.len() == ROWS_AT_ONCE => last.number().saturating_add(1),
