@@ -2,7 +2,7 @@
 
 use super::serve::House;
 use super::stream::Stream;
-use super::turns::{Quick, Turn};
+use super::turns::Turn;
 use crate::admin;
 use crate::mail::{AccountId, limits};
 use crate::session::imap::Imap;
@@ -45,7 +45,6 @@ struct Talk<'h> {
     /// What `out` changes places with while it is sent.
     spare: Out,
     turn: Turn<'h>,
-    quick: Quick,
 }
 
 /// What a wait brought.
@@ -70,8 +69,8 @@ pub(super) async fn talk(house: Arc<House>, stream: Stream, peer: SocketAddr, do
         Speaks::Pop3 => Box::new(Pop3::new(name, privacy, Arc::clone(&house.maildrops))),
     };
     let (out, spare) = (Out::new(limits::OUT), Out::new(limits::OUT));
-    let (turn, quick) = (house.turns.begin(), Quick::default());
-    let mut talk = Talk { house: &house, began, peer, stream, protocol, out, spare, turn, quick };
+    let turn = house.turns.begin();
+    let mut talk = Talk { house: &house, began, peer, stream, protocol, out, spare, turn };
     let end = talk.run(door).await;
     if let Some(write) = talk.protocol.farewell()
         && let Err(error) = house.store.write(write).await
@@ -170,7 +169,7 @@ impl Talk<'_> {
         self.protocol.shrink();
         self.turn.end();
         if self.protocol.bell().is_none() {
-            self.quick.listen(&self.house.turns, &self.stream);
+            self.house.turns.listen(&self.stream);
         }
         let woken = self.wait().await;
         self.turn.begin();
