@@ -1,0 +1,13 @@
+//! Being PID 1: what a machine needs beneath its mail server.
+//!
+//! Read first: `pid1` (what happens when, from the first mount to the last), `server` (the mail server as a child).
+
+mod data;
+mod disk;
+mod ioctl;
+mod modules;
+mod mounts;
+mod ring;
+mod words;
+
+pub use words::Slot;
