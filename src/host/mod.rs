@@ -4,10 +4,14 @@
 
 mod data;
 mod disk;
+mod document;
 mod ioctl;
 mod modules;
 mod mounts;
+mod preseed;
 mod ring;
+mod settings;
 mod words;
 
+pub use settings::Seed;
 pub use words::Slot;
