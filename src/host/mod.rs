@@ -5,11 +5,15 @@
 pub mod clock;
 mod data;
 mod disk;
+mod document;
 mod ioctl;
 mod modules;
 mod mounts;
 pub mod network;
+mod preseed;
 mod ring;
+mod settings;
 mod words;
 
+pub use settings::Seed;
 pub use words::Slot;
