@@ -160,6 +160,7 @@ impl Gate {
             return Ok(found);
         }
         let strength = self.strength;
+        let can_store = !self.store.is_read_only();
         let Some((id, account)) = found.filter(|(_, account)| !account.credentials.argon2.is_empty()) else {
             smol::unblock(move || password::hash(&password, strength)).await?;
             return Ok(None);
@@ -169,7 +170,7 @@ impl Gate {
             if !password::verify(&password, &phc) {
                 return Ok((None, None));
             }
-            let again = password::needs_rehash(&phc, strength);
+            let again = can_store && password::needs_rehash(&phc, strength);
             let rehashed = again.then(|| password::hash(&password, strength)).transpose()?;
             Ok::<_, Fault>((Some(password), rehashed))
         })
