@@ -1,7 +1,7 @@
 //! What can be asked of a Pillarbox by its owner, and what it answers: the same through the socket and without it.
 
 use crate::mail::Stamp;
-use crate::store::{OnDelete, Pop3};
+use crate::store::{Health, OnDelete, Pop3};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
@@ -147,6 +147,12 @@ pub struct Status {
     pub bytes: u64,
     /// Octets of the store's file.
     pub file: u64,
+    /// What the store can do at the moment. With a store that cannot be read, the counts are 0.
+    #[serde(default)]
+    pub state: Health,
+    /// Octets that are free on its disk.
+    #[serde(default)]
+    pub free: Option<u64>,
 }
 
 /// Why something was not done.

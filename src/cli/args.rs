@@ -14,12 +14,24 @@ use std::path::PathBuf;
 pub enum Wish {
     Help(&'static str),
     Version,
-    Serve { data: PathBuf, bind: IpAddr, port_offset: u16 },
+    Serve(Serve),
     Account { data: PathBuf, action: Action },
     Import { data: PathBuf, address: String, mailbox: Option<String>, paths: Vec<PathBuf> },
     Export { data: PathBuf, address: String, folder: PathBuf, format: Format },
     Check { data: PathBuf, mend: bool },
     Status { data: PathBuf, json: bool },
+}
+
+/// What to serve, and where.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Serve {
+    pub data: PathBuf,
+    pub bind: IpAddr,
+    pub port_offset: u16,
+    /// Nothing is written to the data folder.
+    pub read_only: bool,
+    /// Where sockets go then.
+    pub runtime: Option<PathBuf>,
 }
 
 /// What to do with an account.
@@ -42,6 +54,8 @@ struct Given {
     data: Option<PathBuf>,
     bind: Option<IpAddr>,
     port_offset: Option<u16>,
+    read_only: bool,
+    runtime: Option<PathBuf>,
     quota: Option<Limit>,
     messages: Option<Limit>,
     mailbox: Option<String>,
@@ -69,6 +83,8 @@ pub fn parse(mut parser: Parser) -> Result<Wish, Error> {
             Arg::Long(name) if !allowed.contains(&name) => return Err(arg.unexpected()),
             Arg::Long("bind") => given.bind = Some(parser.value()?.parse()?),
             Arg::Long("port-offset") => given.port_offset = Some(parser.value()?.parse()?),
+            Arg::Long("read-only") => given.read_only = true,
+            Arg::Long("runtime") => given.runtime = Some(parser.value()?.into()),
             Arg::Long("quota") => given.quota = Some(parser.value()?.parse_with(str::parse)?),
             Arg::Long("messages") => given.messages = Some(parser.value()?.parse_with(size::parse_count)?),
             Arg::Long("mailbox") => given.mailbox = Some(parser.value()?.string()?),
@@ -93,7 +109,7 @@ pub fn parse(mut parser: Parser) -> Result<Wish, Error> {
 /// The options of a command, `--data` and `--help` aside.
 fn options(command: &str, action: Option<&str>) -> &'static [&'static str] {
     match (command, action) {
-        ("serve", _) => &["bind", "port-offset"],
+        ("serve", _) => &["bind", "port-offset", "read-only", "runtime"],
         // Options may stand before the action.
         ("account", Some("add")) => &["quota", "messages", "password-stdin", "password-hash-stdin"],
         ("account", None) => &["quota", "messages", "password-stdin", "password-hash-stdin", "deleted", "mark-seen"],
@@ -115,11 +131,13 @@ fn wish(command: Option<&str>, action: Option<&str>, mut given: Given) -> Result
     }
     let data = given.data.take().unwrap_or_else(|| PathBuf::from("pillarbox-data"));
     let wish = match command {
-        "serve" => Wish::Serve {
+        "serve" => Wish::Serve(Serve {
             data,
             bind: given.bind.unwrap_or(IpAddr::V4(Ipv4Addr::LOCALHOST)),
             port_offset: given.port_offset.unwrap_or(10_000),
-        },
+            read_only: given.read_only,
+            runtime: given.runtime.take(),
+        }),
         "account" => Wish::Account { data, action: account(action, &mut given)? },
         "import" => {
             let address = given.next("ADDRESS")?;
@@ -232,14 +250,15 @@ mod tests {
 
     #[test]
     fn no_arguments_serve_on_this_machine_only() {
-        let serve = |data: &str, bind: &str, port_offset| Wish::Serve {
-            data: data.into(),
-            bind: bind.parse().unwrap(),
-            port_offset,
+        let serve = |data: &str, bind: &str, port_offset| {
+            let (data, bind) = (data.into(), bind.parse().unwrap());
+            Wish::Serve(Serve { data, bind, port_offset, read_only: false, runtime: None })
         };
         assert_eq!(parsed(""), Ok(serve("pillarbox-data", "127.0.0.1", 10_000)));
         assert_eq!(parsed("serve --data /srv --bind :: --port-offset 0"), Ok(serve("/srv", "::", 0)));
         assert_eq!(parsed("--port-offset=1"), Ok(serve("pillarbox-data", "127.0.0.1", 1)));
+        let Ok(Wish::Serve(frozen)) = parsed("serve --read-only --runtime /run/mail") else { panic!() };
+        assert!(frozen.read_only && frozen.runtime == Some("/run/mail".into()));
     }
 
     #[test]
@@ -292,6 +311,7 @@ mod tests {
             "account pop3 a@b --deleted burn",
             "account list --mark-seen no",
             "status --mend",
+            "status --read-only",
             "serve --json",
             "account quota a@b lots",
             "--bind x",

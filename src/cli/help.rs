@@ -27,6 +27,9 @@ Options of serve:
   --bind ADDR            listen on this address         Default: 127.0.0.1, this machine only
   --port-offset N        ports are the standard ones + N    Default: 10000 (IMAP 10143, with TLS 10993; POP3 10110, 10995)
 
+  --read-only            write nothing to the data folder: mail can be read from a disk that can only be read
+  --runtime DIR          where the admin socket is then     Default: the environment's PILLARBOX_RUNTIME; else there is none
+
 Option of every command:
   --data DIR             where mail, keys and settings are  Default: ./pillarbox-data
 
