@@ -17,6 +17,7 @@
 //! that order.
 
 pub mod admin;
+pub mod host;
 pub mod keep;
 pub mod mail;
 pub mod net;

@@ -4,10 +4,14 @@
 
 mod data;
 mod disk;
+mod door;
 mod ioctl;
 mod modules;
 mod mounts;
 mod ring;
+mod update;
 mod words;
 
+pub use door::{Ask, Caller, PATH, Say};
+pub use update::{OtherSlot, State};
 pub use words::Slot;
