@@ -23,6 +23,8 @@ pub fn perform(store: &Store, strength: Strength, request: Request) -> Reply {
         Request::RemoveAccount { address } => remove(store, &address),
         Request::Check { mend } => check(store, mend).map(Reply::Checked),
         Request::Status => status(store).map(Reply::Status),
+        Request::WayBack => store.way_back().map(Reply::WayBack).map_err(Failure::from),
+        Request::KeepFormat => keep_format(store),
         Request::Import { .. } | Request::Export { .. } => {
             Err(Failure::Refused("an import or an export is more than one exchange".to_owned()))
         }
@@ -115,6 +117,11 @@ fn check(store: &Store, mend: bool) -> Result<Checked, Failure> {
         findings: report.findings.into_iter().map(|finding| finding.what).collect(),
         mended,
     })
+}
+
+fn keep_format(store: &Store) -> Result<Reply, Failure> {
+    store.write_blocking(Write::KeepFormat)?;
+    Ok(Reply::Done)
 }
 
 fn status(store: &Store) -> Result<Status, Failure> {

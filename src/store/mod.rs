@@ -12,6 +12,7 @@ mod codec;
 mod disk;
 mod error;
 mod journal;
+mod layout;
 mod mirror;
 mod parcel;
 mod record;
@@ -21,11 +22,14 @@ mod snapshot;
 mod space;
 #[expect(clippy::module_inception, reason = "the room's main noun")]
 mod store;
+mod way_back;
 mod write;
 mod writer;
 
 #[cfg(test)]
 mod check_tests;
+#[cfg(test)]
+mod format_tests;
 #[cfg(test)]
 mod tests;
 
@@ -41,4 +45,5 @@ pub use record::{
 pub use rows::{Row, Rows};
 pub use snapshot::{Snapshot, StoredHead};
 pub use store::{Options, Pin, Store};
+pub use way_back::{WayBack, ask_to_restore};
 pub use write::{FlagChange, History, NewAccount, NewMessage, Outcome, Uids, Write};

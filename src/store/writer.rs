@@ -4,6 +4,7 @@ use super::apply::Batch;
 use super::error::{Fault, StoreError};
 use super::journal::{self, Journal};
 use super::store::Shared;
+use super::way_back;
 use super::write::{Outcome, Write};
 use redb::Durability;
 use smol::channel::Sender;
@@ -231,6 +232,9 @@ fn transact<'w>(shared: &Shared, writes: impl Iterator<Item = &'w Write>) -> Res
         journal.begin_again();
     }
     drop((journal, fresh));
+    if granted.iter().any(|write| matches!(write, Write::KeepFormat)) {
+        let_go_of_the_rest(shared);
+    }
     shared.grown().extend(done.grown);
     shared.space.committed(done.taken, done.freed, durable);
     shared.abandoned.forget(done.abandoned);
@@ -324,6 +328,7 @@ fn checkpoint(shared: &Shared, idle: bool) -> Result<(), Fault> {
     let recents = shared.mirrors.recents();
     batch.save_recents(&recents)?;
     batch.save_room()?;
+    let let_go = batch.let_go_of_the_way_back(way_back::long_ago())?;
     batch.note_journal(journal.as_ref().map_or(0, Journal::last))?;
     let mut fresh = shared.fresh();
     batch.gather_heads(&fresh)?;
@@ -340,11 +345,26 @@ fn checkpoint(shared: &Shared, idle: bool) -> Result<(), Fault> {
     }
     drop(journal);
     shared.space.committed(0, 0, true);
+    if let_go {
+        let_go_of_the_rest(shared);
+    }
     shared.mirrors.forget_recents(&recents);
     if let Err(error) = shared.space.put_ballast() {
         log::warn!("no ballast could be put down: {error}");
     }
     Ok(())
+}
+
+/// What else is kept for an earlier format, once its savepoint is gone.
+fn let_go_of_the_rest(shared: &Shared) {
+    log::info!("how the data was in an earlier format is not kept any longer");
+    shared.space.pin(false);
+    let Some(folder) = shared.folder() else { return };
+    for format in 1..shared.layout.format {
+        if let Err(error) = journal::remove(folder, format) {
+            log::warn!("the journal of format {format}: {error}");
+        }
+    }
 }
 
 /// Does again what is durable in the journal only, and begins the journal anew: after every opening of the tables.
@@ -355,9 +375,19 @@ pub(super) fn repeat(shared: &Shared) -> Result<(), Fault> {
     let transaction = database.begin_write()?;
     let mut batch = Batch::begin(&transaction, shared)?;
     batch.repeat();
-    let (mut journal, payloads) = Journal::open(folder, batch.journal_noted()?)?;
+    let (format, noted) = (shared.layout.format, batch.journal_noted()?);
+    // Tables that were just taken over from an earlier format have that one's journal still to come.
+    let earlier = batch.journal_format()?;
+    let read = shared.layout.reader_of(earlier)?;
+    let (mut journal, payloads) = if earlier == format {
+        Journal::open(folder, format, noted)?
+    } else {
+        let (payloads, last) = journal::left_by(folder, earlier, noted)?;
+        // Ours begins with these tables.
+        (Journal::open(folder, format, last)?.0, payloads)
+    };
     for payload in &payloads {
-        for write in journal::decode(payload)? {
+        for write in read(payload)? {
             match batch.apply(&write) {
                 Ok(_) => {}
                 Err(StoreError::Fault(fault)) => return Err(fault),
@@ -365,11 +395,12 @@ pub(super) fn repeat(shared: &Shared) -> Result<(), Fault> {
             }
         }
     }
-    if payloads.is_empty() {
+    if payloads.is_empty() && earlier == format {
         drop(batch);
         transaction.abort()?;
     } else {
         batch.note_journal(journal.last())?;
+        batch.note_journal_format(format)?;
         batch.finish()?;
         transaction.commit()?;
         log::info!("{} batches of changes were taken over from the journal", payloads.len());
