@@ -6,6 +6,7 @@ use lexopt::{Arg, Error, Parser, ValueExt};
 use pillarbox::admin::Limit;
 use pillarbox::keep::export::Format;
 use pillarbox::store::OnDelete;
+use std::ffi::OsString;
 use std::net::{IpAddr, Ipv4Addr};
 use std::path::PathBuf;
 
@@ -14,12 +15,39 @@ use std::path::PathBuf;
 pub enum Wish {
     Help(&'static str),
     Version,
-    Serve { data: PathBuf, bind: IpAddr, port_offset: u16 },
-    Account { data: PathBuf, action: Action },
-    Import { data: PathBuf, address: String, mailbox: Option<String>, paths: Vec<PathBuf> },
-    Export { data: PathBuf, address: String, folder: PathBuf, format: Format },
-    Check { data: PathBuf, mend: bool },
-    Status { data: PathBuf, json: bool },
+    Serve {
+        data: PathBuf,
+        bind: IpAddr,
+        port_offset: u16,
+    },
+    /// PID 1 starts the mail server so; nobody else has a use for it.
+    Confine {
+        words: Vec<OsString>,
+    },
+    Account {
+        data: PathBuf,
+        action: Action,
+    },
+    Import {
+        data: PathBuf,
+        address: String,
+        mailbox: Option<String>,
+        paths: Vec<PathBuf>,
+    },
+    Export {
+        data: PathBuf,
+        address: String,
+        folder: PathBuf,
+        format: Format,
+    },
+    Check {
+        data: PathBuf,
+        mend: bool,
+    },
+    Status {
+        data: PathBuf,
+        json: bool,
+    },
 }
 
 /// What to do with an account.
@@ -38,7 +66,7 @@ pub enum Action {
 #[derive(Default)]
 #[expect(clippy::struct_excessive_bools, reason = "each is an option that is there or not")]
 struct Given {
-    values: Vec<std::ffi::OsString>,
+    values: Vec<OsString>,
     data: Option<PathBuf>,
     bind: Option<IpAddr>,
     port_offset: Option<u16>,
@@ -77,6 +105,9 @@ pub fn parse(mut parser: Parser) -> Result<Wish, Error> {
             Arg::Long("password-stdin") => given.password_stdin = true,
             Arg::Long("mend") => given.mend = true,
             Arg::Long("json") => given.json = true,
+            Arg::Value(value) if command.is_none() && value == "confine" => {
+                return Ok(Wish::Confine { words: parser.raw_args()?.collect() });
+            }
             Arg::Value(value) if command.is_none() => command = Some(value.string()?),
             Arg::Value(value) if command.as_deref() == Some("account") && action.is_none() => {
                 action = Some(value.string()?);
@@ -210,7 +241,7 @@ impl Given {
         self.next_value(what).map(PathBuf::from)
     }
 
-    fn next_value(&mut self, what: &str) -> Result<std::ffi::OsString, Error> {
+    fn next_value(&mut self, what: &str) -> Result<OsString, Error> {
         if self.values.is_empty() {
             return Err(format!("{what} is missing").into());
         }
@@ -236,6 +267,12 @@ mod tests {
         assert_eq!(parsed(""), Ok(serve("pillarbox-data", "127.0.0.1", 10_000)));
         assert_eq!(parsed("serve --data /srv --bind :: --port-offset 0"), Ok(serve("/srv", "::", 0)));
         assert_eq!(parsed("--port-offset=1"), Ok(serve("pillarbox-data", "127.0.0.1", 1)));
+    }
+
+    #[test]
+    fn what_is_confined_keeps_its_own_words() {
+        let words = ["serve", "--bind", "::", "--read-only"].map(OsString::from).to_vec();
+        assert_eq!(parsed("confine serve --bind :: --read-only"), Ok(Wish::Confine { words }));
     }
 
     #[test]
