@@ -4,7 +4,7 @@
 
 use super::pid1::Order;
 use super::report::Report;
-use super::{children, data, ring, threads};
+use super::{children, data, memory, ring, threads};
 use rustix::process::Signal;
 use rustix::stdio::{dup2_stderr, dup2_stdin, dup2_stdout};
 use std::fs::OpenOptions;
@@ -118,7 +118,8 @@ impl Desk {
             // They are PID 1's own to start.
             "serve" | "confine" => print("it runs already\n"),
             "status" => {
-                print(&self.report.lock().unwrap_or_else(PoisonError::into_inner).block());
+                let block = self.report.lock().unwrap_or_else(PoisonError::into_inner).block();
+                print(&format!("{block}{}", memory::told()));
                 run(words);
             }
             _ => run(words),

@@ -18,6 +18,7 @@ use super::{boot, claim, console, mounts, threads};
 use rustix::system::{RebootCommand, reboot, sethostname};
 use std::fs;
 use std::io;
+use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
@@ -81,11 +82,12 @@ impl House {
         complaints.append(&mut settings.complaints);
         let name = settings.name.clone().unwrap_or_else(|| NAME.to_owned());
         be_called(&name);
-        let network = Network::start(&name, &settings.network);
         let data = Data::mount(boot.as_ref().map(|boot| boot.disk.as_str()));
         let is_good = *data.state() == State::Good;
         let clock_file = PathBuf::from(data::HOST).join("clock");
-        clock::begin(ground.release.built, saved(&clock_file));
+        clock::begin(ground.release.built, clock::saved(&clock_file));
+        let leases = is_good.then(|| PathBuf::from(data::HOST));
+        let network = until_it_works(|| Network::start(&name, &settings.network, leases.clone()));
         let accepts = |text: &str| ground.wiring.accepts(text);
         if is_good && let Err(why) = settings.hand_over(Path::new(data::MAIL), data::SERVER, accepts) {
             complaints.push(why);
@@ -100,7 +102,10 @@ impl House {
                 let _ = told.send(Order::Look);
             },
         );
-        let clock = Clock::start(network.clone(), settings.time_servers, clock_file);
+        let built = ground.release.built;
+        let clock = until_it_works(|| {
+            Clock::start(network.clone(), settings.time_servers.clone(), built, clock_file.clone())
+        });
         let owners = Owners::start(&ground.wiring, settings.accounts, &health, &ground.orders);
         let updates = Updates::new(&ground.words, &ground.release, &settings.update_keys);
         complaints.extend(updates.note_fallback());
@@ -250,10 +255,18 @@ impl House {
             let trial = if self.trial.is_some() { ", on trial" } else { "" };
             format!("{}{trial}", slot.letter())
         });
+        let network = self.network.status();
+        let with_cable = network.links.iter().filter(|link| link.cable);
+        let addresses = with_cable.flat_map(|link| {
+            let ipv4 = link.address.map(|(address, _)| IpAddr::V4(address));
+            ipv4.into_iter().chain(link.ipv6.iter().copied().map(IpAddr::V6))
+        });
+        let addresses = addresses.collect();
         Report {
             version: self.ground.release.version.clone(),
-            name: if self.name.contains('.') { self.name.clone() } else { format!("{}.local", self.name) },
-            addresses: self.network.status().addresses,
+            // On a network that has another of this name, mDNS takes one beside it.
+            name: if self.name.contains('.') { self.name.clone() } else { format!("{}.local", network.name) },
+            addresses,
             serving,
             slot,
             claim: (known.any == Some(false)).then(|| self.claim.clone()),
@@ -312,9 +325,15 @@ fn mode(state: &State) -> Option<Mode> {
     }
 }
 
-/// The time that was kept at the last end, or in between.
-fn saved(file: &Path) -> Option<i64> {
-    fs::read_to_string(file).ok()?.trim().parse().ok()
+/// What fails only where the machine has no memory or no descriptors left, for the moment.
+fn until_it_works<T>(mut begin: impl FnMut() -> io::Result<T>) -> T {
+    loop {
+        match begin() {
+            Ok(begun) => return begun,
+            Err(error) => log::error!("this has to be tried again: {error}"),
+        }
+        thread::sleep(ROUND);
+    }
 }
 
 fn be_called(name: &str) {

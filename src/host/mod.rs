@@ -15,6 +15,7 @@ mod grow;
 mod health;
 mod house;
 mod ioctl;
+mod memory;
 mod modules;
 mod mounts;
 mod network;

@@ -2,7 +2,7 @@
 
 #![allow(dead_code, clippy::unused_self, clippy::unnecessary_wraps)]
 
-use std::net::{IpAddr, Ipv4Addr};
+use super::network::NetworkSettings;
 use std::path::Path;
 
 #[derive(Debug, Default)]
@@ -13,13 +13,6 @@ pub(super) struct Settings {
     pub(super) update_keys: Vec<String>,
     pub(super) accounts: Vec<Seed>,
     pub(super) complaints: Vec<String>,
-}
-
-#[derive(Clone, Debug, Default)]
-pub(super) struct NetworkSettings {
-    pub(super) address: Option<(Ipv4Addr, u8)>,
-    pub(super) gateway: Option<Ipv4Addr>,
-    pub(super) dns: Vec<IpAddr>,
 }
 
 /// An account to make.
