@@ -103,9 +103,8 @@ impl House {
             },
         );
         let built = ground.release.built;
-        let clock = until_it_works(|| {
-            Clock::start(network.clone(), settings.time_servers.clone(), built, clock_file.clone())
-        });
+        let clock =
+            until_it_works(|| Clock::start(network.clone(), settings.time_servers.clone(), built, clock_file.clone()));
         let owners = Owners::start(&ground.wiring, settings.accounts, &health, &ground.orders);
         let updates = Updates::new(&ground.words, &ground.release, &settings.update_keys);
         complaints.extend(updates.note_fallback());
