@@ -5,10 +5,11 @@
 //! from starting: what is not understood is told on the console, and the mail server goes on with its last good settings.
 
 use super::document::{Document, Reader};
+use super::network::NetworkSettings;
 use super::preseed::{self, Preseed};
 use std::fs;
 use std::io;
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::Ipv4Addr;
 use std::os::unix::fs::{PermissionsExt, chown};
 use std::path::Path;
 use toml::Spanned;
@@ -30,17 +31,6 @@ pub(super) struct Settings {
     pub(super) server: Option<String>,
     /// What is not understood, a line each.
     pub(super) complaints: Vec<String>,
-}
-
-/// `[network]`. What is not set comes by DHCP.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct NetworkSettings {
-    /// `address`, with the length of the network's prefix: `"192.168.1.5/24"`.
-    pub(super) address: Option<(Ipv4Addr, u8)>,
-    /// `gateway`
-    pub(super) gateway: Option<Ipv4Addr>,
-    /// `dns`
-    pub(super) dns: Vec<IpAddr>,
 }
 
 /// An account to make.

@@ -21,7 +21,7 @@ mod setup;
 mod status;
 mod watch;
 
-pub use status::{LinkStatus, Source, Status};
+pub use status::{Source, Status};
 
 use lease::Terms;
 use links::Link;
