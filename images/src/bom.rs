@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
@@ -135,12 +136,12 @@ fn linked(place: &Place, triple: &str) -> Result<Vec<Value>> {
 }
 
 fn debian(package: &Package, packages: &[Package]) -> Result<Value> {
-    let copyright = package.folder.join("usr/share/doc").join(&package.name).join("copyright");
-    // A package may point to what another one of its source says.
-    let others = packages.iter().filter(|other| other.source == package.source);
-    let mut files = others.map(|other| other.folder.join("usr/share/doc").join(&other.name).join("copyright"));
-    let text = fs::read_to_string(&copyright).ok().or_else(|| files.find_map(|file| fs::read_to_string(file).ok()));
-    let text = text.with_context(|| format!("there is no {}", copyright.display()))?;
+    let docs = package.folder.join("usr/share/doc");
+    // It may be a link to the folder of another package, which then holds what both say.
+    let name = fs::read_link(docs.join(&package.name)).unwrap_or_else(|_| PathBuf::from(&package.name));
+    let path = Path::new("usr/share/doc").join(name).join("copyright");
+    let file = packages.iter().map(|one| one.folder.join(&path)).find(|file| file.exists());
+    let text = fs::read_to_string(file.with_context(|| format!("no package of the image holds {}", path.display()))?)?;
     let mut licences: Vec<Value> = licence::in_copyright(&text)
         .into_iter()
         .map(|licence| match licence {
