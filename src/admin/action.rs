@@ -11,6 +11,9 @@ use std::fmt;
 pub enum Request {
     /// A new account; without a password it gets a random one.
     AddAccount { address: String, password: Option<Secret>, quota: Quota },
+    /// A new account with a password's hash that was made elsewhere: a crypt string (`$5$`, `$6$`, `$y$`), or argon2 in
+    /// the PHC string format. `unless_there`: an account of that address is left as it is, and that is no failure.
+    AddHashedAccount { address: String, hash: Secret, quota: Quota, unless_there: bool },
     /// All accounts.
     ListAccounts,
     /// One account with its mailboxes.
@@ -53,7 +56,7 @@ pub enum Reply {
     Failed(Failure),
 }
 
-/// A password on its way: no log shows it.
+/// A password on its way, or its hash: no log shows it.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Secret(pub String);
 

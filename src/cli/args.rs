@@ -25,7 +25,7 @@ pub enum Wish {
 /// What to do with an account.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Action {
-    Add { address: String, bytes: Option<Limit>, messages: Option<Limit>, password_stdin: bool },
+    Add { address: String, bytes: Option<Limit>, messages: Option<Limit>, password_stdin: bool, hash_stdin: bool },
     List,
     Show { address: String },
     Passwd { address: String, password_stdin: bool },
@@ -49,6 +49,7 @@ struct Given {
     mark_seen: Option<bool>,
     format: Format,
     password_stdin: bool,
+    hash_stdin: bool,
     mend: bool,
     json: bool,
     help: bool,
@@ -68,13 +69,14 @@ pub fn parse(mut parser: Parser) -> Result<Wish, Error> {
             Arg::Long(name) if !allowed.contains(&name) => return Err(arg.unexpected()),
             Arg::Long("bind") => given.bind = Some(parser.value()?.parse()?),
             Arg::Long("port-offset") => given.port_offset = Some(parser.value()?.parse()?),
-            Arg::Long("quota") => given.quota = Some(parser.value()?.parse_with(size::parse)?),
+            Arg::Long("quota") => given.quota = Some(parser.value()?.parse_with(str::parse)?),
             Arg::Long("messages") => given.messages = Some(parser.value()?.parse_with(size::parse_count)?),
             Arg::Long("mailbox") => given.mailbox = Some(parser.value()?.string()?),
             Arg::Long("deleted") => given.deleted = Some(parser.value()?.parse_with(deleted)?),
             Arg::Long("mark-seen") => given.mark_seen = Some(parser.value()?.parse_with(yes)?),
             Arg::Long("format") => given.format = parser.value()?.parse_with(format)?,
             Arg::Long("password-stdin") => given.password_stdin = true,
+            Arg::Long("password-hash-stdin") => given.hash_stdin = true,
             Arg::Long("mend") => given.mend = true,
             Arg::Long("json") => given.json = true,
             Arg::Value(value) if command.is_none() => command = Some(value.string()?),
@@ -93,8 +95,8 @@ fn options(command: &str, action: Option<&str>) -> &'static [&'static str] {
     match (command, action) {
         ("serve", _) => &["bind", "port-offset"],
         // Options may stand before the action.
-        ("account", Some("add")) => &["quota", "messages", "password-stdin"],
-        ("account", None) => &["quota", "messages", "password-stdin", "deleted", "mark-seen"],
+        ("account", Some("add")) => &["quota", "messages", "password-stdin", "password-hash-stdin"],
+        ("account", None) => &["quota", "messages", "password-stdin", "password-hash-stdin", "deleted", "mark-seen"],
         ("account", Some("pop3")) => &["deleted", "mark-seen"],
         ("account", Some("passwd")) => &["password-stdin"],
         ("account", Some("quota")) => &["messages"],
@@ -146,18 +148,20 @@ fn wish(command: Option<&str>, action: Option<&str>, mut given: Given) -> Result
 
 fn account(action: Option<&str>, given: &mut Given) -> Result<Action, Error> {
     Ok(match action {
-        Some("add") => Action::Add {
-            address: given.next("ADDRESS")?,
-            bytes: given.quota,
-            messages: given.messages,
-            password_stdin: given.password_stdin,
-        },
+        Some("add") => {
+            let (password_stdin, hash_stdin) = (given.password_stdin, given.hash_stdin);
+            if password_stdin && hash_stdin {
+                return Err("account add takes one of --password-stdin and --password-hash-stdin".into());
+            }
+            let address = given.next("ADDRESS")?;
+            Action::Add { address, bytes: given.quota, messages: given.messages, password_stdin, hash_stdin }
+        }
         Some("list") => Action::List,
         Some("show") => Action::Show { address: given.next("ADDRESS")? },
         Some("passwd") => Action::Passwd { address: given.next("ADDRESS")?, password_stdin: given.password_stdin },
         Some("quota") => {
             let address = given.next("ADDRESS")?;
-            let bytes = if given.values.is_empty() { None } else { Some(size::parse(&given.next("SIZE")?)?) };
+            let bytes = if given.values.is_empty() { None } else { Some(given.next("SIZE")?.parse::<Limit>()?) };
             if bytes.is_none() && given.messages.is_none() {
                 return Err("account quota needs a SIZE, `none`, or --messages N".into());
             }
@@ -245,6 +249,7 @@ mod tests {
             bytes: Some(Limit::Of(2 << 30)),
             messages: None,
             password_stdin: true,
+            hash_stdin: false,
         };
         let wish = Wish::Account { data: "d".into(), action: add };
         assert_eq!(parsed("account add --quota 2G a@b --password-stdin --data d"), Ok(wish));
@@ -274,6 +279,8 @@ mod tests {
             "backup now",
             "check extra",
             "import a@b",
+            "account add a@b --password-stdin --password-hash-stdin",
+            "account passwd a@b --password-hash-stdin",
             "export a@b",
             "export a@b x y",
             "export a@b x --format zip",

@@ -37,7 +37,7 @@ PILLARBOX_LOG=debug (or RUST_LOG) shows more on stderr. Settings are in DIR/pill
 const ACCOUNT: &str = "\
 Who has mail here.
 
-  pillarbox account add ADDRESS [--quota SIZE] [--messages N] [--password-stdin]
+  pillarbox account add ADDRESS [--quota SIZE] [--messages N] [--password-stdin | --password-hash-stdin]
   pillarbox account list
   pillarbox account show ADDRESS
   pillarbox account passwd ADDRESS [--password-stdin]
@@ -47,6 +47,8 @@ Who has mail here.
 
 A password is asked for at a terminal, or read from the first line of stdin with --password-stdin.
 Where neither is, or with an empty answer, a random one is made and printed.
+With --password-hash-stdin the line is a hash from elsewhere, as in /etc/shadow ($5$, $6$, $y$) or argon2: at the first
+log-in, which must be with the password itself (not SCRAM), one of our own takes its place.
 SIZE is something like 500M or 2G.
 What a POP3 client deletes goes to the Trash, where it stays for 30 days (pop3.trash-days in the settings).
 With --deleted hide it stays where it is, and only POP3 shows it no more; with delete it is gone.

@@ -5,6 +5,7 @@ mod args;
 mod export;
 mod help;
 mod import;
+mod pages;
 mod progress;
 mod report;
 mod serve;

@@ -1,12 +1,14 @@
 //! `pillarbox serve`: opens everything, serves until it is told to stop.
 
 use super::Failed;
-use super::welcome::{Found, first};
+use super::pages::{Browsers, First};
+use super::welcome::{Chosen, Found, deliver, first};
 use log::LevelFilter;
 use pillarbox::admin::{Gate, Settings};
 use pillarbox::net::{Identity, OwnersFiles, Serving, serve};
 use pillarbox::session::pop3::{Maildrops, Terms};
 use pillarbox::store::{Options, Store};
+use pillarbox::web::{self, Site};
 use simple_logger::SimpleLogger;
 use std::net::IpAddr;
 use std::os::unix::process::CommandExt;
@@ -28,6 +30,31 @@ pub fn run(data: &Path, bind: IpAddr, port_offset: u16) -> Result<ExitCode, Fail
     let owners = owners.map(|(certificate, key)| OwnersFiles { certificate, key });
     let identity = Arc::new(Identity::open(data, &name, owners)?);
     let gate = Arc::new(Gate::new(Arc::clone(&store), &settings)?);
+    let found = Arc::new(Found { name: name.clone(), bind, port_offset, data: data.to_owned() });
+    let (makes_first, code) = match First::from_environment() {
+        First::Start => (true, None),
+        First::Claim(code) => (false, code),
+    };
+    let welcome = {
+        let (store, found) = (Arc::clone(&store), Arc::clone(&found));
+        move |address: &str| deliver(&store, address, &found, Chosen::ByOwner)
+    };
+    let site = Site::new(
+        Arc::clone(&store),
+        gate.strength(),
+        web::Found {
+            name: name.clone(),
+            mail: found.ports(),
+            https: found.https(),
+            authority: identity.ca_file(),
+            fingerprint: {
+                let identity = Arc::clone(&identity);
+                Box::new(move || identity.ca_fingerprint())
+            },
+        },
+        code,
+        Box::new(welcome),
+    );
     let serving = Serving {
         store: Arc::clone(&store),
         gate: Arc::clone(&gate),
@@ -37,15 +64,15 @@ pub fn run(data: &Path, bind: IpAddr, port_offset: u16) -> Result<ExitCode, Fail
             login_delay: settings.pop3.login_delay,
         })),
         trash_days: settings.pop3.trash_days,
+        pages: Some(Arc::new(Browsers(Arc::new(site)))),
         bind,
         port_offset,
         data,
-        name: name.clone(),
+        name,
     };
     // Only once all ports are ours, so that a start that fails does not use up what is told once.
     let served = serve(serving, || {
-        let found = Found { name: &name, bind, port_offset, data };
-        if let Err(Failed(why)) = first(&store, gate.strength(), &identity, &found) {
+        if makes_first && let Err(Failed(why)) = first(&store, gate.strength(), &identity, &found) {
             log::error!("the first account could not be made: {why}");
         }
     });
