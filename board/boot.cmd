@@ -32,6 +32,8 @@ echo "Pillarbox: slot ${this} ${words}"
 setenv at_kernel 0x04000000
 setenv at_tree 0x07f00000
 setenv at_initramfs 0x08000000
+# The kernel is packed: it is unpacked here, and moved back.
+setenv kernel_comp_addr_r 0x10000000
 setenv options console=tty0 panic=10
 if load ${part} ${scriptaddr} ${this}/options.env; then
   env import -t ${scriptaddr} ${filesize} options
@@ -45,8 +47,11 @@ if load ${part} ${at_tree} ${this}/${tree}; then
 else
   setenv at_tree ${fdt_addr}
 fi
-if load ${part} ${at_kernel} ${this}/vmlinuz && load ${part} ${at_initramfs} ${this}/initramfs; then
-  booti ${at_kernel} ${at_initramfs}:${filesize} ${at_tree}
+if load ${part} ${at_kernel} ${this}/vmlinuz; then
+  setenv kernel_comp_size ${filesize}
+  if load ${part} ${at_initramfs} ${this}/initramfs; then
+    booti ${at_kernel} ${at_initramfs}:${filesize} ${at_tree}
+  fi
 fi
 
 # It could not be started at all: that was a try, too. The old one comes after the last.

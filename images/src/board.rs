@@ -53,13 +53,16 @@ pub(crate) enum Target {
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum Boot {
     /// UEFI firmware, and systemd-boot, which counts tries.
-    SystemdBoot,
+    #[serde(rename = "systemd-boot")]
+    Systemd,
     /// U-Boot with `boot.scr`, which counts tries.
-    UBoot,
+    #[serde(rename = "u-boot")]
+    Uboot,
     /// The Raspberry Pi's own firmware, which does not count.
     Firmware,
     /// U-Boot on boards that it knows, the firmware alone on a Pi 5.
-    UBootAndFirmware,
+    #[serde(rename = "u-boot-and-firmware")]
+    UbootAndFirmware,
 }
 
 /// The disk's partitions.
@@ -97,6 +100,8 @@ pub(crate) struct Modules {
 /// What must not be exceeded.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
+// The unit is part of the name in the file.
+#[allow(clippy::struct_field_names)]
 pub(crate) struct Budget {
     /// The compressed image.
     pub(crate) image_mib: u64,
@@ -183,12 +188,12 @@ impl Target {
 impl Boot {
     /// Whether slots are chosen by U-Boot.
     pub(crate) fn has_u_boot(self) -> bool {
-        matches!(self, Boot::UBoot | Boot::UBootAndFirmware)
+        matches!(self, Boot::Uboot | Boot::UbootAndFirmware)
     }
 
     /// Whether slots are chosen by the Raspberry Pi's firmware.
     pub(crate) fn has_firmware(self) -> bool {
-        matches!(self, Boot::Firmware | Boot::UBootAndFirmware)
+        matches!(self, Boot::Firmware | Boot::UbootAndFirmware)
     }
 }
 

@@ -1,4 +1,7 @@
-//! The bill of materials, in CycloneDX's form: every crate in the binary, every Debian package in the image.
+//! The bill of materials, in the form of `CycloneDX`: every crate in the binary, every Debian package in the image.
+
+// A key that a JSON value does not have is a null.
+#![allow(clippy::indexing_slicing)]
 
 use crate::licence::{self, Licence};
 use crate::package::Package;
@@ -15,7 +18,13 @@ use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
 /// What the image is made of. `packages`: those that something of lies in it.
-pub(crate) fn make(place: &Place, slot: &Slot, triple: &str, image_sha256: &str, packages: &[Package]) -> Result<Value> {
+pub(crate) fn make(
+    place: &Place,
+    slot: &Slot,
+    triple: &str,
+    image_sha256: &str,
+    packages: &[Package],
+) -> Result<Value> {
     let mut components = crates(place, triple)?;
     components.extend(linked(place, triple)?);
     for package in packages {
@@ -25,7 +34,8 @@ pub(crate) fn make(place: &Place, slot: &Slot, triple: &str, image_sha256: &str,
     let parts: Vec<Value> = components.iter().map(|part| part["bom-ref"].clone()).collect();
     let time = OffsetDateTime::from_unix_timestamp(i64::try_from(slot.built)?)?.format(&Rfc3339)?;
     // The same image has the same number.
-    let number: [u8; 16] = Sha256::digest(image_sha256).as_slice().get(..16).context("a hash is long enough")?.try_into()?;
+    let number: [u8; 16] =
+        Sha256::digest(image_sha256).as_slice().get(..16).context("a hash is long enough")?.try_into()?;
     let number = uuid::Builder::from_sha1_bytes(number).into_uuid();
     Ok(json!({
         "bomFormat": "CycloneDX",
@@ -65,7 +75,8 @@ fn crates(place: &Place, triple: &str) -> Result<Vec<Value>> {
     let metadata: Value = serde_json::from_slice(&told.stdout)?;
     let lock: toml::Table = toml::from_str(&fs::read_to_string(place.repository.join("Cargo.lock"))?)?;
     let sums = checksums(&lock);
-    let packages: BTreeMap<&str, &Value> = list(&metadata["packages"]).filter_map(|one| Some((one["id"].as_str()?, one))).collect();
+    let packages: BTreeMap<&str, &Value> =
+        list(&metadata["packages"]).filter_map(|one| Some((one["id"].as_str()?, one))).collect();
     let nodes: BTreeMap<&str, &Value> =
         list(&metadata["resolve"]["nodes"]).filter_map(|one| Some((one["id"].as_str()?, one))).collect();
     let root = metadata["resolve"]["root"].as_str().context("cargo metadata names no root")?;

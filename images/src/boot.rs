@@ -6,12 +6,20 @@ use crate::package;
 use crate::place::Place;
 use crate::slot::Slot;
 use anyhow::{Context, Result, bail};
+use flate2::Compression;
+use flate2::write::GzEncoder;
 use std::collections::BTreeMap;
 use std::fs;
+use std::io::Write;
 use std::path::Path;
 
 /// All files of the first partition of a new disk.
-pub(crate) fn partition(place: &Place, board: &Board, kernel: &Kernel, slot: &Slot) -> Result<BTreeMap<String, Vec<u8>>> {
+pub(crate) fn partition(
+    place: &Place,
+    board: &Board,
+    kernel: &Kernel,
+    slot: &Slot,
+) -> Result<BTreeMap<String, Vec<u8>>> {
     let mut files = BTreeMap::new();
     for (path, octets) in &slot.files {
         files.insert(format!("a/{path}"), octets.clone());
@@ -22,7 +30,7 @@ pub(crate) fn partition(place: &Place, board: &Board, kernel: &Kernel, slot: &Sl
         let octets = fetch(place, board, source).with_context(|| format!("{}: {path} = {source}", board.name))?;
         files.insert(path.clone(), octets);
     }
-    if board.boot == Boot::SystemdBoot {
+    if board.boot == Boot::Systemd {
         let efi = board.target.efi();
         let loader = format!("usr/lib/systemd/boot/efi/systemd-boot{}.efi", efi.to_lowercase());
         files.insert(format!("EFI/BOOT/BOOT{efi}.EFI"), fetch(place, board, &format!("bootloader:{loader}"))?);
@@ -40,7 +48,8 @@ pub(crate) fn partition(place: &Place, board: &Board, kernel: &Kernel, slot: &Sl
         }
     }
     if board.boot.has_firmware() {
-        files.insert("slot.txt".to_owned(), slot_txt("a").into_bytes());
+        // An update writes the other slot's.
+        files.insert("a/cmdline.txt".to_owned(), format!("{} pillarbox.slot=a\n", board.options).into_bytes());
     }
     Ok(files)
 }
@@ -51,18 +60,17 @@ pub(crate) fn of_slot(board: &Board) -> BTreeMap<String, Vec<u8>> {
     if board.boot.has_u_boot() {
         files.insert("options.env".to_owned(), format!("options={}\n", board.options).into_bytes());
     }
-    if board.boot.has_firmware() {
-        for letter in ["a", "b"] {
-            let line = format!("{} pillarbox.slot={letter}\n", board.options);
-            files.insert(format!("cmdline-{letter}.txt"), line.into_bytes());
-        }
-    }
     files
 }
 
-/// Which slot the Raspberry Pi's firmware takes: `config.txt` includes it.
-fn slot_txt(letter: &str) -> String {
-    format!("os_prefix={letter}/\ncmdline=cmdline-{letter}.txt\n")
+/// The kernel as it lies in a slot. U-Boot reads cards slowly and unpacks quickly; a Pi 5's firmware takes either.
+pub(crate) fn kernel(board: &Board, image: Vec<u8>) -> Result<Vec<u8>> {
+    if !board.boot.has_u_boot() {
+        return Ok(image);
+    }
+    let mut packed = GzEncoder::new(Vec::new(), Compression::best());
+    packed.write_all(&image)?;
+    Ok(packed.finish()?)
 }
 
 /// An entry of systemd-boot: of entries with one sort key it takes the one with the newest version.
@@ -78,7 +86,8 @@ fn fetch(place: &Place, board: &Board, source: &str) -> Result<Vec<u8>> {
     let Some((group, path)) = source.split_once(':') else { return Ok(fs::read(board.folder.join(source))?) };
     let architecture = board.target.debian();
     let packages = package::group(place, group)?;
-    let ours: Vec<_> = packages.into_iter().filter(|one| [architecture, "all"].contains(&one.architecture.as_str())).collect();
+    let ours: Vec<_> =
+        packages.into_iter().filter(|one| [architecture, "all"].contains(&one.architecture.as_str())).collect();
     match package::find(&ours, path) {
         Some(file) => Ok(fs::read(file)?),
         None => bail!("no package of {group} holds {path}"),

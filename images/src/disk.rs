@@ -95,17 +95,20 @@ mod tests {
 
     #[test]
     fn an_mbr_names_both_partitions() {
-        let disk = Disk::join(Table::Mbr, false, &[1; 1 << 20], &[2; 2 << 20]).unwrap();
+        let disk = Disk::join(Table::Mbr, false, &vec![1; 1 << 20], &vec![2; 2 << 20]).unwrap();
         let read = mbrman::MBRHeader::read_from(&mut Cursor::new(&disk.octets)).unwrap();
         assert_eq!((read.partition_1.sys, read.partition_1.starting_lba, read.partition_1.sectors), (0x0c, 8192, 2048));
-        assert_eq!((read.partition_2.sys, read.partition_2.starting_lba, read.partition_2.sectors), (0x83, 10240, 4096));
+        assert_eq!(
+            (read.partition_2.sys, read.partition_2.starting_lba, read.partition_2.sectors),
+            (0x83, 10240, 4096)
+        );
         assert_eq!(disk.data, 5 << 20..7 << 20);
-        assert_eq!(disk.octets.get(disk.data.clone()), Some([2; 2 << 20].as_slice()));
+        assert_eq!(disk.octets.get(disk.data.clone()), Some(vec![2; 2 << 20].as_slice()));
     }
 
     #[test]
     fn a_gpt_is_valid_and_the_same_every_time() {
-        let make = || Disk::join(Table::Gpt, true, &[1; 1 << 20], &[2; 2 << 20]).unwrap().octets;
+        let make = || Disk::join(Table::Gpt, true, &vec![1; 1 << 20], &vec![2; 2 << 20]).unwrap().octets;
         let octets = make();
         assert!(octets == make());
         let table = gpt::GptConfig::new().open_from_device(Cursor::new(octets)).unwrap();

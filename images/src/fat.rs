@@ -15,7 +15,7 @@ pub(crate) fn make(files: &BTreeMap<String, Vec<u8>>, mib: u64, time: u64) -> Re
     let mut octets = vec![0; usize::try_from(mib << 20)?];
     let options = FormatVolumeOptions::new().fat_type(FatType::Fat32).bytes_per_cluster(CLUSTER);
     let options = options.volume_id(VOLUME_ID).volume_label(*b"PILLARBOX  ");
-    fatfs::format_volume(&mut Cursor::new(&mut octets), options)?;
+    fatfs::format_volume(Cursor::new(&mut octets), options)?;
     // The crate wants its clock to live for ever; it is made once.
     let clock: &'static Clock = Box::leak(Box::new(Clock(moment(time)?)));
     let system = FileSystem::new(Cursor::new(&mut octets), FsOptions::new().time_provider(clock))?;

@@ -69,7 +69,7 @@ pub(crate) fn make(wish: &Wish) -> Result<()> {
     let files = boot::partition(&place, &board, &kernel, &slot)?;
     let fat = fat::make(&files, board.partitions.boot_mib, slot.built)?;
     let data = ext4::make(&place, board.partitions.data_mib, slot.built)?;
-    let disk = disk::Disk::join(board.partitions.table, board.boot == Boot::SystemdBoot, &fat, &data)?;
+    let disk = disk::Disk::join(board.partitions.table, board.boot == Boot::Systemd, &fat, &data)?;
     let compressed = xz::compress(&disk.octets)?;
     within("the compressed image", compressed.len(), board.budget.image_mib)?;
     let plain_sha256 = hex(&Sha256::digest(&disk.octets));
@@ -118,7 +118,7 @@ fn slot(wish: &Wish, place: &Place, board: &Board, kernel: &Kernel) -> Result<Sl
         binary: &binary,
         modules: &modules,
         release: Slot::release(&board.name, &version, built),
-        trusted: trusted.iter().map(|key| format!("{key}\n")).collect(),
+        trusted: trusted.concat(),
     };
     let initramfs = initramfs.pack()?;
     println!("initramfs: {} octets, binary {} octets", initramfs.len(), binary.len());
@@ -128,7 +128,7 @@ fn slot(wish: &Wish, place: &Place, board: &Board, kernel: &Kernel) -> Result<Sl
         let octets = fs::read(kernel.device_trees.join(tree)).with_context(|| format!("device tree {tree}"))?;
         files.insert(boot::base_name(tree).to_owned(), octets);
     }
-    files.insert("vmlinuz".to_owned(), fs::read(&kernel.image)?);
+    files.insert("vmlinuz".to_owned(), boot::kernel(board, fs::read(&kernel.image)?)?);
     files.insert("initramfs".to_owned(), initramfs);
     Ok(Slot::new(board, &version, built, files))
 }
@@ -145,15 +145,15 @@ fn binary(wish: &Wish, place: &Place, target: Target) -> Result<Vec<u8>> {
 /// All packages that something of lies in the image.
 fn inside(place: &Place, board: &Board, kernel: Vec<Package>) -> Result<Vec<Package>> {
     let mut packages: BTreeMap<String, Package> = kernel.into_iter().map(|one| (one.sha256.clone(), one)).collect();
-    let mut wanted: BTreeSet<(&str, &str)> =
-        board.files.values().filter_map(|source| source.split_once(':')).collect();
-    if board.boot == Boot::SystemdBoot {
+    let mut wanted: BTreeSet<(&str, &str)> = board.files.values().filter_map(|source| source.split_once(':')).collect();
+    if board.boot == Boot::Systemd {
         wanted.insert(("bootloader", "usr/lib/systemd/boot/efi"));
     }
     for (group, path) in wanted {
         let architectures = [board.target.debian(), "all"];
         let found = package::group(place, group)?.into_iter();
-        let holding = found.filter(|one| architectures.contains(&one.architecture.as_str()) && one.folder.join(path).exists());
+        let holding =
+            found.filter(|one| architectures.contains(&one.architecture.as_str()) && one.folder.join(path).exists());
         packages.extend(holding.map(|one| (one.sha256.clone(), one)));
     }
     let mut packages: Vec<Package> = packages.into_values().collect();

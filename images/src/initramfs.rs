@@ -6,9 +6,8 @@ use cpio::newc;
 use std::io::Write;
 
 /// Folders, each after the one that it lies in.
-const FOLDERS: [&str; 13] = [
-    "boot", "data", "dev", "etc", "etc/pillarbox", "lib", "lib/modules", "proc", "root", "run", "sys", "tmp", "usb",
-];
+const FOLDERS: [&str; 13] =
+    ["boot", "data", "dev", "etc", "etc/pillarbox", "lib", "lib/modules", "proc", "root", "run", "sys", "tmp", "usb"];
 /// Above this a smaller initramfs is not worth the time.
 const LEVEL: i32 = 19;
 
@@ -86,7 +85,8 @@ mod tests {
     #[test]
     fn it_is_the_same_every_time_and_begins_as_an_archive() {
         let modules = Chosen::default();
-        let contents = Contents { binary: b"binary", modules: &modules, release: String::new(), trusted: String::new() };
+        let contents =
+            Contents { binary: b"binary", modules: &modules, release: String::new(), trusted: String::new() };
         let packed = contents.pack().unwrap();
         assert_eq!(packed, contents.pack().unwrap());
         let plain = zstd::decode_all(packed.as_slice()).unwrap();

@@ -18,7 +18,11 @@ pub(crate) fn make(file: &Path) -> Result<()> {
     let mut out = File::options().write(true).create_new(true).mode(0o600).open(file)?;
     out.write_all(secret.as_bytes())?;
     fs::write(&public, pair.pk.to_box()?.into_string())?;
-    println!("{}: keep it where nobody else can read it\n{}: for images/build --trust", file.display(), public.display());
+    println!(
+        "{}: keep it where nobody else can read it\n{}: for images/build --trust",
+        file.display(),
+        public.display()
+    );
     Ok(())
 }
 
@@ -26,7 +30,7 @@ pub(crate) fn make(file: &Path) -> Result<()> {
 pub(crate) fn public(file: &Path) -> Result<String> {
     let text = fs::read_to_string(file).with_context(|| format!("{}", file.display()))?;
     let key = PublicKeyBox::from_string(&text)?.into_public_key();
-    Ok(key.with_context(|| format!("{} is no public key", file.display()))?.to_base64())
+    Ok(key.with_context(|| format!("{} is no public key", file.display()))?.to_base64() + "\n")
 }
 
 /// The signature of an update, as the file beside it holds it.
@@ -57,7 +61,7 @@ mod tests {
         make(&secret).unwrap();
         assert!(make(&secret).is_err(), "a key is not replaced");
         let signature = sign(&secret, b"update", "of a test").unwrap();
-        let key = minisign::PublicKey::from_base64(&public(&beside(&secret)).unwrap()).unwrap();
+        let key = minisign::PublicKey::from_base64(public(&beside(&secret)).unwrap().trim()).unwrap();
         let signature = minisign::SignatureBox::from_string(&signature).unwrap();
         assert!(minisign::verify(&key, &signature, Cursor::new(b"update"), true, false, false).is_ok());
         assert!(minisign::verify(&key, &signature, Cursor::new(b"updates"), true, false, false).is_err());

@@ -2,10 +2,10 @@
 //!
 //! Read first: `image` (what is made of what, in order), `board` (what a board says of itself).
 
+mod bmap;
 mod board;
 mod bom;
 mod boot;
-mod bmap;
 mod disk;
 mod ext4;
 mod fat;

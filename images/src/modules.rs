@@ -39,7 +39,8 @@ impl Kernel {
         let version = version.context("the kernel's packages hold no modules")?;
         let find = |path: &str| packages.iter().map(|package| package.folder.join(path)).find(|path| path.exists());
         // Debian moved it between the two kernels that we use.
-        let image = find(&format!("boot/vmlinuz-{version}")).or_else(|| find(&format!("usr/lib/modules/{version}/vmlinuz")));
+        let image =
+            find(&format!("boot/vmlinuz-{version}")).or_else(|| find(&format!("usr/lib/modules/{version}/vmlinuz")));
         let mut kernel = Kernel {
             image: image.context("the kernel's packages hold no kernel")?,
             device_trees: find(&format!("usr/lib/linux-image-{version}")).unwrap_or_default(),
@@ -138,7 +139,9 @@ impl Module {
             let line = String::from_utf8_lossy(line);
             match line.split_once('=') {
                 Some(("depends", names)) => {
-                    module.needs.extend(names.split(',').filter(|name| !name.is_empty()).map(|name| name.replace('-', "_")));
+                    module
+                        .needs
+                        .extend(names.split(',').filter(|name| !name.is_empty()).map(|name| name.replace('-', "_")));
                 }
                 // What a module would rather have loaded before it, where there is such a thing.
                 Some(("softdep", rule)) => {

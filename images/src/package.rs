@@ -23,8 +23,8 @@ pub(crate) struct Package {
 
 /// The packages of a group, in the order of the lock.
 pub(crate) fn group(place: &Place, group: &str) -> Result<Vec<Package>> {
-    let lock = std::env::var_os("PILLARBOX_PINS")
-        .map_or_else(|| place.repository.join("cross/pins.lock"), PathBuf::from);
+    let lock =
+        std::env::var_os("PILLARBOX_PINS").map_or_else(|| place.repository.join("cross/pins.lock"), PathBuf::from);
     let text = fs::read_to_string(&lock)?;
     let lines = text.lines().filter(|line| line.split(' ').next() == Some(group));
     let pinned: Vec<[&str; 6]> = lines

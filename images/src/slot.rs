@@ -62,7 +62,8 @@ mod tests {
 
     #[test]
     fn an_update_begins_with_what_it_says_of_itself() {
-        let files = BTreeMap::from([("vmlinuz".to_owned(), b"kernel".to_vec()), ("initramfs".to_owned(), vec![0; 600])]);
+        let files =
+            BTreeMap::from([("vmlinuz".to_owned(), b"kernel".to_vec()), ("initramfs".to_owned(), vec![0; 600])]);
         let slot = Slot {
             board: "rpi3".to_owned(),
             version: "0.1.0".to_owned(),
