@@ -6,7 +6,7 @@ use super::crypt::{self, BadHash};
 use super::password::{self, Strength};
 use crate::mail::{AccountId, Stamp};
 use crate::store::{
-    Account, Credentials, Fault, Limits, NewAccount, OnDelete, Pop3, Snapshot, Store, StoreError, Write,
+    Account, Credentials, Fault, Health, Limits, NewAccount, OnDelete, Pop3, Snapshot, Store, StoreError, Write,
 };
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -28,7 +28,9 @@ pub fn perform(store: &Store, strength: Strength, request: Request) -> Reply {
         Request::SetPop3 { address, deleted, mark_seen } => set_pop3(store, &address, deleted, mark_seen),
         Request::RemoveAccount { address } => remove(store, &address),
         Request::Check { mend } => check(store, mend).map(Reply::Checked),
-        Request::Status => status(store).map(Reply::Status),
+        Request::Status => Ok(Reply::Status(status(store))),
+        Request::WayBack => store.way_back().map(Reply::WayBack).map_err(Failure::from),
+        Request::KeepFormat => keep_format(store),
         Request::Import { .. } | Request::Export { .. } => {
             Err(Failure::Refused("an import or an export is more than one exchange".to_owned()))
         }
@@ -142,7 +144,26 @@ fn check(store: &Store, mend: bool) -> Result<Checked, Failure> {
     })
 }
 
-fn status(store: &Store) -> Result<Status, Failure> {
+fn keep_format(store: &Store) -> Result<Reply, Failure> {
+    store.write_blocking(Write::KeepFormat)?;
+    Ok(Reply::Done)
+}
+
+/// Always answers: that the store cannot be read is what somebody may want to know.
+fn status(store: &Store) -> Status {
+    let counted = count(store);
+    let state = if counted.is_ok() { store.health() } else { Health::Failing };
+    let (accounts, messages, bytes) = counted.unwrap_or_else(|fault| {
+        log::error!("what is stored cannot be counted: {fault}");
+        (0, 0, 0)
+    });
+    let file = store.path().and_then(|path| path.metadata().ok()).map_or(0, |file| file.len());
+    let version = env!("CARGO_PKG_VERSION").to_owned();
+    Status { version, accounts, messages, bytes, file, state, free: store.free() }
+}
+
+/// Accounts, messages and their octets.
+fn count(store: &Store) -> Result<(u64, u64, u64), Fault> {
     let snapshot = store.snapshot()?;
     let accounts = snapshot.accounts()?;
     let (mut messages, mut bytes) = (0, 0);
@@ -151,9 +172,7 @@ fn status(store: &Store) -> Result<Status, Failure> {
         messages += usage.messages;
         bytes += usage.bytes;
     }
-    let file = store.path().and_then(|path| path.metadata().ok()).map_or(0, |file| file.len());
-    let version = env!("CARGO_PKG_VERSION").to_owned();
-    Ok(Status { version, accounts: accounts.len() as u64, messages, bytes, file })
+    Ok((accounts.len() as u64, messages, bytes))
 }
 
 /// The account of an address.

@@ -161,6 +161,7 @@ impl Gate {
             return Ok(found);
         }
         let strength = self.strength;
+        let can_store = !self.store.is_read_only();
         let Some((id, account)) = found.filter(|(_, account)| !account.credentials.argon2.is_empty()) else {
             smol::unblock(move || password::hash(&password, strength)).await?;
             return Ok(None);
@@ -170,7 +171,9 @@ impl Gate {
             if !password::verify(&password, &credentials.argon2) {
                 return Ok((None, None));
             }
-            let renewed = password::renewed(&password, &credentials, strength)?;
+            // A store that cannot keep it need not have it computed.
+            let renewed =
+                if can_store { password::renewed(&password, &credentials, strength)? } else { None };
             Ok::<_, Fault>((Some(password), renewed))
         })
         .await?;

@@ -5,6 +5,7 @@ mod args;
 mod export;
 mod help;
 mod import;
+mod machine;
 mod pages;
 mod progress;
 mod report;
@@ -47,12 +48,13 @@ pub fn run(wish: Wish) -> ExitCode {
             terminal::print(concat!("pillarbox ", env!("CARGO_PKG_VERSION"), "\n"));
             Ok(ExitCode::SUCCESS)
         }
-        Wish::Serve { data, bind, port_offset } => serve::run(&data, bind, port_offset),
+        Wish::Serve(serve) => serve::run(&serve),
         Wish::Account { data, action } => account::run(&data, action),
         Wish::Import { data, address, mailbox, paths } => import::run(&data, &address, mailbox.as_deref(), &paths),
         Wish::Export { data, address, folder, format } => export::run(&data, &address, &folder, format),
         Wish::Check { data, mend } => report::check(&data, mend),
         Wish::Status { data, json } => report::status(&data, json),
+        Wish::Machine { data, wish } => machine::run(data, wish),
     };
     done.unwrap_or_else(|Failed(why)| {
         eprintln!("pillarbox: {why}");

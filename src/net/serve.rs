@@ -6,6 +6,7 @@ use super::stream::Stream;
 use super::talk::{Door, Speaks, now, talk};
 use super::tls::Identity;
 use super::turns::Turns;
+use crate::admin::socket::Place;
 use crate::admin::{self, Gate};
 use crate::session::pop3::Maildrops;
 use crate::store::Store;
@@ -13,12 +14,12 @@ use async_executor::Executor;
 use async_signal::{Signal, Signals};
 use event_listener::Event;
 use smol::future::FutureExt;
+use smol::net::unix::UnixListener;
 use smol::net::{TcpListener, TcpStream};
 use smol::stream::StreamExt;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::panic::AssertUnwindSafe;
-use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -59,8 +60,8 @@ pub struct Serving<'a> {
     pub bind: IpAddr,
     /// Ports are the standard ones and this.
     pub port_offset: u16,
-    /// The data folder.
-    pub data: &'a Path,
+    /// Where the admin socket is; `None`: there is none.
+    pub socket: Option<&'a Place>,
     /// Our host name.
     pub name: String,
 }
@@ -145,7 +146,7 @@ pub fn serve(serving: Serving<'_>, ready: impl FnOnce()) -> io::Result<()> {
             })?;
         }
         let result =
-            smol::block_on(executor.run(run(&executor, &house, &doors, serving.data, serving.trash_days, ready)));
+            smol::block_on(executor.run(run(&executor, &house, &doors, serving.socket, serving.trash_days, ready)));
         drop(running);
         result
     })
@@ -155,12 +156,12 @@ async fn run(
     executor: &Arc<Executor<'static>>,
     house: &Arc<House>,
     doors: &[(SocketAddr, Entrance)],
-    data: &Path,
+    socket: Option<&Place>,
     trash_days: u32,
     ready: impl FnOnce(),
 ) -> io::Result<()> {
     let mut signals = Signals::new([Signal::Int, Signal::Term])?;
-    let admin = admin::socket::bind(data)?;
+    let admin = socket.map(admin::socket::bind).transpose()?;
     // All are bound before one is answered at: who sees one port open may count on the others.
     let mut listeners = Vec::new();
     for (address, entrance) in doors {
@@ -180,20 +181,7 @@ async fn run(
         .into_iter()
         .map(|(listener, entrance)| executor.spawn(accept(Arc::clone(executor), Arc::clone(house), listener, entrance)))
         .collect();
-    accepting.push(executor.spawn({
-        let (executor, house) = (Arc::clone(executor), Arc::clone(house));
-        async move {
-            loop {
-                match admin.accept().await {
-                    Ok((stream, _)) => {
-                        let answer = admin::socket::answer(stream, Arc::clone(&house.store), Arc::clone(&house.gate));
-                        executor.spawn(guarded(answer)).detach();
-                    }
-                    Err(error) => pause(&error).await,
-                }
-            }
-        }
-    }));
+    accepting.extend(admin.map(|admin| executor.spawn(answer_owner(Arc::clone(executor), Arc::clone(house), admin))));
     accepting.push(executor.spawn({
         let house = Arc::clone(house);
         async move {
@@ -235,6 +223,18 @@ async fn run(
     };
     all_gone.or(late).await;
     Ok(())
+}
+
+async fn answer_owner(executor: Arc<Executor<'static>>, house: Arc<House>, admin: UnixListener) {
+    loop {
+        match admin.accept().await {
+            Ok((stream, _)) => {
+                let answer = admin::socket::answer(stream, Arc::clone(&house.store), Arc::clone(&house.gate));
+                executor.spawn(guarded(answer)).detach();
+            }
+            Err(error) => pause(&error).await,
+        }
+    }
 }
 
 async fn accept(executor: Arc<Executor<'static>>, house: Arc<House>, listener: TcpListener, entrance: Entrance) {
