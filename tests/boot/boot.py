@@ -34,7 +34,7 @@ def whole(board):
         disk.put("rpi-preseed.toml", preseed(hostname="letters"))
         with Machine(board, disk) as machine:
             told(f"{machine.greeting():.1f} s from power to greeting, with a new card")
-            rest = machine.memory()
+            rest = machine.status().memory
             told(f"{shown(rest)} at rest, before anybody logged in")
             expect(sum(rest.values()) <= MEMORY, rest)
             pop3_greets(machine)
@@ -46,7 +46,7 @@ def whole(board):
             for _ in range(LOG_INS):
                 with machine.imap() as client:
                     client.ok("LOGOUT")
-            busy = machine.memory()
+            busy = machine.status().memory
             told(f"{shown(busy)} after {LOG_INS} log-ins and {MAILS} mails read twice")
             # What was needed for a moment is given back.
             expect(sum(busy.values()) <= MEMORY, busy)

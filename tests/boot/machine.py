@@ -3,7 +3,6 @@
 The programs are those of the pinned root (`cross/enter --group qemu`), so that every machine tests with the same ones.
 """
 
-import json
 import os
 import re
 import shutil
@@ -217,21 +216,12 @@ class Machine:
         raise late
 
     def status(self):
-        """`status --json` at the console."""
-        shown = self.command("status --json")
-        return json.loads(shown[shown.index("{") : shown.rindex("}") + 1])
-
-    def memory(self):
-        """Kibibytes that PID 1 and the server have for themselves, and their parts of what they share."""
-        return {name: octets >> 10 for name, octets in self.status()["memory"].items()}
-
-    def built(self):
-        """When what runs was built, in seconds since 1970."""
-        return self.status()["built"]
+        """What `status` says at the console."""
+        return Status(self.command("status"))
 
     def settled(self, seconds):
         """Waits until a system is not on trial any more."""
-        until(lambda: not self.status()["trial"], seconds, "it is confirmed")
+        until(lambda: "trial" not in self.status().system, seconds, "it is confirmed")
 
     def plug(self, connected):
         """Puts the network cable in or pulls it out."""
@@ -268,6 +258,51 @@ class Machine:
         for door in (self.console, self.qmp):
             if door:
                 door.close()
+
+
+class Status:
+    """The block on the console: who it is, and a line each for what there is to say."""
+
+    def __init__(self, shown):
+        self.shown = shown
+        head = re.search(r"(?m)^Pillarbox (\S+) is (\S+)\n((?:  .*\n)+)", shown)
+        expect(head, "no status", shown)
+        self.version, self.name = head[1], head[2]
+        self.lines = [tuple(line.strip().split(None, 1)) for line in head[3].splitlines()]
+
+    def __str__(self):
+        return self.shown
+
+    def of(self, what):
+        return ", ".join(line[1] for line in self.lines if line[0] == what)
+
+    @property
+    def addresses(self):
+        return self.of("address")
+
+    @property
+    def mail(self):
+        return self.of("mail")
+
+    @property
+    def system(self):
+        """The slot, and whether it is on trial."""
+        return self.of("system")
+
+    @property
+    def slot(self):
+        return self.system[:1]
+
+    @property
+    def wrong(self):
+        return [line[1] for line in self.lines if line[0] == "WRONG"]
+
+    @property
+    def memory(self):
+        """Kibibytes that PID 1 and the server have for themselves, and their parts of what they share."""
+        sizes = re.findall(r"(\w[\w ]*?) (\d+) KiB", self.of("memory"))
+        expect(sizes, "no memory in the status", self.shown)
+        return {name: int(kib) for name, kib in sizes}
 
 
 class Trust:
