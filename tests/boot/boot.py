@@ -6,7 +6,7 @@
 import sys
 from itertools import islice
 
-from machine import PASSWORD, RASPI3B, USER, VIRT, Disk, Machine, preseed, scratch, together
+from machine import CARD, PASSWORD, RASPI3B, USER, VIRT, Machine, card, scratch, together
 from corpus import some_mail
 from house import expect, fact
 
@@ -29,9 +29,7 @@ def whole(board):
 
     mails = list(islice(some_mail(), MAILS))
     with scratch() as folder:
-        disk = Disk.fresh(board.image, folder, board.mebibytes)
-        # Sealed as Imager does: yescrypt is not what every openssl can make, SHA-512 is.
-        disk.put("rpi-preseed.toml", preseed(hostname="letters"))
+        disk = card(board, folder, hostname="letters")
         with Machine(board, disk) as machine:
             told(f"{machine.greeting():.1f} s from power to greeting, with a new card")
             rest = machine.status().memory
@@ -57,8 +55,8 @@ def whole(board):
             by_name(machine, "letters")
             machine.power_off()
         grown = disk.data.length >> 20
-        expect(grown > board.mebibytes * 0.6, "the data partition did not grow", grown)
-        told(f"the data partition grew to {grown} MiB; the power button turned it off in good order")
+        expect(grown > CARD * 0.6, "the data partition did not grow", grown)
+        told(f"the data partition grew to {grown} MiB; it was turned off in good order")
 
 
 def shown(memory):

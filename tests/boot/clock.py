@@ -8,7 +8,7 @@ import re
 import time
 import tomllib
 
-from machine import VIRT, Disk, Machine, preseed, scratch
+from machine import VIRT, Machine, card, scratch
 from house import expect, fact
 from ntp import TimeServer
 
@@ -23,9 +23,7 @@ SETTINGS = '[host]\ntime-servers = ["10.0.2.2"]\n'
 
 def main():
     with scratch() as folder:
-        disk = Disk.fresh(VIRT.image, folder)
-        disk.put("rpi-preseed.toml", preseed())
-        disk.put("pillarbox.toml", SETTINGS)
+        disk = card(VIRT, folder, settings=SETTINGS)
         with Machine(VIRT, disk, clock=WOKEN, processors=2) as machine:
             machine.greeting()
             before = alone(machine)

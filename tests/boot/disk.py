@@ -74,7 +74,7 @@ class Disk:
         self.path = Path(path)
 
     @classmethod
-    def fresh(cls, board, folder, mebibytes=512, images=IMAGES):
+    def fresh(cls, board, folder, mebibytes, images=IMAGES):
         """As somebody has it who has just written a board's image to a card of this size."""
         disk = cls(copy(image(board, images), Path(folder) / "disk.img"))
         if mebibytes:

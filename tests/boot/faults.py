@@ -10,8 +10,9 @@ import time
 from itertools import islice
 from pathlib import Path
 
-from machine import START_SECONDS, VIRT, Disk, Machine, pinned, preseed, scratch, together
+from machine import START_SECONDS, VIRT, Machine, card, scratch, together
 from corpus import made, some_mail
+from disk import pinned
 from house import expect, fact
 from imap import Closed
 
@@ -26,15 +27,9 @@ def main():
     together(*(works[name] for name in sys.argv[1:] or works))
 
 
-def card(folder, mebibytes=512):
-    disk = Disk.fresh(VIRT.image, folder, mebibytes)
-    disk.put("rpi-preseed.toml", preseed())
-    return disk
-
-
-def used(folder, mebibytes=512):
+def used(folder):
     """A card with mail on it; returns the mail, too."""
-    disk = card(folder, mebibytes)
+    disk = card(VIRT, folder)
     mails = list(islice(some_mail(), MAILS))
     with Machine(VIRT, disk) as machine:
         machine.greeting()
@@ -48,7 +43,7 @@ def used(folder, mebibytes=512):
 def full():
     """A disk that fills up: writing is refused, reading goes on, also after a new start; room that is made is used."""
     with scratch() as folder:
-        disk = card(folder, mebibytes=None)
+        disk = card(VIRT, folder, mebibytes=None)
         mails = list(islice(some_mail(), MAILS))
         with Machine(VIRT, disk) as machine:
             machine.greeting()
@@ -94,7 +89,7 @@ def until_accepted(client):
 def missing():
     """No data partition at all."""
     with scratch() as folder:
-        disk = card(folder)
+        disk = card(VIRT, folder)
         data = disk.data
         before = disk.head()
         disk.write(data.entry, bytes(16))

@@ -19,7 +19,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "clients"))
 from console import Console  # noqa: E402
-from disk import file_in  # noqa: E402
+from disk import IMAGES, Disk, file_in  # noqa: E402
 from house import ROOT, expect, until  # noqa: E402
 from imap import Closed, Imap  # noqa: E402
 from pop3 import Pop3  # noqa: E402
@@ -42,7 +42,8 @@ class Board:
     machine: tuple
     network: str
     console: int  # which of its serial ports has the console
-    mebibytes: int  # of the card
+    button: bool  # whether it has one for the power
+    words: str = ""  # for the kernel, where QEMU is not as the board is
 
 
 VIRT = Board(
@@ -50,13 +51,17 @@ VIRT = Board(
     "qemu-virt",
     (
         *("-M", "virt", "-cpu", "cortex-a53", "-m", "512", "-bios", "/usr/share/qemu-efi-aarch64/QEMU_EFI.fd"),
-        *("-device", "virtio-rng-pci"),
+        *("-device", "virtio-rng-pci", "-device", "i6300esb"),
     ),
     "virtio-net-pci,romfile=",
     console=0,
-    mebibytes=512,
+    button=True,
 )
-RASPI3B = Board("raspi3b", "rpi3", ("-M", "raspi3b"), "usb-net", console=1, mebibytes=512)
+# QEMU's model of the watchdog starts the machine again as soon as it is switched on.
+RASPI3B = Board(
+    "raspi3b", "rpi3", ("-M", "raspi3b"), "usb-net", console=1, button=False, words="pillarbox.watchdog=off"
+)
+CARD = 512  # MiB: a power of two, as cards in QEMU must be
 
 
 class Machine:
@@ -233,18 +238,20 @@ class Machine:
 
     def reboot(self, seconds=START_SECONDS):
         """In good order, at the console; returns the seconds to the next greeting."""
+        self.prompt()
         before, began = self.reboots(), time.monotonic()
         self.console.type("reboot")
         self.qmp.wait("RESET", before + 1, STOP_SECONDS)
         self.greeting(seconds)
         return time.monotonic() - began
 
-    def power_off(self, how=None, seconds=STOP_SECONDS):
-        """In good order, by the power button or at the console."""
-        if how == "console":
-            self.console.type("poweroff")
-        else:
+    def power_off(self, seconds=STOP_SECONDS):
+        """In good order, by the power button or, where there is none, at the console."""
+        if self.board.button:
             self.qmp("system_powerdown")
+        else:
+            self.prompt()
+            self.console.type("poweroff")
         try:
             self.process.wait(seconds)
         except subprocess.TimeoutExpired:
@@ -258,6 +265,18 @@ class Machine:
         for door in (self.console, self.qmp):
             if door:
                 door.close()
+
+
+def card(board, folder, mebibytes=CARD, images=IMAGES, settings=None, **seed):
+    """A card that somebody has just written, with what Imager put on it, and with settings of an owner's own."""
+    disk = Disk.fresh(board.image, folder, mebibytes, images)
+    disk.put("rpi-preseed.toml", preseed(**seed))
+    if settings:
+        disk.put("pillarbox.toml", settings)
+    if board.words:
+        options = disk.get("a/options.env").decode().rstrip()
+        disk.put("a/options.env", f"{options} {board.words}\n")
+    return disk
 
 
 class Status:

@@ -5,7 +5,7 @@
 
 import time
 
-from machine import START_SECONDS, VIRT, Disk, Machine, preseed, scratch, unverified
+from machine import START_SECONDS, VIRT, Machine, card, scratch, unverified
 from house import expect, fact
 from imap import Closed, Imap
 
@@ -17,8 +17,7 @@ SLIRP = "10.0.2.15"
 
 def main():
     with scratch() as folder:
-        disk = Disk.fresh(VIRT.image, folder)
-        disk.put("rpi-preseed.toml", preseed())
+        disk = card(VIRT, folder)
         with Machine(VIRT, disk, processors=2) as machine:
             machine.greeting()
             expect(SLIRP in machine.status().addresses, str(machine.status()))

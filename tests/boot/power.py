@@ -14,7 +14,7 @@ import time
 from bisect import bisect_left
 from pathlib import Path
 
-from machine import USER, VIRT, Disk, Machine, preseed, scratch, together  # first: it says where the others are
+from machine import USER, VIRT, Machine, card, scratch, together  # first: it says where the others are
 import books
 from disk import file_system_is_clean, rescue
 from house import Server, expect, fact
@@ -32,8 +32,7 @@ def main():
     dice = random.Random(SEED)
     with scratch() as folder:
         folder = Path(folder)
-        disk = Disk.fresh(VIRT.image, folder)
-        disk.put("rpi-preseed.toml", preseed())
+        disk = card(VIRT, folder)
         start = disk.copied(folder / "start.img")
         clients = [books.Client(number, SEED, folder / "log") for number in range(1, CLIENTS + 1)]
         begun = record(disk, folder / "log", clients)

@@ -29,7 +29,8 @@ class Slot:
         manifest = tomllib.loads(disk.get("a/slot.toml").decode())
         files = {name.removeprefix("a/"): disk.get(name) for name in names}
         for name, hash in manifest["files"].items():
-            expect(hashlib.sha256(files[name]).hexdigest() == hash, name)
+            # What the kernel is told was changed for QEMU.
+            expect(name == "options.env" or hashlib.sha256(files[name]).hexdigest() == hash, name)
         return cls(manifest, files)
 
     def altered(self, version, later=1, options="", files=None, **manifest):

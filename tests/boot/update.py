@@ -12,9 +12,8 @@ import threading
 from itertools import islice
 from pathlib import Path
 
-from machine import RASPI3B, START_SECONDS, VIRT, Disk, Machine, preseed, scratch, together
+from machine import RASPI3B, START_SECONDS, STOP_SECONDS, VIRT, Machine, card, scratch, together
 from corpus import some_mail
-from disk import IMAGES
 from house import ROOT, expect, fact
 from minisign import Key
 from slot import Slot, broken
@@ -23,6 +22,7 @@ MAILS = 20
 # As short as a machine that emulates another can bear: how long health must last, and how long it is waited for.
 SOON = "pillarbox.confirm=10 pillarbox.patience=75"
 TRIES = 3
+NEXT = "starts with the next reboot"
 INSTALL_SECONDS = 240
 FALLBACK_SECONDS = 900
 SETTINGS = '[host]\nname = "letters"\n\n[update]\nkeys = ["{}"]\n'
@@ -84,9 +84,10 @@ def gives_way(board, how):
     mails = list(islice(some_mail(), MAILS))
     with scratch() as folder:
         key = Key(folder)
-        disk = prepared(board, folder, key)
+        disk = card(board, folder, settings=SETTINGS.format(key.public))
         slot = Slot.of(disk)
-        bad = slot.altered("99.0.0", options=SOON, files=broken(how, with_binary=how != "panic")).update()
+        files = broken(how, with_binary=how != "panic")
+        bad = slot.altered("99.0.0", options=f"{SOON} {board.words}", files=files).update()
         address = SHELF.put(f"{board.name}-{how}.update", bad, key.sign(bad))
         with Machine(board, disk) as machine:
             machine.greeting()
@@ -115,7 +116,7 @@ def good():
         run("key", folder / "ours")
         key, stranger = Key(folder), Key(folder)
         run("build", VIRT.image, "--trust", folder / "ours.pub", "--out", folder / "image")
-        disk = prepared(VIRT, folder, key, folder / "image")
+        disk = card(VIRT, folder, images=folder / "image", settings=SETTINGS.format(key.public))
         slot = Slot.of(disk)
         built = slot.manifest["built"]
         common = ("build", VIRT.image, "--update-only", "--trust", folder / "ours.pub", "--sign", folder / "ours")
@@ -157,14 +158,6 @@ def good():
             fact(f"an update of images/build ({len(update) >> 20} MiB) by the key that the image trusts: taken")
 
 
-def prepared(board, folder, key, images=IMAGES):
-    """A card of an owner who trusts a key."""
-    disk = Disk.fresh(board.image, folder, board.mebibytes, images)
-    disk.put("rpi-preseed.toml", preseed())
-    disk.put("pillarbox.toml", SETTINGS.format(key.public))
-    return disk
-
-
 def run(program, *arguments):
     """A script of `images/`."""
     done = subprocess.run([ROOT / "images" / program, *map(str, arguments)], capture_output=True, text=True)
@@ -193,24 +186,28 @@ def still(machine, mails):
 
 def refused(machine, name, update, signature):
     shown = machine.command(f"update {SHELF.put(f'{name}.update', update, signature)}", INSTALL_SECONDS)
-    said = [line for line in shown.splitlines() if line.strip()]
-    expect(said and not any("starts again" in line for line in said), name, shown)
-    fact(f"{name}: {said[-1].strip()}")
+    said = [line.strip() for line in shown.splitlines() if line.strip()]
+    expect(said and NEXT not in shown, name, shown)
+    expect(NEXT not in machine.command("update status"), name)
+    fact(f"{name}: {said[-1]}")
 
 
 def install(machine, address):
-    """An update that is taken: the machine starts itself again."""
-    before = machine.reboots()
-    machine.prompt()
-    machine.console.type(f"update {address}")
-    machine.qmp.wait("RESET", before + 1, INSTALL_SECONDS)
+    """An update that is taken, and tried."""
+    next_time(machine, f"update {address}")
 
 
 def undo(machine):
+    next_time(machine, "update undo")
+
+
+def next_time(machine, words):
+    """A command after which the other system starts next time, which is now."""
+    shown = machine.command(words, INSTALL_SECONDS)
+    expect(NEXT in shown, words, shown)
     before = machine.reboots()
-    machine.prompt()
-    machine.console.type("undo")
-    machine.qmp.wait("RESET", before + 1, INSTALL_SECONDS)
+    machine.console.type("reboot")
+    machine.qmp.wait("RESET", before + 1, STOP_SECONDS)
 
 
 def confirmed(machine, version, slot):
