@@ -6,6 +6,7 @@ pub mod clock;
 mod data;
 mod disk;
 mod document;
+mod door;
 mod ioctl;
 mod modules;
 mod mounts;
@@ -13,7 +14,10 @@ pub mod network;
 mod preseed;
 mod ring;
 mod settings;
+mod update;
 mod words;
 
+pub use door::{Ask, Caller, PATH, Say};
 pub use settings::Seed;
+pub use update::{OtherSlot, State};
 pub use words::Slot;
