@@ -4,8 +4,9 @@
 //!
 //! ```text
 //!                  main                    parses arguments, wires, nothing else
-//!                 net                      accept, TLS, timeouts, one loop for all protocols
-//!                  |
+//!           /      |      \
+//!        host     net     web              being PID 1 · accept, TLS, one loop for all protocols · the set-up page
+//!                  |       |
 //!               session   admin · keep     protocol state machines · what an owner can do · import, export
 //!               /     \      /
 //!            wire      store               bytes <-> values   |   values <-> redb      (never see each other)
@@ -23,4 +24,5 @@ pub mod mail;
 pub mod net;
 pub mod session;
 pub mod store;
+pub mod web;
 pub mod wire;

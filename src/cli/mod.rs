@@ -1,10 +1,13 @@
 //! The command line: a wish from arguments, and its way.
 
 mod account;
+mod appliance;
 mod args;
 mod export;
 mod help;
 mod import;
+mod machine;
+mod pages;
 mod progress;
 mod report;
 mod serve;
@@ -18,6 +21,7 @@ use std::os::unix::fs::DirBuilderExt;
 use std::path::Path;
 use std::process::ExitCode;
 
+pub use appliance::be_pid1;
 pub use args::{Wish, parse};
 
 /// Why a command ends with 1; the text is for the person at the terminal.
@@ -46,12 +50,14 @@ pub fn run(wish: Wish) -> ExitCode {
             terminal::print(concat!("pillarbox ", env!("CARGO_PKG_VERSION"), "\n"));
             Ok(ExitCode::SUCCESS)
         }
-        Wish::Serve { data, bind, port_offset } => serve::run(&data, bind, port_offset),
+        Wish::Serve(serve) => serve::run(&serve),
+        Wish::Confine { words } => Err(pillarbox::host::confine(&words).into()),
         Wish::Account { data, action } => account::run(&data, action),
         Wish::Import { data, address, mailbox, paths } => import::run(&data, &address, mailbox.as_deref(), &paths),
         Wish::Export { data, address, folder, format } => export::run(&data, &address, &folder, format),
         Wish::Check { data, mend } => report::check(&data, mend),
         Wish::Status { data, json } => report::status(&data, json),
+        Wish::Machine { data, wish } => machine::run(data, wish),
     };
     done.unwrap_or_else(|Failed(why)| {
         eprintln!("pillarbox: {why}");

@@ -31,6 +31,8 @@ pub enum Refusal {
     TooLarge,
     /// The disk has no room but the reserve.
     DiskFull,
+    /// Nothing can be written: mail can only be read.
+    ReadOnly,
 }
 
 /// The store could not do what it should have been able to do. The text is for the log, never for a client.
@@ -73,6 +75,7 @@ impl fmt::Display for Refusal {
             Refusal::UidsUsedUp => "the mailbox has no UIDs left",
             Refusal::TooLarge => "the message is too large",
             Refusal::DiskFull => "the disk is full",
+            Refusal::ReadOnly => "the mail store can only be read at the moment: nothing can be changed",
         })
     }
 }
@@ -83,7 +86,11 @@ impl fmt::Display for Fault {
             Fault::Io(cause) => write!(f, "storage failed: {cause}"),
             Fault::Corrupt(what) => write!(f, "damaged record: {what}"),
             Fault::Stopped => f.write_str("the store is shutting down"),
-            Fault::TooNew(version) => write!(f, "the data has format {version}, newer than this program"),
+            Fault::TooNew(version) => write!(
+                f,
+                "the data has format {version}, newer than this program: start the newer one, or go back to how the data was \
+                 before with `pillarbox update undo --discard-newer`"
+            ),
             Fault::InUse => f.write_str("another process has the store open"),
         }
     }
@@ -136,6 +143,7 @@ fault_from!(
     redb::TransactionError,
     redb::CommitError,
     redb::SetDurabilityError,
+    redb::SavepointError,
     std::io::Error
 );
 

@@ -11,9 +11,14 @@ mod check;
 mod codec;
 mod disk;
 mod error;
+mod health;
 mod journal;
+mod layout;
+mod medium;
 mod mirror;
+mod overlay;
 mod parcel;
+mod read_only;
 mod record;
 mod rows;
 mod schema;
@@ -21,11 +26,16 @@ mod snapshot;
 mod space;
 #[expect(clippy::module_inception, reason = "the room's main noun")]
 mod store;
+mod way_back;
 mod write;
 mod writer;
 
 #[cfg(test)]
 mod check_tests;
+#[cfg(test)]
+mod format_tests;
+#[cfg(test)]
+mod read_only_tests;
 #[cfg(test)]
 mod tests;
 
@@ -33,12 +43,15 @@ pub use ahead::{Ahead, Depth};
 pub use body::Reading;
 pub use check::{Finding, Mend, Report};
 pub use error::{Fault, Refusal, StoreError};
+pub use health::Health;
 pub use mirror::{Mirror, Watch};
 pub use parcel::{Packer, Parcel};
 pub use record::{
     Account, Credentials, Head, Limits, MailboxRecord, Message, OnDelete, Pop3, Retired, SpecialUse, Usage,
 };
 pub use rows::{Row, Rows};
+pub use schema::FORMAT;
 pub use snapshot::{Snapshot, StoredHead};
 pub use store::{Options, Pin, Store};
+pub use way_back::{WayBack, ask_to_restore};
 pub use write::{FlagChange, History, NewAccount, NewMessage, Outcome, Uids, Write};

@@ -24,7 +24,7 @@ mod setup;
 mod status;
 mod watch;
 
-pub use status::{LinkStatus, Source, Status};
+pub use status::{Source, Status};
 
 use lease::Terms;
 use links::Link;
