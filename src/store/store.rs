@@ -298,6 +298,8 @@ impl Shared {
         if !surely
             && let Some(database) = slot.as_ref()
             && database.begin_write().and_then(|probe| probe.abort().map_err(redb::TransactionError::Storage)).is_ok()
+            // It may be the journal that failed.
+            && (self.is_frozen() || self.medium.can_be_written())
         {
             // What failed was not needed.
             self.medium.forget_failure();

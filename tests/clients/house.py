@@ -57,6 +57,7 @@ class Server:
         self.data = self.folder / "data"
         self.log_file = self.folder / "log"
         self.process = None
+        self.options = []  # of `serve`
         self.offset = free_offset()
         for address, password in accounts:
             self.run("account", "add", address, "--password-stdin", input=f"{password}\n")
@@ -106,7 +107,7 @@ class Server:
         with open(self.log_file, "ab") as log:
             began = time.monotonic()
             self.process = subprocess.Popen(
-                [binary(), "serve", "--data", self.data, "--port-offset", str(self.offset)],
+                [binary(), "serve", "--data", self.data, "--port-offset", str(self.offset), *self.options],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
