@@ -32,8 +32,10 @@ class Frozen:
             return self
         raise AssertionError("the folder can be written to")
 
-    def __exit__(self, *_):
-        subprocess.run(["umount", self.folder], check=True, timeout=20)
+    def __exit__(self, failure, *_):
+        # After a failure the server still has it open.
+        how = [] if failure is None else ["--lazy"]
+        subprocess.run(["umount", *how, self.folder], check=True, timeout=20)
 
 
 def content(folder):
