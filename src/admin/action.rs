@@ -1,7 +1,7 @@
 //! What can be asked of a Pillarbox by its owner, and what it answers: the same through the socket and without it.
 
 use crate::mail::Stamp;
-use crate::store::{Health, OnDelete, Pop3};
+use crate::store::{Health, OnDelete, Pop3, WayBack};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
@@ -11,6 +11,9 @@ use std::fmt;
 pub enum Request {
     /// A new account; without a password it gets a random one.
     AddAccount { address: String, password: Option<Secret>, quota: Quota },
+    /// A new account with a password's hash that was made elsewhere: a crypt string (`$5$`, `$6$`, `$y$`), or argon2 in
+    /// the PHC string format. `unless_there`: an account of that address is left as it is, and that is no failure.
+    AddHashedAccount { address: String, hash: Secret, quota: Quota, unless_there: bool },
     /// All accounts.
     ListAccounts,
     /// One account with its mailboxes.
@@ -27,6 +30,10 @@ pub enum Request {
     Check { mend: bool },
     /// How it is doing.
     Status,
+    /// How the data was before its format became newer, while that is kept.
+    WayBack,
+    /// The data stays in its format: how it was before is not kept any longer.
+    KeepFormat,
     /// Mail for a mailbox, which is made if there is none: after the answer, [`super::uploads::Frame`]s follow.
     Import { address: String, mailbox: String },
     /// All mail of an account: after the answer, [`super::downloads::Portion`]s follow.
@@ -49,11 +56,13 @@ pub enum Reply {
     Checked(Checked),
     /// How it is doing.
     Status(Status),
+    /// What there is to go back to, if anything.
+    WayBack(Option<WayBack>),
     /// Not done.
     Failed(Failure),
 }
 
-/// A password on its way: no log shows it.
+/// A password on its way, or its hash: no log shows it.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Secret(pub String);
 

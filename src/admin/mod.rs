@@ -6,6 +6,7 @@
 mod accounts;
 mod action;
 mod address;
+mod crypt;
 mod door;
 mod downloads;
 mod gate;
@@ -13,6 +14,7 @@ mod memory;
 mod password;
 mod retention;
 mod settings;
+mod size;
 pub mod socket;
 mod throttle;
 mod uploads;
@@ -20,6 +22,7 @@ mod uploads;
 #[cfg(test)]
 mod tests;
 
+pub use crate::store::WayBack;
 pub use accounts::perform;
 pub use action::{Checked, Failure, Limit, Listed, MailboxLine, Quota, Reply, Request, Secret, Shown, Status};
 pub use address::{Address, BadAddress};

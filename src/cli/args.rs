@@ -20,6 +20,23 @@ pub enum Wish {
     Export { data: PathBuf, address: String, folder: PathBuf, format: Format },
     Check { data: PathBuf, mend: bool },
     Status { data: PathBuf, json: bool },
+    /// The data folder may be the appliance's own.
+    Machine {
+        data: Option<PathBuf>,
+        wish: Machine,
+    },
+}
+
+/// What to do with the machine, where it is an appliance.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Machine {
+    Update { source: String, reboot: bool },
+    UpdateStatus,
+    Undo { discard: bool },
+    Keep,
+    Log { lines: usize },
+    Reboot,
+    Poweroff,
 }
 
 /// What to serve, and where.
@@ -37,7 +54,7 @@ pub struct Serve {
 /// What to do with an account.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Action {
-    Add { address: String, bytes: Option<Limit>, messages: Option<Limit>, password_stdin: bool },
+    Add { address: String, bytes: Option<Limit>, messages: Option<Limit>, password_stdin: bool, hash_stdin: bool },
     List,
     Show { address: String },
     Passwd { address: String, password_stdin: bool },
@@ -63,9 +80,13 @@ struct Given {
     mark_seen: Option<bool>,
     format: Format,
     password_stdin: bool,
+    hash_stdin: bool,
     mend: bool,
     json: bool,
     help: bool,
+    discard: bool,
+    reboot: bool,
+    lines: Option<usize>,
 }
 
 /// Reads the arguments.
@@ -84,15 +105,19 @@ pub fn parse(mut parser: Parser) -> Result<Wish, Error> {
             Arg::Long("port-offset") => given.port_offset = Some(parser.value()?.parse()?),
             Arg::Long("read-only") => given.read_only = true,
             Arg::Long("runtime") => given.runtime = Some(parser.value()?.into()),
-            Arg::Long("quota") => given.quota = Some(parser.value()?.parse_with(size::parse)?),
+            Arg::Long("quota") => given.quota = Some(parser.value()?.parse_with(str::parse)?),
             Arg::Long("messages") => given.messages = Some(parser.value()?.parse_with(size::parse_count)?),
             Arg::Long("mailbox") => given.mailbox = Some(parser.value()?.string()?),
             Arg::Long("deleted") => given.deleted = Some(parser.value()?.parse_with(deleted)?),
             Arg::Long("mark-seen") => given.mark_seen = Some(parser.value()?.parse_with(yes)?),
             Arg::Long("format") => given.format = parser.value()?.parse_with(format)?,
             Arg::Long("password-stdin") => given.password_stdin = true,
+            Arg::Long("password-hash-stdin") => given.hash_stdin = true,
             Arg::Long("mend") => given.mend = true,
             Arg::Long("json") => given.json = true,
+            Arg::Long("discard-newer") => given.discard = true,
+            Arg::Long("reboot") => given.reboot = true,
+            Arg::Long("lines") => given.lines = Some(parser.value()?.parse()?),
             Arg::Value(value) if command.is_none() => command = Some(value.string()?),
             Arg::Value(value) if command.as_deref() == Some("account") && action.is_none() => {
                 action = Some(value.string()?);
@@ -109,8 +134,8 @@ fn options(command: &str, action: Option<&str>) -> &'static [&'static str] {
     match (command, action) {
         ("serve", _) => &["bind", "port-offset", "read-only", "runtime"],
         // Options may stand before the action.
-        ("account", Some("add")) => &["quota", "messages", "password-stdin"],
-        ("account", None) => &["quota", "messages", "password-stdin", "deleted", "mark-seen"],
+        ("account", Some("add")) => &["quota", "messages", "password-stdin", "password-hash-stdin"],
+        ("account", None) => &["quota", "messages", "password-stdin", "password-hash-stdin", "deleted", "mark-seen"],
         ("account", Some("pop3")) => &["deleted", "mark-seen"],
         ("account", Some("passwd")) => &["password-stdin"],
         ("account", Some("quota")) => &["messages"],
@@ -118,6 +143,9 @@ fn options(command: &str, action: Option<&str>) -> &'static [&'static str] {
         ("export", _) => &["format"],
         ("check", _) => &["mend"],
         ("status", _) => &["json"],
+        ("update", _) => &["discard-newer", "reboot"],
+        ("undo", _) => &["discard-newer"],
+        ("log", _) => &["lines"],
         _ => &[],
     }
 }
@@ -126,6 +154,10 @@ fn wish(command: Option<&str>, action: Option<&str>, mut given: Given) -> Result
     let command = command.unwrap_or("serve");
     if given.help || command == "help" {
         return Ok(Wish::Help(help::of(command)));
+    }
+    if let Some(wish) = machine(command, &mut given)? {
+        let data = given.data.take();
+        return nothing_left(command, &given).map(|()| Wish::Machine { data, wish });
     }
     let data = given.data.take().unwrap_or_else(|| PathBuf::from("pillarbox-data"));
     let wish = match command {
@@ -156,26 +188,49 @@ fn wish(command: Option<&str>, action: Option<&str>, mut given: Given) -> Result
         "version" => Wish::Version,
         other => return Err(format!("there is no command {other:?}").into()),
     };
+    nothing_left(command, &given).map(|()| wish)
+}
+
+fn nothing_left(command: &str, given: &Given) -> Result<(), Error> {
     match given.values.first() {
         Some(value) => Err(format!("{command} takes no argument {}", value.display()).into()),
-        None => Ok(wish),
+        None => Ok(()),
     }
+}
+
+/// The commands of the appliance.
+fn machine(command: &str, given: &mut Given) -> Result<Option<Machine>, Error> {
+    Ok(Some(match command {
+        "update" => match given.next("FILE or URL, or one of status, undo, keep,")?.as_str() {
+            "status" => Machine::UpdateStatus,
+            "undo" => Machine::Undo { discard: given.discard },
+            "keep" => Machine::Keep,
+            source => Machine::Update { source: source.to_owned(), reboot: given.reboot },
+        },
+        "undo" => Machine::Undo { discard: given.discard },
+        "log" => Machine::Log { lines: given.lines.unwrap_or(100) },
+        "reboot" => Machine::Reboot,
+        "poweroff" => Machine::Poweroff,
+        _ => return Ok(None),
+    }))
 }
 
 fn account(action: Option<&str>, given: &mut Given) -> Result<Action, Error> {
     Ok(match action {
-        Some("add") => Action::Add {
-            address: given.next("ADDRESS")?,
-            bytes: given.quota,
-            messages: given.messages,
-            password_stdin: given.password_stdin,
-        },
+        Some("add") => {
+            let (password_stdin, hash_stdin) = (given.password_stdin, given.hash_stdin);
+            if password_stdin && hash_stdin {
+                return Err("account add takes one of --password-stdin and --password-hash-stdin".into());
+            }
+            let address = given.next("ADDRESS")?;
+            Action::Add { address, bytes: given.quota, messages: given.messages, password_stdin, hash_stdin }
+        }
         Some("list") => Action::List,
         Some("show") => Action::Show { address: given.next("ADDRESS")? },
         Some("passwd") => Action::Passwd { address: given.next("ADDRESS")?, password_stdin: given.password_stdin },
         Some("quota") => {
             let address = given.next("ADDRESS")?;
-            let bytes = if given.values.is_empty() { None } else { Some(size::parse(&given.next("SIZE")?)?) };
+            let bytes = if given.values.is_empty() { None } else { Some(given.next("SIZE")?.parse::<Limit>()?) };
             if bytes.is_none() && given.messages.is_none() {
                 return Err("account quota needs a SIZE, `none`, or --messages N".into());
             }
@@ -264,6 +319,7 @@ mod tests {
             bytes: Some(Limit::Of(2 << 30)),
             messages: None,
             password_stdin: true,
+            hash_stdin: false,
         };
         let wish = Wish::Account { data: "d".into(), action: add };
         assert_eq!(parsed("account add --quota 2G a@b --password-stdin --data d"), Ok(wish));
@@ -288,11 +344,27 @@ mod tests {
     }
 
     #[test]
+    fn the_machine_s_commands_need_no_folder() {
+        let machine = |wish| Ok(Wish::Machine { data: None, wish });
+        let update = Machine::Update { source: "http://x/y.update".to_owned(), reboot: true };
+        assert_eq!(parsed("update http://x/y.update --reboot"), machine(update));
+        assert_eq!(parsed("update status"), machine(Machine::UpdateStatus));
+        assert_eq!(parsed("update undo --discard-newer"), machine(Machine::Undo { discard: true }));
+        assert_eq!(parsed("undo"), machine(Machine::Undo { discard: false }));
+        assert_eq!(parsed("log --lines 5"), machine(Machine::Log { lines: 5 }));
+        assert_eq!(parsed("reboot"), machine(Machine::Reboot));
+        let keep = Wish::Machine { data: Some("d".into()), wish: Machine::Keep };
+        assert_eq!(parsed("update keep --data d"), Ok(keep));
+    }
+
+    #[test]
     fn what_is_not_understood_is_refused() {
         for bad in [
             "backup now",
             "check extra",
             "import a@b",
+            "account add a@b --password-stdin --password-hash-stdin",
+            "account passwd a@b --password-hash-stdin",
             "export a@b",
             "export a@b x y",
             "export a@b x --format zip",
@@ -309,6 +381,11 @@ mod tests {
             "account quota a@b lots",
             "--bind x",
             "import --mailbox",
+            "update",
+            "update a b",
+            "reboot now",
+            "log --lines many",
+            "undo --reboot",
         ] {
             assert!(parsed(bad).is_err(), "{bad}");
         }
@@ -325,6 +402,7 @@ mod tests {
             "export --help",
             "check -h",
             "status -h",
+            "update --help",
             "help",
         ] {
             assert!(matches!(parsed(line), Ok(Wish::Help(_))), "{line}");

@@ -8,6 +8,7 @@ pub fn of(command: &str) -> &'static str {
         "export" => EXPORT,
         "check" => CHECK,
         "status" => STATUS,
+        "update" | "undo" | "log" | "reboot" | "poweroff" => MACHINE,
         _ => ALL,
     }
 }
@@ -22,6 +23,7 @@ Pillarbox, a mail server in one program.
   pillarbox status       how it is doing
   pillarbox check        verify all stored mail
   pillarbox version
+  pillarbox update ...   the appliance's own: a newer version, or back; also log, reboot, poweroff
 
 Options of serve:
   --bind ADDR            listen on this address         Default: 127.0.0.1, this machine only
@@ -40,7 +42,7 @@ PILLARBOX_LOG=debug (or RUST_LOG) shows more on stderr. Settings are in DIR/pill
 const ACCOUNT: &str = "\
 Who has mail here.
 
-  pillarbox account add ADDRESS [--quota SIZE] [--messages N] [--password-stdin]
+  pillarbox account add ADDRESS [--quota SIZE] [--messages N] [--password-stdin | --password-hash-stdin]
   pillarbox account list
   pillarbox account show ADDRESS
   pillarbox account passwd ADDRESS [--password-stdin]
@@ -50,6 +52,8 @@ Who has mail here.
 
 A password is asked for at a terminal, or read from the first line of stdin with --password-stdin.
 Where neither is, or with an empty answer, a random one is made and printed.
+With --password-hash-stdin the line is a hash from elsewhere, as in /etc/shadow ($5$, $6$, $y$) or argon2: at the first
+log-in, which must be with the password itself (not SCRAM), one of our own takes its place.
 SIZE is something like 500M or 2G.
 What a POP3 client deletes goes to the Trash, where it stays for 30 days (pop3.trash-days in the settings).
 With --deleted hide it stays where it is, and only POP3 shows it no more; with delete it is gone.
@@ -93,4 +97,21 @@ const STATUS: &str = "\
 How Pillarbox is doing.
 
   pillarbox status [--json]
+";
+
+const MACHINE: &str = "\
+The appliance's own commands, where Pillarbox runs the whole machine.
+
+  pillarbox update FILE|URL [--reboot]     install a newer version; it is tried with the next reboot
+  pillarbox update status                  what runs, and what the other slot holds
+  pillarbox update undo [--discard-newer]  back to what ran before; `pillarbox undo` is the same
+  pillarbox update keep                    the data stays in the newer version's form
+  pillarbox log [--lines N]                the last lines of the log        Default: 100
+  pillarbox reboot
+  pillarbox poweroff
+
+An update is signed: FILE.minisig, or URL.minisig, lies beside it, by one of the keys that the image or [update] keys of
+pillarbox.toml trust. One that does not come up is left by itself, and the version before runs again.
+Where a newer version changed the form of the data, it keeps for 30 days how it was before; an earlier version goes back
+to that, without the mail that came in since: only with --discard-newer.
 ";

@@ -2,13 +2,15 @@
 
 use super::Failed;
 use super::args::Serve;
-use super::welcome::{Found, first};
+use super::pages::{Browsers, First};
+use super::welcome::{Chosen, Found, deliver, first};
 use log::LevelFilter;
 use pillarbox::admin::socket::{self, Place};
 use pillarbox::admin::{Gate, Settings};
 use pillarbox::net::{Identity, OwnersFiles, Serving, serve};
 use pillarbox::session::pop3::{Maildrops, Terms};
 use pillarbox::store::{Fault, Options, Store};
+use pillarbox::web::{self, Site};
 use simple_logger::SimpleLogger;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
@@ -36,6 +38,31 @@ pub fn run(wish: &Serve) -> Result<ExitCode, Failed> {
     });
     let socket = if read_only { in_runtime(runtime.clone(), data) } else { Some(Place::in_data(data)) };
     let gate = Arc::new(Gate::new(Arc::clone(&store), &settings)?);
+    let found = Arc::new(Found { name: name.clone(), bind, port_offset, data: data.to_owned() });
+    let (makes_first, code) = match First::from_environment() {
+        First::Start => (true, None),
+        First::Claim(code) => (false, code),
+    };
+    let welcome = {
+        let (store, found) = (Arc::clone(&store), Arc::clone(&found));
+        move |address: &str| deliver(&store, address, &found, Chosen::ByOwner)
+    };
+    let site = Site::new(
+        Arc::clone(&store),
+        gate.strength(),
+        web::Found {
+            name: name.clone(),
+            mail: found.ports(),
+            https: found.https(),
+            authority: identity.ca_file(),
+            fingerprint: {
+                let identity = Arc::clone(&identity);
+                Box::new(move || identity.ca_fingerprint())
+            },
+        },
+        code,
+        Box::new(welcome),
+    );
     let serving = Serving {
         store: Arc::clone(&store),
         gate: Arc::clone(&gate),
@@ -45,17 +72,17 @@ pub fn run(wish: &Serve) -> Result<ExitCode, Failed> {
             login_delay: settings.pop3.login_delay,
         })),
         trash_days: settings.pop3.trash_days,
+        pages: Some(Arc::new(Browsers(Arc::new(site)))),
         bind,
         port_offset,
         socket: socket.as_ref(),
-        name: name.clone(),
+        name,
     };
     // Only once all ports are ours, so that a start that fails does not use up what is told once.
     let served = serve(serving, || {
-        let found = Found { name: &name, bind, port_offset, data };
         if read_only {
             log::warn!("nothing is written to {}: mail can only be read", data.display());
-        } else if let Err(Failed(why)) = first(&store, gate.strength(), &identity, &found) {
+        } else if makes_first && let Err(Failed(why)) = first(&store, gate.strength(), &identity, &found) {
             log::error!("the first account could not be made: {why}");
         }
     });

@@ -54,6 +54,17 @@ pub(super) const ROOM_INSIDE: &str = "room-inside";
 /// `config`: the account id given out last.
 pub(super) const LAST_ACCOUNT: &str = "last-account";
 
+/// `config`: of which format the journal is that these tables were taken over from last; absent means 1.
+pub(super) const JOURNAL_FORMAT: &str = "journal-format";
+/// `config`: the savepoint of how the tables were before the format became newer,
+pub(super) const SAVEPOINT: &str = "savepoint";
+/// that earlier format,
+pub(super) const SAVEPOINT_FORMAT: &str = "savepoint-format";
+/// when that was, in seconds since 1970,
+pub(super) const SAVEPOINT_TIME: &str = "savepoint-time";
+/// and the first blob id that was free then.
+pub(super) const SAVEPOINT_BLOB: &str = "savepoint-blob";
+
 /// Raw octets of a body frame: compressed alone, so that reading at an offset needs no more than one frame. As large
 /// as two full pieces, so that what does not shrink is stored without waste.
 pub(super) const FRAME: usize = 2 * PIECE;
