@@ -15,11 +15,30 @@ pub enum Wish {
     Help(&'static str),
     Version,
     Serve(Serve),
-    Account { data: PathBuf, action: Action },
-    Import { data: PathBuf, address: String, mailbox: Option<String>, paths: Vec<PathBuf> },
-    Export { data: PathBuf, address: String, folder: PathBuf, format: Format },
-    Check { data: PathBuf, mend: bool },
-    Status { data: PathBuf, json: bool },
+    Account {
+        data: PathBuf,
+        action: Action,
+    },
+    Import {
+        data: PathBuf,
+        address: String,
+        mailbox: Option<String>,
+        paths: Vec<PathBuf>,
+    },
+    Export {
+        data: PathBuf,
+        address: String,
+        folder: PathBuf,
+        format: Format,
+    },
+    Check {
+        data: PathBuf,
+        mend: bool,
+    },
+    Status {
+        data: PathBuf,
+        json: bool,
+    },
     /// The data folder may be the appliance's own.
     Machine {
         data: Option<PathBuf>,

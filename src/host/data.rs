@@ -59,10 +59,12 @@ impl Data {
                 }
             }
             // What the journal holds may be what is damaged.
-            Err(error) => match put(flags | MountFlags::RDONLY, "").or_else(|_| put(flags | MountFlags::RDONLY, "noload")) {
-                Ok(()) => Data::ReadOnly(format!("it can only be read: {error}")),
-                Err(_) => Data::Absent(format!("it cannot be mounted: {error}")),
-            },
+            Err(error) => {
+                match put(flags | MountFlags::RDONLY, "").or_else(|_| put(flags | MountFlags::RDONLY, "noload")) {
+                    Ok(()) => Data::ReadOnly(format!("it can only be read: {error}")),
+                    Err(_) => Data::Absent(format!("it cannot be mounted: {error}")),
+                }
+            }
         }
     }
 
@@ -83,7 +85,9 @@ fn why_absent(all: &[Partition], disk: &str) -> String {
     match all.iter().rev().find(|partition| partition.disk == disk && partition.number > 1) {
         _ if disk.is_empty() => "no disk with a partition PILLARBOX was found".to_owned(),
         // Its label cannot be read: this is where it was.
-        Some(last) => format!("no partition {} on {disk}: is {} damaged? Nothing is formatted by itself", disk::DATA, last.name),
+        Some(last) => {
+            format!("no partition {} on {disk}: is {} damaged? Nothing is formatted by itself", disk::DATA, last.name)
+        }
         None => format!("no partition {} on {disk}", disk::DATA),
     }
 }
@@ -148,7 +152,9 @@ fn grow_gpt(disk: &File, partition: &Partition, length: u64) -> io::Result<Optio
     let number = u32::try_from(partition.number).unwrap_or(0);
     // The second header and its table take 33 sectors at the end.
     let last = (length / disk::SECTOR).saturating_sub(34) / 2048 * 2048 - 1;
-    let Some(entry) = partitions.get_mut(&number).filter(|entry| entry.last_lba + 2048 <= last) else { return Ok(None) };
+    let Some(entry) = partitions.get_mut(&number).filter(|entry| entry.last_lba + 2048 <= last) else {
+        return Ok(None);
+    };
     entry.last_lba = last;
     let sectors = last + 1 - entry.first_lba;
     table.update_partitions(partitions).map_err(io::Error::other)?;

@@ -41,7 +41,7 @@ impl Store {
         let opener: Opener = Box::new(opener);
         let medium = Medium::opener(opener, options);
         let database = medium.open_frozen()?;
-        Store::start(database, medium, true, Space::of(None))
+        Store::start(database, medium, true, Space::of(None), &TODAY)
     }
 
     /// Whether the store in a folder can be written: asked without changing anything but a time stamp.

@@ -381,7 +381,14 @@ impl Shared {
     /// was acknowledged.
     fn take_up(&self, database: Database, frozen: bool) -> Result<(), Fault> {
         let database = Arc::new(database);
-        if let Err(fault) = contained(|| writer::repeat(self, &database, frozen)) {
+        let prepare = || {
+            if frozen {
+                // Tables of an earlier format were brought to ours in memory only.
+                way_back::settle(&database, self.layout, None)?;
+            }
+            writer::repeat(self, &database, frozen)
+        };
+        if let Err(fault) = contained(prepare) {
             close(Some(database));
             return Err(fault);
         }
