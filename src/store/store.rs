@@ -316,6 +316,8 @@ impl Shared {
         if !surely
             && let Some(database) = slot.as_ref()
             && database.begin_write().and_then(|probe| probe.abort().map_err(redb::TransactionError::Storage)).is_ok()
+            // It may be the journal that failed.
+            && (self.is_frozen() || self.medium.can_be_written())
         {
             // What failed was not needed.
             self.medium.forget_failure();
@@ -379,7 +381,14 @@ impl Shared {
     /// was acknowledged.
     fn take_up(&self, database: Database, frozen: bool) -> Result<(), Fault> {
         let database = Arc::new(database);
-        if let Err(fault) = contained(|| writer::repeat(self, &database, frozen)) {
+        let prepare = || {
+            if frozen {
+                // Tables of an earlier format were brought to ours in memory only.
+                way_back::settle(&database, self.layout, None)?;
+            }
+            writer::repeat(self, &database, frozen)
+        };
+        if let Err(fault) = contained(prepare) {
             close(Some(database));
             return Err(fault);
         }

@@ -57,6 +57,7 @@ class Server:
         self.data = self.folder / "data"
         self.log_file = self.folder / "log"
         self.process = None
+        self.options = []  # of `serve`
         self.offset = free_offset()
         self.environment = environment or {}
         self.bind = bind
@@ -116,7 +117,10 @@ class Server:
         with open(self.log_file, "ab") as log:
             began = time.monotonic()
             self.process = subprocess.Popen(
-                [binary(), "serve", "--data", self.data, "--bind", self.bind, "--port-offset", str(self.offset)],
+                [
+                    *(binary(), "serve", "--data", self.data, "--bind", self.bind),
+                    *("--port-offset", str(self.offset), *self.options),
+                ],
                 env={**os.environ, **self.environment},
                 stdin=subprocess.DEVNULL,
                 stdout=log,
