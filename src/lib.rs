@@ -4,8 +4,8 @@
 //!
 //! ```text
 //!                  main                    parses arguments, wires, nothing else
-//!                 net                      accept, TLS, timeouts, one loop for all protocols
-//!                  |
+//!                 net       web            accept, TLS, timeouts, one loop for all protocols · pages for a browser
+//!                  |         |
 //!               session   admin · keep     protocol state machines · what an owner can do · import, export
 //!               /     \      /
 //!            wire      store               bytes <-> values   |   values <-> redb      (never see each other)
@@ -23,4 +23,5 @@ pub mod mail;
 pub mod net;
 pub mod session;
 pub mod store;
+pub mod web;
 pub mod wire;

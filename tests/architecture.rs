@@ -27,7 +27,7 @@ const OWNED: &[(&str, &[&str])] = &[
     ("redb::", &["store/"]),
     ("postcard::", &["store/"]),
     ("smol::net", &["net/", "admin/socket", "courier/", "web/"]),
-    ("std::net::Tcp", &["net/", "admin/socket", "courier/", "web/"]),
+    ("std::net::Tcp", &["net/", "admin/socket", "courier/", "web/", "host/"]),
     ("UnixStream", &["net/", "admin/socket", "admin/door", "cli/", "host/door"]),
     ("UnixListener", &["net/", "admin/socket", "host/door"]),
     ("rustls", &["net/", "courier/", "web/"]),

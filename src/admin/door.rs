@@ -54,7 +54,13 @@ impl Door {
             return Ok(Door::Running(Client { stream, input: BufReader::new(input) }));
         }
         let settings = Settings::read(folder).map_err(DoorError::Settings)?;
-        let store = Store::open(folder, Options { cache: settings.cache() }).map_err(DoorError::Store)?;
+        let options = Options { cache: settings.cache() };
+        let store = match Store::open(folder, options) {
+            // What can be read is shown; what would have to be written is refused.
+            Err(Fault::Io(_)) if !Store::can_be_written(folder) => Store::open_read_only(folder, options),
+            opened => opened,
+        };
+        let store = store.map_err(DoorError::Store)?;
         Ok(Door::Direct(Arc::new(store), settings.password.strength()))
     }
 

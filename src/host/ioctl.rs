@@ -4,6 +4,7 @@
 
 use rustix::fd::AsFd;
 use rustix::ioctl::{Getter, Opcode, Setter, Updater, ioctl, opcode};
+use rustix::net::addr::{SocketAddrArg, SocketAddrLen, SocketAddrOpaque};
 use std::ffi::{c_int, c_long, c_longlong, c_void};
 use std::io;
 
@@ -71,4 +72,71 @@ pub(super) fn feed_watchdog(watchdog: impl AsFd) -> io::Result<()> {
     Ok(())
 }
 
+/// `struct sockaddr_ll` of `linux/if_packet.h`.
+#[repr(C)]
+struct LinkAddress {
+    family: u16,
+    protocol: u16,
+    link: c_int,
+    hardware: u16,
+    kind: u8,
+    length: u8,
+    address: [u8; 8],
+}
+
+// SAFETY: what is handed on is as linux/if_packet.h has it, with its length, and lives until the call returns.
+unsafe impl SocketAddrArg for LinkAddress {
+    unsafe fn with_sockaddr<R>(&self, f: impl FnOnce(*const SocketAddrOpaque, SocketAddrLen) -> R) -> R {
+        f(std::ptr::from_ref(self).cast(), SocketAddrLen::try_from(size_of::<LinkAddress>()).unwrap_or(0))
+    }
+}
+
+/// A packet socket hears and says from now on what is of one protocol of Ethernet, on one link.
+pub(super) fn bind_to_link(socket: impl AsFd, link: u32, protocol: u16) -> io::Result<()> {
+    const AF_PACKET: u16 = 17;
+    let link = c_int::try_from(link).map_err(|_| io::ErrorKind::InvalidInput)?;
+    let protocol = protocol.to_be();
+    let address = LinkAddress { family: AF_PACKET, protocol, link, hardware: 0, kind: 0, length: 0, address: [0; 8] };
+    rustix::net::bind(socket, &address)?;
+    Ok(())
+}
+
+/// `struct rtc_time` of linux/rtc.h, in UTC.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct RtcTime {
+    pub(super) second: c_int,
+    pub(super) minute: c_int,
+    pub(super) hour: c_int,
+    pub(super) day: c_int,
+    /// From 0.
+    pub(super) month: c_int,
+    /// Since 1900.
+    pub(super) year: c_int,
+    pub(super) unused: [c_int; 3],
+}
+
+const RTC_SET_TIME: Opcode = opcode::write::<RtcTime>(b'p', 0x0a);
+
+/// Sets a clock that goes on without power.
+pub(super) fn set_rtc(rtc: impl AsFd, time: RtcTime) -> io::Result<()> {
+    // SAFETY: RTC_SET_TIME reads one `struct rtc_time`.
+    unsafe { ioctl(rtc, Setter::<RTC_SET_TIME, RtcTime>::new(time)) }?;
+    Ok(())
+}
+
+/// Lets the clock go a little faster or slower until it has gained so many microseconds.
+pub(super) fn slew(microseconds: i32) -> io::Result<()> {
+    let delta = libc::timeval {
+        tv_sec: (microseconds.div_euclid(1_000_000)).into(),
+        tv_usec: (microseconds.rem_euclid(1_000_000)).into(),
+    };
+    // SAFETY: the first is only read, and the second says that what was left before is not wanted.
+    match unsafe { libc::adjtime(&raw const delta, std::ptr::null_mut()) } {
+        0 => Ok(()),
+        _ => Err(io::Error::last_os_error()),
+    }
+}
+
+const _: () = assert!(size_of::<LinkAddress>() == 20 && size_of::<RtcTime>() == 36);
 const _: () = assert!(size_of::<Partition>() == 152 && size_of::<c_long>() == size_of::<*mut c_void>());

@@ -11,10 +11,14 @@ mod check;
 mod codec;
 mod disk;
 mod error;
+mod health;
 mod journal;
 mod layout;
+mod medium;
 mod mirror;
+mod overlay;
 mod parcel;
+mod read_only;
 mod record;
 mod rows;
 mod schema;
@@ -31,12 +35,15 @@ mod check_tests;
 #[cfg(test)]
 mod format_tests;
 #[cfg(test)]
+mod read_only_tests;
+#[cfg(test)]
 mod tests;
 
 pub use ahead::{Ahead, Depth};
 pub use body::Reading;
 pub use check::{Finding, Mend, Report};
 pub use error::{Fault, Refusal, StoreError};
+pub use health::Health;
 pub use mirror::{Mirror, Watch};
 pub use parcel::{Packer, Parcel};
 pub use record::{
