@@ -83,9 +83,9 @@ impl Updates {
     /// `keys`: those of the settings. `format`: that of the data that this system's mail server writes.
     pub(in crate::host) fn new(
         words: &Words,
-        release: &Release,
-        keys: &[String],
+        release: Release,
         format: u32,
+        keys: Vec<String>,
         resolve: Resolve,
     ) -> Updates {
         let places = Places {
@@ -97,7 +97,7 @@ impl Updates {
         let fat = Fat::new(places.boot.clone(), Box::new(remount));
         let device_tree = fs::read("/proc/device-tree/compatible").unwrap_or_default();
         let is_pi5 = device_tree.split(|octet| *octet == 0).any(|name| name == b"brcm,bcm2712");
-        Updates::at(places, fat, words, release.clone(), format, keys.to_vec(), resolve, is_pi5)
+        Updates::at(places, fat, words, release, format, keys, resolve, is_pi5)
     }
 
     #[expect(clippy::too_many_arguments, reason = "all that differs in a test")]
