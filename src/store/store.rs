@@ -130,9 +130,7 @@ impl Store {
         layout: &'static Layout,
     ) -> Result<Store, Fault> {
         let (database, next_blob) = contained(|| {
-            // What is only read has no file that could be moved or removed.
-            let folder = medium.path().and_then(Path::parent).filter(|_| !reads_only);
-            way_back::settle(&database, layout, folder)?;
+            way_back::settle(&database, layout, medium.path().and_then(Path::parent), reads_only)?;
             let next_blob = initialise(&database, &space, layout)?;
             Ok((database, next_blob))
         })?;
