@@ -24,4 +24,5 @@ pub mod mail;
 pub mod net;
 pub mod session;
 pub mod store;
+pub mod web;
 pub mod wire;

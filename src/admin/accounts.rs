@@ -2,9 +2,12 @@
 
 use super::action::{Checked, Failure, Limit, Listed, MailboxLine, Quota, Reply, Request, Secret, Shown, Status};
 use super::address::{Address, BadAddress};
+use super::crypt::{self, BadHash};
 use super::password::{self, Strength};
 use crate::mail::{AccountId, Stamp};
-use crate::store::{Account, Fault, Limits, NewAccount, OnDelete, Pop3, Snapshot, Store, StoreError, Write};
+use crate::store::{
+    Account, Credentials, Fault, Health, Limits, NewAccount, OnDelete, Pop3, Snapshot, Store, StoreError, Write,
+};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 /// Octets of a password: what a client can send at log-in, and more than anybody types.
@@ -15,6 +18,9 @@ const PASSWORD: usize = 512;
 pub fn perform(store: &Store, strength: Strength, request: Request) -> Reply {
     let done = match request {
         Request::AddAccount { address, password, quota } => add(store, strength, &address, password, quota),
+        Request::AddHashedAccount { address, hash, quota, unless_there } => {
+            add_hashed(store, &address, hash, quota, unless_there)
+        }
         Request::ListAccounts => list(store).map(Reply::Accounts),
         Request::ShowAccount { address } => show(store, &address).map(Reply::Account),
         Request::SetPassword { address, password } => set_password(store, strength, &address, password),
@@ -22,7 +28,7 @@ pub fn perform(store: &Store, strength: Strength, request: Request) -> Reply {
         Request::SetPop3 { address, deleted, mark_seen } => set_pop3(store, &address, deleted, mark_seen),
         Request::RemoveAccount { address } => remove(store, &address),
         Request::Check { mend } => check(store, mend).map(Reply::Checked),
-        Request::Status => status(store).map(Reply::Status),
+        Request::Status => Ok(Reply::Status(status(store))),
         Request::Import { .. } | Request::Export { .. } => {
             Err(Failure::Refused("an import or an export is more than one exchange".to_owned()))
         }
@@ -47,6 +53,25 @@ fn add(
     let new = NewAccount { address: address.clone().into(), credentials, limits, now: now() };
     store.write_blocking(Write::AddAccount(new))?;
     Ok(Reply::Password { address: address.into(), made })
+}
+
+fn add_hashed(
+    store: &Store,
+    address: &str,
+    Secret(hash): Secret,
+    quota: Quota,
+    unless_there: bool,
+) -> Result<Reply, Failure> {
+    let address = Address::parse(address)?;
+    crypt::check(&hash)?;
+    if unless_there && store.snapshot()?.account_of(address.as_str())?.is_some() {
+        return Ok(Reply::Done);
+    }
+    let credentials = Credentials { argon2: hash, ..Credentials::default() };
+    let limits = quota.of(Limits::default());
+    let new = NewAccount { address: address.clone().into(), credentials, limits, now: now() };
+    store.write_blocking(Write::AddAccount(new))?;
+    Ok(Reply::Password { address: address.into(), made: None })
 }
 
 fn list(store: &Store) -> Result<Vec<Listed>, Failure> {
@@ -117,7 +142,21 @@ fn check(store: &Store, mend: bool) -> Result<Checked, Failure> {
     })
 }
 
-fn status(store: &Store) -> Result<Status, Failure> {
+/// Always answers: that the store cannot be read is what somebody may want to know.
+fn status(store: &Store) -> Status {
+    let counted = count(store);
+    let state = if counted.is_ok() { store.health() } else { Health::Failing };
+    let (accounts, messages, bytes) = counted.unwrap_or_else(|fault| {
+        log::error!("what is stored cannot be counted: {fault}");
+        (0, 0, 0)
+    });
+    let file = store.path().and_then(|path| path.metadata().ok()).map_or(0, |file| file.len());
+    let version = env!("CARGO_PKG_VERSION").to_owned();
+    Status { version, accounts, messages, bytes, file, state, free: store.free() }
+}
+
+/// Accounts, messages and their octets.
+fn count(store: &Store) -> Result<(u64, u64, u64), Fault> {
     let snapshot = store.snapshot()?;
     let accounts = snapshot.accounts()?;
     let (mut messages, mut bytes) = (0, 0);
@@ -126,9 +165,7 @@ fn status(store: &Store) -> Result<Status, Failure> {
         messages += usage.messages;
         bytes += usage.bytes;
     }
-    let file = store.path().and_then(|path| path.metadata().ok()).map_or(0, |file| file.len());
-    let version = env!("CARGO_PKG_VERSION").to_owned();
-    Ok(Status { version, accounts: accounts.len() as u64, messages, bytes, file })
+    Ok((accounts.len() as u64, messages, bytes))
 }
 
 /// The account of an address.
@@ -150,10 +187,7 @@ fn listed(snapshot: &Snapshot, id: AccountId, account: Account) -> Result<Listed
     })
 }
 
-fn new_password(
-    strength: Strength,
-    given: Option<Secret>,
-) -> Result<(crate::store::Credentials, Option<Secret>), Failure> {
+fn new_password(strength: Strength, given: Option<Secret>) -> Result<(Credentials, Option<Secret>), Failure> {
     let (password, made) = match given {
         Some(Secret(password)) => (password, false),
         None => (password::readable()?, true),
@@ -184,6 +218,12 @@ impl Quota {
 
 impl From<BadAddress> for Failure {
     fn from(bad: BadAddress) -> Self {
+        Failure::Refused(bad.to_string())
+    }
+}
+
+impl From<BadHash> for Failure {
+    fn from(bad: BadHash) -> Self {
         Failure::Refused(bad.to_string())
     }
 }

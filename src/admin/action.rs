@@ -1,7 +1,7 @@
 //! What can be asked of a Pillarbox by its owner, and what it answers: the same through the socket and without it.
 
 use crate::mail::Stamp;
-use crate::store::{OnDelete, Pop3};
+use crate::store::{Health, OnDelete, Pop3};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
@@ -11,6 +11,9 @@ use std::fmt;
 pub enum Request {
     /// A new account; without a password it gets a random one.
     AddAccount { address: String, password: Option<Secret>, quota: Quota },
+    /// A new account with a password's hash that was made elsewhere: a crypt string (`$5$`, `$6$`, `$y$`), or argon2 in
+    /// the PHC string format. `unless_there`: an account of that address is left as it is, and that is no failure.
+    AddHashedAccount { address: String, hash: Secret, quota: Quota, unless_there: bool },
     /// All accounts.
     ListAccounts,
     /// One account with its mailboxes.
@@ -53,7 +56,7 @@ pub enum Reply {
     Failed(Failure),
 }
 
-/// A password on its way: no log shows it.
+/// A password on its way, or its hash: no log shows it.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Secret(pub String);
 
@@ -144,6 +147,12 @@ pub struct Status {
     pub bytes: u64,
     /// Octets of the store's file.
     pub file: u64,
+    /// What the store can do at the moment. With a store that cannot be read, the counts are 0.
+    #[serde(default)]
+    pub state: Health,
+    /// Octets that are free on its disk.
+    #[serde(default)]
+    pub free: Option<u64>,
 }
 
 /// Why something was not done.

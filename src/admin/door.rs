@@ -55,13 +55,19 @@ impl Door {
             return Ok(Door::Running(Client { stream, input: BufReader::new(input) }));
         }
         let settings = Settings::read(folder).map_err(DoorError::Settings)?;
-        let store = Store::open(folder, Options { cache: settings.cache() }).map_err(DoorError::Store)?;
+        let options = Options { cache: settings.cache() };
+        let store = match Store::open(folder, options) {
+            // What can be read is shown; what would have to be written is refused.
+            Err(Fault::Io(_)) if !Store::can_be_written(folder) => Store::open_read_only(folder, options),
+            opened => opened,
+        };
+        let store = store.map_err(DoorError::Store)?;
         Ok(Door::Direct(Arc::new(store), settings.password.strength()))
     }
 
     /// The way to the data through the server that has it open, and no other. No answer takes longer than `patience`.
-    pub fn of_server(folder: &Path, patience: Duration) -> io::Result<Door> {
-        let stream = socket::connect(folder)?;
+    pub fn of_server(folder: &Path, runtime: &Path, patience: Duration) -> io::Result<Door> {
+        let stream = socket::connect_by(folder, Some(runtime))?;
         stream.set_read_timeout(Some(patience))?;
         stream.set_write_timeout(Some(patience))?;
         let input = BufReader::new(stream.try_clone()?);

@@ -74,11 +74,11 @@ impl Gate {
         let attempt = Attempt::begin(self, user, from);
         // A remembered password does not wait for those who guess at the same user, but for its own source.
         attempt.wait(attempt.source.as_ref()).await;
-        let password = password::prepare(password.get(..PASSWORD).unwrap_or(password)).into_owned();
+        let password = password.get(..PASSWORD).unwrap_or(password);
         let mut found = self.find(&attempt.name)?;
-        if !self.remembers(found.as_ref(), &password) {
+        if !self.remembers(found.as_ref(), password) {
             attempt.wait(attempt.user.as_ref()).await;
-            found = self.weigh(&attempt.name, password).await?;
+            found = self.weigh(&attempt.name, password.to_vec()).await?;
         }
         let Some((account, record)) = found else {
             rest(attempt.fail()).await;
@@ -88,7 +88,8 @@ impl Gate {
         Ok(Entered { account, address: record.address })
     }
 
-    /// What a SCRAM exchange with this user needs. A user that does not exist has keys too, always the same ones.
+    /// What a SCRAM exchange with this user needs. A user that does not exist has keys too, always the same ones. So has
+    /// one whose password was hashed elsewhere, until it was seen at a log-in by another way: nothing else leads to keys.
     pub fn scram_keys(&self, user: &[u8]) -> Result<(Option<(AccountId, String)>, ScramKeys), Fault> {
         let name = name(user);
         let found = self.find(&name)?;
@@ -143,7 +144,7 @@ impl Gate {
 
     fn remembers(&self, found: Option<&(AccountId, Account)>, password: &[u8]) -> bool {
         found.is_some_and(|(id, account)| {
-            let trace = self.memory.trace(*id, &account.credentials.argon2, password);
+            let trace = self.memory.trace(*id, &account.credentials.argon2, &password::prepare(password));
             self.memory.knows(trace, Instant::now())
         })
     }
@@ -160,39 +161,41 @@ impl Gate {
             return Ok(found);
         }
         let strength = self.strength;
+        let can_store = !self.store.is_read_only();
         let Some((id, account)) = found.filter(|(_, account)| !account.credentials.argon2.is_empty()) else {
             smol::unblock(move || password::hash(&password, strength)).await?;
             return Ok(None);
         };
-        let phc = account.credentials.argon2.clone();
-        let (password, rehashed) = smol::unblock(move || {
-            if !password::verify(&password, &phc) {
+        let credentials = account.credentials.clone();
+        let (password, renewed) = smol::unblock(move || {
+            if !password::verify(&password, &credentials.argon2) {
                 return Ok((None, None));
             }
-            let again = password::needs_rehash(&phc, strength);
-            let rehashed = again.then(|| password::hash(&password, strength)).transpose()?;
-            Ok::<_, Fault>((Some(password), rehashed))
+            // A store that cannot keep it need not have it computed.
+            let renewed = if can_store { password::renewed(&password, &credentials, strength)? } else { None };
+            Ok::<_, Fault>((Some(password), renewed))
         })
         .await?;
         let Some(password) = password else { return Ok(None) };
         let mut phc = account.credentials.argon2.clone();
-        if let Some(rehashed) = rehashed
-            && self.replace(id, &account.credentials, &rehashed).await
-        {
-            phc = rehashed;
+        if let Some(renewed) = renewed {
+            let argon2 = renewed.argon2.clone();
+            if self.replace(id, &account.credentials, renewed).await {
+                phc = argon2;
+            }
         }
-        self.memory.keep(self.memory.trace(id, &phc, &password), Instant::now());
+        self.memory.keep(self.memory.trace(id, &phc, &password::prepare(&password)), Instant::now());
         Ok(Some((id, account)))
     }
 
-    /// Stores a hash of another strength; true when it is stored. What goes wrong here is no reason to deny anybody.
-    async fn replace(&self, account: AccountId, old: &Credentials, argon2: &str) -> bool {
+    /// Stores what is kept of a password from now on; true when it is stored. What goes wrong here is no reason to deny
+    /// anybody.
+    async fn replace(&self, account: AccountId, old: &Credentials, credentials: Credentials) -> bool {
         // A password that was set meanwhile must not be undone.
         let unchanged = self.store.snapshot().and_then(|snapshot| snapshot.account(account));
         if !unchanged.is_ok_and(|now| now.is_some_and(|now| now.credentials == *old)) {
             return false;
         }
-        let credentials = Credentials { argon2: argon2.to_owned(), ..old.clone() };
         match self.store.write(Write::SetCredentials { account, credentials }).await {
             Ok(_) => true,
             Err(error) => {

@@ -6,6 +6,7 @@
 mod accounts;
 mod action;
 mod address;
+mod crypt;
 mod door;
 mod downloads;
 mod gate;
@@ -13,6 +14,7 @@ mod memory;
 mod password;
 mod retention;
 mod settings;
+mod size;
 pub mod socket;
 mod throttle;
 mod uploads;

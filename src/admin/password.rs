@@ -1,5 +1,6 @@
 //! Passwords: what is kept of them, how they are verified, and where new ones come from.
 
+use super::crypt;
 use crate::store::{Credentials, Fault};
 use crate::wire::sasl::{self, ScramKeys};
 use argon2::password_hash::{PasswordHash, PasswordHasher, PasswordVerifier, SaltString};
@@ -61,13 +62,17 @@ pub(super) fn hash(password: &[u8], strength: Strength) -> Result<String, Fault>
     Ok(hash.to_string())
 }
 
-/// Whether this is the password of a PHC string; false also for an empty one. Costs what the string says.
+/// Whether this is the password of a PHC string or a crypt string; false also for an empty one. Costs what the string
+/// says.
 pub(super) fn verify(password: &[u8], phc: &str) -> bool {
+    if crypt::is_crypt(phc) {
+        return crypt::verify(password, phc);
+    }
     PasswordHash::new(phc).is_ok_and(|hash| Argon2::default().verify_password(&prepare(password), &hash).is_ok())
 }
 
 /// Whether a hash was made with another strength than this one.
-pub(super) fn needs_rehash(phc: &str, strength: Strength) -> bool {
+fn needs_rehash(phc: &str, strength: Strength) -> bool {
     let Ok(hash) = PasswordHash::new(phc) else { return true };
     let params = Params::try_from(&hash);
     hash.algorithm != Algorithm::Argon2id.ident()
@@ -75,6 +80,18 @@ pub(super) fn needs_rehash(phc: &str, strength: Strength) -> bool {
             (params.m_cost(), params.t_cost(), params.p_cost())
                 != (strength.memory_kib, strength.passes, strength.lanes)
         })
+}
+
+/// What is to be kept of a password from now on, now that it was seen: another hash where the old one is of another
+/// strength or from another system, and keys for SCRAM where there are none. `None`: all is as it should be.
+pub(super) fn renewed(password: &[u8], old: &Credentials, strength: Strength) -> Result<Option<Credentials>, Fault> {
+    match str::from_utf8(password) {
+        Ok(text) if scram_keys(old).is_none() => credentials(text, strength).map(Some),
+        _ if needs_rehash(&old.argon2, strength) => {
+            Ok(Some(Credentials { argon2: hash(password, strength)?, ..old.clone() }))
+        }
+        _ => Ok(None),
+    }
 }
 
 /// A random password that can be read out and typed: `k3mf-w8ta-…`.

@@ -143,6 +143,19 @@ impl Settings {
     }
 }
 
+impl Settings {
+    /// Whether the text of a settings file can be used; if not, why.
+    pub fn check(text: &str) -> Result<(), String> {
+        Settings::parse(text).map(|_| ())
+    }
+
+    /// The address of an account that is called so: a name alone is one of this host.
+    #[must_use]
+    pub fn address_of(&self, user: &str) -> String {
+        if user.contains('@') { user.to_owned() } else { format!("{user}@{}", self.name()) }
+    }
+}
+
 impl Passwords {
     /// What a new hash costs.
     #[must_use]

@@ -1,4 +1,6 @@
 //! The admin socket, `DIR/admin.sock`: one line of JSON asks, one line of JSON answers, as often as the owner likes.
+//! Where nothing can be written to the data folder, it lies in a runtime folder instead, by a name that only this data
+//! folder has.
 //!
 //! Who can open the file may do everything: it is readable by its owner only, and that is all the permission there is.
 
@@ -17,7 +19,7 @@ use smol::net::unix::{UnixListener, UnixStream};
 use std::fs::{File, Permissions};
 use std::io;
 use std::os::fd::AsRawFd;
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -27,16 +29,56 @@ const LINE: u64 = 64 << 10;
 const WAITING: usize = 128;
 /// The socket's name in the data folder.
 const FILE: &str = "admin.sock";
+/// The environment's word for the runtime folder.
+const RUNTIME: &str = "PILLARBOX_RUNTIME";
 
-/// Binds the socket in a data folder. One that nobody answers any more is replaced.
-pub fn bind(folder: &Path) -> io::Result<UnixListener> {
-    let (_open, folder) = short(folder)?;
-    let path = folder.join(FILE);
+/// Where a server's socket is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Place {
+    folder: PathBuf,
+    file: String,
+}
+
+impl Place {
+    /// In the data folder.
+    #[must_use]
+    pub fn in_data(data: &Path) -> Place {
+        Place { folder: data.to_owned(), file: FILE.to_owned() }
+    }
+
+    /// In a runtime folder, which servers of several data folders may share.
+    pub fn in_runtime(runtime: &Path, data: &Path) -> io::Result<Place> {
+        let data = std::fs::metadata(data)?;
+        Ok(Place { folder: runtime.to_owned(), file: format!("admin-{:x}-{:x}.sock", data.dev(), data.ino()) })
+    }
+
+    /// Removes the socket when its server ends.
+    pub fn unbind(&self) {
+        // One that is left behind is replaced at the next start.
+        let _ = std::fs::remove_file(self.folder.join(&self.file));
+    }
+
+    fn connect(&self) -> io::Result<std::os::unix::net::UnixStream> {
+        let (_open, folder) = short(&self.folder)?;
+        std::os::unix::net::UnixStream::connect(folder.join(&self.file))
+    }
+}
+
+/// The runtime folder that the environment names.
+#[must_use]
+pub fn runtime() -> Option<PathBuf> {
+    std::env::var_os(RUNTIME).filter(|folder| !folder.is_empty()).map(PathBuf::from)
+}
+
+/// Binds the socket. One that nobody answers any more is replaced.
+pub fn bind(place: &Place) -> io::Result<UnixListener> {
+    let (_open, folder) = short(&place.folder)?;
+    let path = folder.join(&place.file);
     if std::os::unix::net::UnixStream::connect(&path).is_ok() {
         return Err(io::Error::new(io::ErrorKind::AddrInUse, "another server answers on the admin socket"));
     }
     // Made under another name, so that there is no moment in which others could open it.
-    let new = folder.join("admin.sock.new");
+    let new = folder.join(format!("{}.new", place.file));
     match std::fs::remove_file(&new) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
         _ => {}
@@ -47,16 +89,17 @@ pub fn bind(folder: &Path) -> io::Result<UnixListener> {
     Ok(listener)
 }
 
-/// Removes the socket when its server ends.
-pub fn unbind(folder: &Path) {
-    // One that is left behind is replaced at the next start.
-    let _ = std::fs::remove_file(folder.join(FILE));
+/// Connects to the server of a data folder.
+pub(super) fn connect(data: &Path) -> io::Result<std::os::unix::net::UnixStream> {
+    connect_by(data, runtime().as_deref())
 }
 
-/// Connects to the server of a data folder.
-pub(super) fn connect(folder: &Path) -> io::Result<std::os::unix::net::UnixStream> {
-    let (_open, folder) = short(folder)?;
-    std::os::unix::net::UnixStream::connect(folder.join(FILE))
+/// The same with a runtime folder that the environment need not name.
+pub(super) fn connect_by(data: &Path, runtime: Option<&Path>) -> io::Result<std::os::unix::net::UnixStream> {
+    Place::in_data(data).connect().or_else(|error| match runtime {
+        Some(runtime) => Place::in_runtime(runtime, data)?.connect(),
+        None => Err(error),
+    })
 }
 
 /// Answers all that comes on one connection.

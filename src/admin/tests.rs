@@ -224,7 +224,7 @@ fn a_request_does_not_show_its_password_when_it_is_debugged() {
 fn serve(world: &World) -> smol::Task<()> {
     let gate = Arc::new(world.gate(&cheap()));
     let store = Arc::clone(&world.store);
-    let listener = smol::block_on(async { socket::bind(&world.folder) }).unwrap();
+    let listener = smol::block_on(async { socket::bind(&socket::Place::in_data(&world.folder)) }).unwrap();
     smol::spawn(async move {
         while let Ok((stream, _)) = listener.accept().await {
             smol::spawn(socket::answer(stream, Arc::clone(&store), Arc::clone(&gate))).detach();
@@ -286,9 +286,9 @@ fn an_import_through_the_socket_stops_at_the_quota_and_tells_where() {
 #[test]
 fn a_socket_that_nobody_answers_on_is_replaced_and_one_with_a_server_is_not() {
     let world = World::with_accounts("stale");
-    drop(smol::block_on(async { socket::bind(&world.folder) }).unwrap());
+    drop(smol::block_on(async { socket::bind(&socket::Place::in_data(&world.folder)) }).unwrap());
     let server = serve(&world);
-    assert!(smol::block_on(async { socket::bind(&world.folder) }).is_err());
+    assert!(smol::block_on(async { socket::bind(&socket::Place::in_data(&world.folder)) }).is_err());
     drop(server);
 }
 

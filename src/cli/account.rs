@@ -11,10 +11,14 @@ use std::process::ExitCode;
 /// Does it, and says what was done.
 pub fn run(data: &Path, action: Action) -> Result<ExitCode, Failed> {
     let reply = match action {
-        Action::Add { address, bytes, messages, password_stdin } => {
+        Action::Add { address, bytes, messages, password_stdin, hash_stdin } => {
             // The first account may be made before the first start.
             super::make_folder(data)?;
             let mut door = Door::open(data)?;
+            if hash_stdin {
+                let (hash, quota) = (terminal::hash()?, Quota { bytes, messages });
+                return said(door.ask(Request::AddHashedAccount { address, hash, quota, unless_there: false })?);
+            }
             let password = terminal::new_password(password_stdin)?;
             door.ask(Request::AddAccount { address, password, quota: Quota { bytes, messages } })?
         }
@@ -31,6 +35,10 @@ pub fn run(data: &Path, action: Action) -> Result<ExitCode, Failed> {
         Action::Pop3 { address, deleted, mark_seen } => ask(data, Request::SetPop3 { address, deleted, mark_seen })?,
         Action::Remove { address } => ask(data, Request::RemoveAccount { address })?,
     };
+    said(reply)
+}
+
+fn said(reply: Reply) -> Result<ExitCode, Failed> {
     terminal::print(&match reply {
         Reply::Done => "Done.\n".to_owned(),
         Reply::Password { address, made: None } => format!("{address} has its password.\n"),

@@ -15,11 +15,7 @@ use std::path::PathBuf;
 pub enum Wish {
     Help(&'static str),
     Version,
-    Serve {
-        data: PathBuf,
-        bind: IpAddr,
-        port_offset: u16,
-    },
+    Serve(Serve),
     /// PID 1 starts the mail server so; nobody else has a use for it.
     Confine {
         words: Vec<OsString>,
@@ -50,10 +46,22 @@ pub enum Wish {
     },
 }
 
+/// What to serve, and where.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Serve {
+    pub data: PathBuf,
+    pub bind: IpAddr,
+    pub port_offset: u16,
+    /// Nothing is written to the data folder.
+    pub read_only: bool,
+    /// Where sockets go then.
+    pub runtime: Option<PathBuf>,
+}
+
 /// What to do with an account.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Action {
-    Add { address: String, bytes: Option<Limit>, messages: Option<Limit>, password_stdin: bool },
+    Add { address: String, bytes: Option<Limit>, messages: Option<Limit>, password_stdin: bool, hash_stdin: bool },
     List,
     Show { address: String },
     Passwd { address: String, password_stdin: bool },
@@ -70,6 +78,8 @@ struct Given {
     data: Option<PathBuf>,
     bind: Option<IpAddr>,
     port_offset: Option<u16>,
+    read_only: bool,
+    runtime: Option<PathBuf>,
     quota: Option<Limit>,
     messages: Option<Limit>,
     mailbox: Option<String>,
@@ -77,6 +87,7 @@ struct Given {
     mark_seen: Option<bool>,
     format: Format,
     password_stdin: bool,
+    hash_stdin: bool,
     mend: bool,
     json: bool,
     help: bool,
@@ -96,13 +107,16 @@ pub fn parse(mut parser: Parser) -> Result<Wish, Error> {
             Arg::Long(name) if !allowed.contains(&name) => return Err(arg.unexpected()),
             Arg::Long("bind") => given.bind = Some(parser.value()?.parse()?),
             Arg::Long("port-offset") => given.port_offset = Some(parser.value()?.parse()?),
-            Arg::Long("quota") => given.quota = Some(parser.value()?.parse_with(size::parse)?),
+            Arg::Long("read-only") => given.read_only = true,
+            Arg::Long("runtime") => given.runtime = Some(parser.value()?.into()),
+            Arg::Long("quota") => given.quota = Some(parser.value()?.parse_with(str::parse)?),
             Arg::Long("messages") => given.messages = Some(parser.value()?.parse_with(size::parse_count)?),
             Arg::Long("mailbox") => given.mailbox = Some(parser.value()?.string()?),
             Arg::Long("deleted") => given.deleted = Some(parser.value()?.parse_with(deleted)?),
             Arg::Long("mark-seen") => given.mark_seen = Some(parser.value()?.parse_with(yes)?),
             Arg::Long("format") => given.format = parser.value()?.parse_with(format)?,
             Arg::Long("password-stdin") => given.password_stdin = true,
+            Arg::Long("password-hash-stdin") => given.hash_stdin = true,
             Arg::Long("mend") => given.mend = true,
             Arg::Long("json") => given.json = true,
             Arg::Value(value) if command.is_none() && value == "confine" => {
@@ -122,10 +136,10 @@ pub fn parse(mut parser: Parser) -> Result<Wish, Error> {
 /// The options of a command, `--data` and `--help` aside.
 fn options(command: &str, action: Option<&str>) -> &'static [&'static str] {
     match (command, action) {
-        ("serve", _) => &["bind", "port-offset"],
+        ("serve", _) => &["bind", "port-offset", "read-only", "runtime"],
         // Options may stand before the action.
-        ("account", Some("add")) => &["quota", "messages", "password-stdin"],
-        ("account", None) => &["quota", "messages", "password-stdin", "deleted", "mark-seen"],
+        ("account", Some("add")) => &["quota", "messages", "password-stdin", "password-hash-stdin"],
+        ("account", None) => &["quota", "messages", "password-stdin", "password-hash-stdin", "deleted", "mark-seen"],
         ("account", Some("pop3")) => &["deleted", "mark-seen"],
         ("account", Some("passwd")) => &["password-stdin"],
         ("account", Some("quota")) => &["messages"],
@@ -144,11 +158,13 @@ fn wish(command: Option<&str>, action: Option<&str>, mut given: Given) -> Result
     }
     let data = given.data.take().unwrap_or_else(|| PathBuf::from("pillarbox-data"));
     let wish = match command {
-        "serve" => Wish::Serve {
+        "serve" => Wish::Serve(Serve {
             data,
             bind: given.bind.unwrap_or(IpAddr::V4(Ipv4Addr::LOCALHOST)),
             port_offset: given.port_offset.unwrap_or(10_000),
-        },
+            read_only: given.read_only,
+            runtime: given.runtime.take(),
+        }),
         "account" => Wish::Account { data, action: account(action, &mut given)? },
         "import" => {
             let address = given.next("ADDRESS")?;
@@ -177,18 +193,20 @@ fn wish(command: Option<&str>, action: Option<&str>, mut given: Given) -> Result
 
 fn account(action: Option<&str>, given: &mut Given) -> Result<Action, Error> {
     Ok(match action {
-        Some("add") => Action::Add {
-            address: given.next("ADDRESS")?,
-            bytes: given.quota,
-            messages: given.messages,
-            password_stdin: given.password_stdin,
-        },
+        Some("add") => {
+            let (password_stdin, hash_stdin) = (given.password_stdin, given.hash_stdin);
+            if password_stdin && hash_stdin {
+                return Err("account add takes one of --password-stdin and --password-hash-stdin".into());
+            }
+            let address = given.next("ADDRESS")?;
+            Action::Add { address, bytes: given.quota, messages: given.messages, password_stdin, hash_stdin }
+        }
         Some("list") => Action::List,
         Some("show") => Action::Show { address: given.next("ADDRESS")? },
         Some("passwd") => Action::Passwd { address: given.next("ADDRESS")?, password_stdin: given.password_stdin },
         Some("quota") => {
             let address = given.next("ADDRESS")?;
-            let bytes = if given.values.is_empty() { None } else { Some(size::parse(&given.next("SIZE")?)?) };
+            let bytes = if given.values.is_empty() { None } else { Some(given.next("SIZE")?.parse::<Limit>()?) };
             if bytes.is_none() && given.messages.is_none() {
                 return Err("account quota needs a SIZE, `none`, or --messages N".into());
             }
@@ -259,14 +277,15 @@ mod tests {
 
     #[test]
     fn no_arguments_serve_on_this_machine_only() {
-        let serve = |data: &str, bind: &str, port_offset| Wish::Serve {
-            data: data.into(),
-            bind: bind.parse().unwrap(),
-            port_offset,
+        let serve = |data: &str, bind: &str, port_offset| {
+            let (data, bind) = (data.into(), bind.parse().unwrap());
+            Wish::Serve(Serve { data, bind, port_offset, read_only: false, runtime: None })
         };
         assert_eq!(parsed(""), Ok(serve("pillarbox-data", "127.0.0.1", 10_000)));
         assert_eq!(parsed("serve --data /srv --bind :: --port-offset 0"), Ok(serve("/srv", "::", 0)));
         assert_eq!(parsed("--port-offset=1"), Ok(serve("pillarbox-data", "127.0.0.1", 1)));
+        let Ok(Wish::Serve(frozen)) = parsed("serve --read-only --runtime /run/mail") else { panic!() };
+        assert!(frozen.read_only && frozen.runtime == Some("/run/mail".into()));
     }
 
     #[test]
@@ -282,6 +301,7 @@ mod tests {
             bytes: Some(Limit::Of(2 << 30)),
             messages: None,
             password_stdin: true,
+            hash_stdin: false,
         };
         let wish = Wish::Account { data: "d".into(), action: add };
         assert_eq!(parsed("account add --quota 2G a@b --password-stdin --data d"), Ok(wish));
@@ -311,6 +331,8 @@ mod tests {
             "backup now",
             "check extra",
             "import a@b",
+            "account add a@b --password-stdin --password-hash-stdin",
+            "account passwd a@b --password-hash-stdin",
             "export a@b",
             "export a@b x y",
             "export a@b x --format zip",
@@ -322,6 +344,7 @@ mod tests {
             "account pop3 a@b --deleted burn",
             "account list --mark-seen no",
             "status --mend",
+            "status --read-only",
             "serve --json",
             "account quota a@b lots",
             "--bind x",

@@ -27,6 +27,9 @@ Options of serve:
   --bind ADDR            listen on this address         Default: 127.0.0.1, this machine only
   --port-offset N        ports are the standard ones + N    Default: 10000 (IMAP 10143, with TLS 10993; POP3 10110, 10995)
 
+  --read-only            write nothing to the data folder: mail can be read from a disk that can only be read
+  --runtime DIR          where the admin socket is then     Default: the environment's PILLARBOX_RUNTIME; else there is none
+
 Option of every command:
   --data DIR             where mail, keys and settings are  Default: ./pillarbox-data
 
@@ -37,7 +40,7 @@ PILLARBOX_LOG=debug (or RUST_LOG) shows more on stderr. Settings are in DIR/pill
 const ACCOUNT: &str = "\
 Who has mail here.
 
-  pillarbox account add ADDRESS [--quota SIZE] [--messages N] [--password-stdin]
+  pillarbox account add ADDRESS [--quota SIZE] [--messages N] [--password-stdin | --password-hash-stdin]
   pillarbox account list
   pillarbox account show ADDRESS
   pillarbox account passwd ADDRESS [--password-stdin]
@@ -47,6 +50,8 @@ Who has mail here.
 
 A password is asked for at a terminal, or read from the first line of stdin with --password-stdin.
 Where neither is, or with an empty answer, a random one is made and printed.
+With --password-hash-stdin the line is a hash from elsewhere, as in /etc/shadow ($5$, $6$, $y$) or argon2: at the first
+log-in, which must be with the password itself (not SCRAM), one of our own takes its place.
 SIZE is something like 500M or 2G.
 What a POP3 client deletes goes to the Trash, where it stays for 30 days (pop3.trash-days in the settings).
 With --deleted hide it stays where it is, and only POP3 shows it no more; with delete it is gone.

@@ -6,6 +6,7 @@ mod args;
 mod export;
 mod help;
 mod import;
+mod pages;
 mod progress;
 mod report;
 mod serve;
@@ -48,7 +49,7 @@ pub fn run(wish: Wish) -> ExitCode {
             terminal::print(concat!("pillarbox ", env!("CARGO_PKG_VERSION"), "\n"));
             Ok(ExitCode::SUCCESS)
         }
-        Wish::Serve { data, bind, port_offset } => serve::run(&data, bind, port_offset),
+        Wish::Serve(serve) => serve::run(&serve),
         Wish::Confine { words } => Err(pillarbox::host::confine(&words).into()),
         Wish::Account { data, action } => account::run(&data, action),
         Wish::Import { data, address, mailbox, paths } => import::run(&data, &address, mailbox.as_deref(), &paths),

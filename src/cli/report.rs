@@ -2,6 +2,7 @@
 
 use super::{Failed, ask, door, size, terminal, unexpected};
 use pillarbox::admin::{Reply, Request};
+use pillarbox::store::Health;
 use std::path::Path;
 use std::process::ExitCode;
 
@@ -37,14 +38,26 @@ pub fn status(data: &Path, json: bool) -> Result<ExitCode, Failed> {
             fields.insert("running".to_owned(), running.into());
         }
         terminal::print(&format!("{value}\n"));
-        return Ok(ExitCode::SUCCESS);
+        return Ok(exit(status.state));
     }
+    let state = match status.state {
+        Health::Good => "",
+        Health::Full => "The disk is full: mail that comes in is refused\n",
+        Health::ReadOnly => "Mail can only be read: nothing can be written to the disk\n",
+        Health::Failing => "The disk fails: mail cannot be read, or not all of it\n",
+    };
+    let free = status.free.map_or_else(String::new, |free| format!(", {} free", size::shown(free)));
     let (accounts, messages, version) = (status.accounts, status.messages, &status.version);
     terminal::print(&format!(
-        "Pillarbox {version} {}\n{accounts} accounts, {messages} messages, {} of mail in {} on disk\n",
+        "Pillarbox {version} {}\n{accounts} accounts, {messages} messages, {} of mail in {} on disk{free}\n{state}",
         if running { "is running" } else { "is not running" },
         size::shown(status.bytes),
         size::shown(status.file),
     ));
-    Ok(ExitCode::SUCCESS)
+    Ok(exit(status.state))
+}
+
+/// 1: it cannot do what it is for.
+fn exit(state: Health) -> ExitCode {
+    if state == Health::Failing { ExitCode::FAILURE } else { ExitCode::SUCCESS }
 }

@@ -1,33 +1,68 @@
 //! `pillarbox serve`: opens everything, serves until it is told to stop.
 
 use super::Failed;
-use super::welcome::{Found, first};
+use super::args::Serve;
+use super::pages::{Browsers, First};
+use super::welcome::{Chosen, Found, deliver, first};
 use log::LevelFilter;
+use pillarbox::admin::socket::{self, Place};
 use pillarbox::admin::{Gate, Settings};
 use pillarbox::net::{Identity, OwnersFiles, Serving, serve};
 use pillarbox::session::pop3::{Maildrops, Terms};
-use pillarbox::store::{Options, Store};
+use pillarbox::store::{Fault, Options, Store};
+use pillarbox::web::{self, Site};
 use simple_logger::SimpleLogger;
-use std::net::IpAddr;
 use std::os::unix::process::CommandExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 use std::sync::Arc;
 
 /// Serves the data of a folder, which is made if there is none.
-pub fn run(data: &Path, bind: IpAddr, port_offset: u16) -> Result<ExitCode, Failed> {
+pub fn run(wish: &Serve) -> Result<ExitCode, Failed> {
+    let Serve { data, bind, port_offset, read_only, runtime } = wish;
+    let (bind, port_offset, read_only) = (*bind, *port_offset, *read_only);
     log_to_stderr()?;
     settle_heap();
-    let in_data = |error: &dyn std::fmt::Display| Failed::because(format!("{}: {error}", data.display()));
-    super::make_folder(data)?;
+    if !read_only {
+        super::make_folder(data)?;
+    }
     let settings = Settings::read(data)?;
     let name = settings.name();
-    let store = Store::open(data, Options { cache: settings.cache() }).map_err(|error| in_data(&error))?;
-    let store = Arc::new(store);
+    let store = Arc::new(open(data, read_only, Options { cache: settings.cache() })?);
     let owners = settings.tls.certificate.clone().zip(settings.tls.key.clone());
     let owners = owners.map(|(certificate, key)| OwnersFiles { certificate, key });
-    let identity = Arc::new(Identity::open(data, &name, owners)?);
+    let identity = Arc::new(if read_only {
+        Identity::open_read_only(data, &name, owners)?
+    } else {
+        Identity::open(data, &name, owners)?
+    });
+    let socket = if read_only { in_runtime(runtime.clone(), data) } else { Some(Place::in_data(data)) };
     let gate = Arc::new(Gate::new(Arc::clone(&store), &settings)?);
+    let found = Arc::new(Found { name: name.clone(), bind, port_offset, data: data.to_owned() });
+    let (makes_first, code) = match First::from_environment() {
+        First::Start => (true, None),
+        First::Claim(code) => (false, code),
+    };
+    let welcome = {
+        let (store, found) = (Arc::clone(&store), Arc::clone(&found));
+        move |address: &str| deliver(&store, address, &found, Chosen::ByOwner)
+    };
+    let site = Site::new(
+        Arc::clone(&store),
+        gate.strength(),
+        web::Found {
+            name: name.clone(),
+            mail: found.ports(),
+            https: found.https(),
+            authority: identity.ca_file(),
+            fingerprint: {
+                let identity = Arc::clone(&identity);
+                Box::new(move || identity.ca_fingerprint())
+            },
+        },
+        code,
+        Box::new(welcome),
+    );
     let serving = Serving {
         store: Arc::clone(&store),
         gate: Arc::clone(&gate),
@@ -37,21 +72,47 @@ pub fn run(data: &Path, bind: IpAddr, port_offset: u16) -> Result<ExitCode, Fail
             login_delay: settings.pop3.login_delay,
         })),
         trash_days: settings.pop3.trash_days,
+        pages: Some(Arc::new(Browsers(Arc::new(site)))),
         bind,
         port_offset,
-        data,
-        name: name.clone(),
+        socket: socket.as_ref(),
+        name,
     };
     // Only once all ports are ours, so that a start that fails does not use up what is told once.
     let served = serve(serving, || {
-        let found = Found { name: &name, bind, port_offset, data };
-        if let Err(Failed(why)) = first(&store, gate.strength(), &identity, &found) {
+        if read_only {
+            log::warn!("nothing is written to {}: mail can only be read", data.display());
+        } else if makes_first && let Err(Failed(why)) = first(&store, gate.strength(), &identity, &found) {
             log::error!("the first account could not be made: {why}");
         }
     });
-    pillarbox::admin::socket::unbind(data);
+    if let Some(socket) = &socket {
+        socket.unbind();
+    }
     served?;
     Ok(ExitCode::SUCCESS)
+}
+
+fn open(data: &Path, read_only: bool, options: Options) -> Result<Store, Failed> {
+    let store = if read_only { Store::open_read_only(data, options) } else { Store::open(data, options) };
+    store.map_err(|error| {
+        let hint = match error {
+            Fault::Io(_) if !read_only && data.join("mail.redb").exists() && !Store::can_be_written(data) => {
+                "\nWhat is there can be served with --read-only, perhaps."
+            }
+            _ => "",
+        };
+        Failed::because(format!("{}: {error}{hint}", data.display()))
+    })
+}
+
+/// Where the admin socket is when it cannot be in the data folder.
+fn in_runtime(runtime: Option<PathBuf>, data: &Path) -> Option<Place> {
+    let Some(runtime) = runtime.or_else(socket::runtime) else {
+        log::warn!("there is no admin socket: --runtime would say where it can be");
+        return None;
+    };
+    Place::in_runtime(&runtime, data).inspect_err(|error| log::warn!("there is no admin socket: {error}")).ok()
 }
 
 /// Begins again with the C library's heap as a small machine wants it.

@@ -2,26 +2,6 @@
 
 use pillarbox::admin::Limit;
 
-/// `500M`, `2G`, `10000` (octets), or `none` for no limit. Units are of 1024, as everywhere in mail.
-pub fn parse(text: &str) -> Result<Limit, String> {
-    let wrong = || format!("{text:?} is no size: write something like 500M, 2G, or none");
-    if text.eq_ignore_ascii_case("none") {
-        return Ok(Limit::Lifted);
-    }
-    let upper = text.to_ascii_uppercase();
-    let number = upper.strip_suffix('B').unwrap_or(&upper);
-    let number = number.strip_suffix('I').unwrap_or(number);
-    let (digits, shift) = match number.chars().last() {
-        Some('K') => (number.strip_suffix('K'), 10),
-        Some('M') => (number.strip_suffix('M'), 20),
-        Some('G') => (number.strip_suffix('G'), 30),
-        Some('T') => (number.strip_suffix('T'), 40),
-        _ => (Some(number), 0),
-    };
-    let value: u64 = digits.and_then(|digits| digits.trim().parse().ok()).ok_or_else(wrong)?;
-    value.checked_mul(1 << shift).map(Limit::Of).ok_or_else(wrong)
-}
-
 /// A number of messages, or `none` for no limit.
 pub fn parse_count(text: &str) -> Result<Limit, String> {
     if text.eq_ignore_ascii_case("none") {
@@ -48,25 +28,6 @@ pub fn shown(octets: u64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn sizes_are_read_with_their_units() {
-        for (text, size) in [
-            ("0", 0),
-            ("10000", 10_000),
-            ("500M", 500 << 20),
-            ("2g", 2 << 30),
-            ("2GiB", 2 << 30),
-            ("1 TB", 1 << 40),
-            ("7kb", 7 << 10),
-        ] {
-            assert_eq!(parse(text), Ok(Limit::Of(size)), "{text}");
-        }
-        assert_eq!(parse("None"), Ok(Limit::Lifted));
-        for bad in ["", "G", "-1", "1.5G", "2X", "99999999T"] {
-            assert!(parse(bad).is_err(), "{bad}");
-        }
-    }
 
     #[test]
     fn sizes_are_shown_short() {

@@ -35,6 +35,14 @@ pub fn new_password(from_stdin: bool) -> Result<Option<Secret>, Failed> {
     Ok(Some(Secret(first)))
 }
 
+/// The hash of a password, from stdin.
+pub fn hash() -> Result<Secret, Failed> {
+    match line()? {
+        hash if hash.is_empty() => Err(Failed::because("there is no hash on stdin")),
+        hash => Ok(Secret(hash)),
+    }
+}
+
 /// Asks without showing what is typed.
 fn unseen(question: &str) -> Result<String, Failed> {
     let terminal = io::stdin();

@@ -7,16 +7,23 @@ use pillarbox::mail::Stamp;
 use pillarbox::net::Identity;
 use pillarbox::store::{History, Store};
 use std::net::IpAddr;
-use std::path::Path;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 /// Where the server is found.
-pub struct Found<'f> {
-    pub name: &'f str,
+pub struct Found {
+    pub name: String,
     pub bind: IpAddr,
     pub port_offset: u16,
-    pub data: &'f Path,
+    pub data: PathBuf,
+}
+
+/// Where the password came from.
+#[derive(Clone, Copy, Debug)]
+pub enum Chosen {
+    AtRandom,
+    ByOwner,
 }
 
 /// The well-known ports of IMAP and POP3.
@@ -24,15 +31,29 @@ const IMAP: u16 = 143;
 const IMAPS: u16 = 993;
 const POP3: u16 = 110;
 const POP3S: u16 = 995;
+const HTTPS: u16 = 443;
 
-impl Found<'_> {
-    fn ports(&self) -> [u16; 4] {
+impl Found {
+    pub fn ports(&self) -> [u16; 4] {
         [IMAP, IMAPS, POP3, POP3S].map(|port| port.saturating_add(self.port_offset))
+    }
+
+    pub fn https(&self) -> u16 {
+        HTTPS.saturating_add(self.port_offset)
+    }
+
+    /// As another program on this machine says where we are.
+    fn here(&self) -> String {
+        match self.bind {
+            bind if bind.is_loopback() || bind.is_unspecified() => "localhost".to_owned(),
+            IpAddr::V6(bind) => format!("[{bind}]"),
+            IpAddr::V4(bind) => bind.to_string(),
+        }
     }
 }
 
 /// Makes the first account where there is none, and tells of it.
-pub fn first(store: &Arc<Store>, strength: Strength, identity: &Identity, found: &Found<'_>) -> Result<(), Failed> {
+pub fn first(store: &Arc<Store>, strength: Strength, identity: &Identity, found: &Found) -> Result<(), Failed> {
     if !store.snapshot()?.accounts()?.is_empty() {
         return Ok(());
     }
@@ -42,24 +63,18 @@ pub fn first(store: &Arc<Store>, strength: Strength, identity: &Identity, found:
         Reply::Failed(failure) => return Err(failure.into()),
         _ => return Err(unexpected()),
     };
-    if let Err(Failed(why)) = deliver(store, &address, found) {
-        log::warn!("the first mail could not be delivered: {why}");
-    }
+    deliver(store, &address, found, Chosen::AtRandom);
     terminal::print(&told(&address, &password, identity, found));
     Ok(())
 }
 
 /// What is printed, so that it can be pasted.
-fn told(address: &str, password: &str, identity: &Identity, found: &Found<'_>) -> String {
+fn told(address: &str, password: &str, identity: &Identity, found: &Found) -> String {
     let [imap, imaps, pop3, pop3s] = found.ports();
-    let here = match found.bind {
-        bind if bind.is_loopback() || bind.is_unspecified() => "localhost".to_owned(),
-        IpAddr::V6(bind) => format!("[{bind}]"),
-        IpAddr::V4(bind) => bind.to_string(),
-    };
+    let (here, https) = (found.here(), found.https());
     let server = match found.bind {
         bind if bind.is_loopback() => "localhost",
-        _ => found.name,
+        _ => &found.name,
     };
     let authority = identity.ca_file();
     let file = authority.as_ref().map_or("the owner's certificate".to_owned(), |file| file.display().to_string());
@@ -73,20 +88,27 @@ fn told(address: &str, password: &str, identity: &Identity, found: &Found<'_>) -
          user         {address}\n\
          password     {password}\n\
          CA           {file}\n\
-         SHA-256      {fingerprint}\n\n\
+         SHA-256      {fingerprint}\n\
+         web page     https://{here}:{https}/\n\n\
          Read the first mail:\n\n\
          curl {trust}--user '{address}:{password}' 'imaps://{here}:{imaps}/INBOX;MAILINDEX=1'\n\n"
     )
 }
 
-/// The first mail: how to go on.
-fn deliver(store: &Arc<Store>, address: &str, found: &Found<'_>) -> Result<(), Failed> {
+/// Delivers the first mail: how to go on. Without it the box works as well.
+pub fn deliver(store: &Arc<Store>, address: &str, found: &Found, chosen: Chosen) {
+    if let Err(Failed(why)) = try_deliver(store, address, found, chosen) {
+        log::warn!("the first mail could not be delivered: {why}");
+    }
+}
+
+fn try_deliver(store: &Arc<Store>, address: &str, found: &Found, chosen: Chosen) -> Result<(), Failed> {
     let account = store.snapshot()?.account_of(address)?.ok_or_else(unexpected)?;
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
     let received = Stamp::utc(i64::try_from(now).unwrap_or(0));
     let mut direct = Direct { store: Arc::clone(store), account };
     let mut inbox = direct.open("INBOX")?;
-    inbox.push(mail(address, found, &date(now)).as_bytes())?;
+    inbox.push(mail(address, found, chosen, &date(now)).as_bytes())?;
     inbox.end(Meta { flags: Vec::new(), received, history: History::default() })?;
     match inbox.verdict(true)? {
         Some(Verdict::Taken) => Ok(()),
@@ -95,8 +117,12 @@ fn deliver(store: &Arc<Store>, address: &str, found: &Found<'_>) -> Result<(), F
     }
 }
 
-fn mail(address: &str, found: &Found<'_>, date: &str) -> String {
-    let (name, folder) = (found.name, found.data.display());
+fn mail(address: &str, found: &Found, chosen: Chosen, date: &str) -> String {
+    let (name, folder) = (&found.name, found.data.display());
+    let password = match chosen {
+        Chosen::AtRandom => "the one that was printed at the first start",
+        Chosen::ByOwner => "the one that you chose on the set-up page",
+    };
     let [imap, imaps, pop3, pop3s] = found.ports();
     let text = format!(
         "From: Pillarbox <pillarbox@{name}>\n\
@@ -114,7 +140,7 @@ fn mail(address: &str, found: &Found<'_>, date: &str) -> String {
          \x20 server            {name} (on the same machine: localhost)\n\
          \x20 port              {imaps} with TLS (some say SSL), or {imap} with STARTTLS\n\
          \x20 user              {address}\n\
-         \x20 password          the one that was printed at the first start\n\
+         \x20 password          {password}\n\
          \n\
          IMAP keeps the mail here, and the same on all devices. A program that speaks\n\
          POP3 finds it on port {pop3s} with TLS, or {pop3} with STLS; what it deletes\n\
@@ -158,12 +184,12 @@ mod tests {
     #[test]
     fn the_first_mail_is_a_mail() {
         let found = Found {
-            name: "pillarbox.local",
+            name: "pillarbox.local".to_owned(),
             bind: IpAddr::from([0, 0, 0, 0]),
             port_offset: 0,
-            data: Path::new("/data"),
+            data: PathBuf::from("/data"),
         };
-        let mail = mail("me@pillarbox.local", &found, "Thu, 1 Jan 1970 00:00:00 +0000");
+        let mail = mail("me@pillarbox.local", &found, Chosen::ByOwner, "Thu, 1 Jan 1970 00:00:00 +0000");
         assert!(mail.lines().all(|line| line.len() <= 78), "{mail}");
         assert!(mail.contains("\r\n\r\nGood") && !mail.replace("\r\n", "").contains(['\r', '\n']));
         assert!(mail.contains("port              993 with TLS"));

@@ -185,9 +185,9 @@ pub fn open_mailbox(store: &Store, account: AccountId, name: &str) -> Result<Mai
 
 fn verdict(error: StoreError) -> Verdict {
     match error {
-        StoreError::Refused(refusal @ (Refusal::OverQuota | Refusal::DiskFull | Refusal::UidsUsedUp)) => {
-            Verdict::Full(refusal.to_string())
-        }
+        StoreError::Refused(
+            refusal @ (Refusal::OverQuota | Refusal::DiskFull | Refusal::UidsUsedUp | Refusal::ReadOnly),
+        ) => Verdict::Full(refusal.to_string()),
         StoreError::Refused(refusal @ (Refusal::NoMailbox | Refusal::NoAccount)) => {
             Verdict::Broken(refusal.to_string())
         }

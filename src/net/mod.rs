@@ -3,11 +3,13 @@
 //! Read first: `serve` (what runs), `talk` (one connection's life). The only room that looks at a clock.
 
 mod guests;
+mod pages;
 mod serve;
 mod stream;
 mod talk;
 mod tls;
 mod turns;
 
+pub use pages::{Pages, Socket};
 pub use serve::{Serving, serve};
 pub use tls::{Identity, OwnersFiles, TlsFault};

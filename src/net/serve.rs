@@ -1,10 +1,12 @@
 //! The server: listeners, the threads that run everything, and an orderly end.
 
 use super::guests::{Guest, Guests};
+use super::pages::{Pages, visit};
 use super::stream::Stream;
 use super::talk::{Door, Speaks, now, talk};
 use super::tls::Identity;
 use super::turns::Turns;
+use crate::admin::socket::Place;
 use crate::admin::{self, Gate};
 use crate::session::pop3::Maildrops;
 use crate::store::Store;
@@ -12,12 +14,12 @@ use async_executor::Executor;
 use async_signal::{Signal, Signals};
 use event_listener::Event;
 use smol::future::FutureExt;
+use smol::net::unix::UnixListener;
 use smol::net::{TcpListener, TcpStream};
 use smol::stream::StreamExt;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::panic::AssertUnwindSafe;
-use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -28,6 +30,9 @@ const IMAPS: u16 = 993;
 /// POP3 in plain text (RFC 1939 §3) and in TLS (RFC 8314 §3.1).
 const POP3: u16 = 110;
 const POP3S: u16 = 995;
+/// Pages in plain text and in TLS (RFC 9110 §4.2).
+const HTTP: u16 = 80;
+const HTTPS: u16 = 443;
 /// How often the certificate's files are looked at.
 const REFRESH: Duration = Duration::from_secs(10);
 /// How often mail that was deleted long ago is looked for.
@@ -49,12 +54,14 @@ pub struct Serving<'a> {
     pub maildrops: Arc<Maildrops>,
     /// Days that mail which POP3 clients deleted stays in the Trash; 0: for ever.
     pub trash_days: u32,
+    /// What browsers are answered.
+    pub pages: Option<Arc<dyn Pages>>,
     /// The address that we listen on.
     pub bind: IpAddr,
     /// Ports are the standard ones and this.
     pub port_offset: u16,
-    /// The data folder.
-    pub data: &'a Path,
+    /// Where the admin socket is; `None`: there is none.
+    pub socket: Option<&'a Place>,
     /// Our host name.
     pub name: String,
 }
@@ -65,6 +72,7 @@ pub(super) struct House {
     pub(super) gate: Arc<Gate>,
     pub(super) identity: Arc<Identity>,
     pub(super) maildrops: Arc<Maildrops>,
+    pub(super) pages: Option<Arc<dyn Pages>>,
     pub(super) name: Arc<str>,
     pub(super) executor: Arc<Executor<'static>>,
     pub(super) stop: Event,
@@ -72,6 +80,13 @@ pub(super) struct House {
     guests: Arc<Guests>,
     /// Whose turn it is.
     pub(super) turns: Turns,
+}
+
+/// What is behind a port.
+#[derive(Clone, Copy, Debug)]
+enum Entrance {
+    Mail(Door),
+    Pages { tls: bool },
 }
 
 impl House {
@@ -93,6 +108,7 @@ pub fn serve(serving: Serving<'_>, ready: impl FnOnce()) -> io::Result<()> {
         gate: serving.gate,
         identity: serving.identity,
         maildrops: serving.maildrops,
+        pages: serving.pages,
         name: serving.name.into(),
         executor: Arc::clone(&executor),
         stop: Event::new(),
@@ -105,12 +121,17 @@ pub fn serve(serving: Serving<'_>, ready: impl FnOnce()) -> io::Result<()> {
         port.map(|port| SocketAddr::new(serving.bind, port))
             .ok_or_else(|| io::Error::new(io::ErrorKind::InvalidInput, "the port offset is too large"))
     };
-    let doors = [
-        (port(IMAP)?, Door { speaks: Speaks::Imap, tls: false }),
-        (port(IMAPS)?, Door { speaks: Speaks::Imap, tls: true }),
-        (port(POP3)?, Door { speaks: Speaks::Pop3, tls: false }),
-        (port(POP3S)?, Door { speaks: Speaks::Pop3, tls: true }),
+    let mail = |speaks, tls| Entrance::Mail(Door { speaks, tls });
+    let mut doors = vec![
+        (port(IMAP)?, mail(Speaks::Imap, false)),
+        (port(IMAPS)?, mail(Speaks::Imap, true)),
+        (port(POP3)?, mail(Speaks::Pop3, false)),
+        (port(POP3S)?, mail(Speaks::Pop3, true)),
     ];
+    if house.pages.is_some() {
+        doors.push((port(HTTP)?, Entrance::Pages { tls: false }));
+        doors.push((port(HTTPS)?, Entrance::Pages { tls: true }));
+    }
     let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
     let (running, ended) = smol::channel::bounded::<()>(1);
     std::thread::scope(|scope| {
@@ -125,7 +146,7 @@ pub fn serve(serving: Serving<'_>, ready: impl FnOnce()) -> io::Result<()> {
             })?;
         }
         let result =
-            smol::block_on(executor.run(run(&executor, &house, &doors, serving.data, serving.trash_days, ready)));
+            smol::block_on(executor.run(run(&executor, &house, &doors, serving.socket, serving.trash_days, ready)));
         drop(running);
         result
     })
@@ -134,39 +155,33 @@ pub fn serve(serving: Serving<'_>, ready: impl FnOnce()) -> io::Result<()> {
 async fn run(
     executor: &Arc<Executor<'static>>,
     house: &Arc<House>,
-    doors: &[(SocketAddr, Door)],
-    data: &Path,
+    doors: &[(SocketAddr, Entrance)],
+    socket: Option<&Place>,
     trash_days: u32,
     ready: impl FnOnce(),
 ) -> io::Result<()> {
     let mut signals = Signals::new([Signal::Int, Signal::Term])?;
-    let admin = admin::socket::bind(data)?;
+    let admin = socket.map(admin::socket::bind).transpose()?;
     // All are bound before one is answered at: who sees one port open may count on the others.
     let mut listeners = Vec::new();
-    for (address, door) in doors {
-        let listener = TcpListener::bind(address).await.map_err(|error| {
-            io::Error::new(error.kind(), format!("port {} cannot be listened on: {error}", address.port()))
-        })?;
-        listeners.push((listener, *door));
+    for (address, entrance) in doors {
+        match (TcpListener::bind(address).await, entrance) {
+            (Ok(listener), _) => listeners.push((listener, *entrance)),
+            // Another program has pages of its own on this machine. Mail need not wait for it.
+            (Err(error), Entrance::Pages { .. }) => {
+                log::warn!("no pages on port {}, which cannot be listened on: {error}", address.port());
+            }
+            (Err(error), Entrance::Mail(_)) => {
+                let why = format!("port {} cannot be listened on: {error}", address.port());
+                return Err(io::Error::new(error.kind(), why));
+            }
+        }
     }
     let mut accepting: Vec<_> = listeners
         .into_iter()
-        .map(|(listener, door)| executor.spawn(accept(Arc::clone(executor), Arc::clone(house), listener, door)))
+        .map(|(listener, entrance)| executor.spawn(accept(Arc::clone(executor), Arc::clone(house), listener, entrance)))
         .collect();
-    accepting.push(executor.spawn({
-        let (executor, house) = (Arc::clone(executor), Arc::clone(house));
-        async move {
-            loop {
-                match admin.accept().await {
-                    Ok((stream, _)) => {
-                        let answer = admin::socket::answer(stream, Arc::clone(&house.store), Arc::clone(&house.gate));
-                        executor.spawn(guarded(answer)).detach();
-                    }
-                    Err(error) => pause(&error).await,
-                }
-            }
-        }
-    }));
+    accepting.extend(admin.map(|admin| executor.spawn(answer_owner(Arc::clone(executor), Arc::clone(house), admin))));
     accepting.push(executor.spawn({
         let house = Arc::clone(house);
         async move {
@@ -210,7 +225,19 @@ async fn run(
     Ok(())
 }
 
-async fn accept(executor: Arc<Executor<'static>>, house: Arc<House>, listener: TcpListener, door: Door) {
+async fn answer_owner(executor: Arc<Executor<'static>>, house: Arc<House>, admin: UnixListener) {
+    loop {
+        match admin.accept().await {
+            Ok((stream, _)) => {
+                let answer = admin::socket::answer(stream, Arc::clone(&house.store), Arc::clone(&house.gate));
+                executor.spawn(guarded(answer)).detach();
+            }
+            Err(error) => pause(&error).await,
+        }
+    }
+}
+
+async fn accept(executor: Arc<Executor<'static>>, house: Arc<House>, listener: TcpListener, entrance: Entrance) {
     loop {
         let (stream, peer) = match listener.accept().await {
             Ok(accepted) => accepted,
@@ -230,7 +257,10 @@ async fn accept(executor: Arc<Executor<'static>>, house: Arc<House>, listener: T
         executor
             .spawn(guarded(async move {
                 let _guest: Guest = guest;
-                talk(house, Stream::plain(stream), peer, door).await;
+                match entrance {
+                    Entrance::Mail(door) => talk(house, Stream::plain(stream), peer, door).await,
+                    Entrance::Pages { tls } => visit(house, Stream::plain(stream), peer, tls).await,
+                }
             }))
             .detach();
     }

@@ -68,6 +68,11 @@ impl Stream {
         Ok(())
     }
 
+    /// The connection for who reads and writes by other means.
+    pub(super) fn into_socket(self) -> impl AsyncRead + AsyncWrite + Send + Unpin + 'static {
+        self.kind
+    }
+
     /// Waits for octets and hands them over; 0 is the end. Nothing is lost when the wait is given up.
     pub(super) async fn read(&mut self, mut take: impl FnMut(&[u8])) -> io::Result<usize> {
         let kind = &mut self.kind;

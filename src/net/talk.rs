@@ -73,6 +73,7 @@ pub(super) async fn talk(house: Arc<House>, stream: Stream, peer: SocketAddr, do
     let mut talk = Talk { house: &house, began, peer, stream, protocol, out, spare, turn };
     let end = talk.run(door).await;
     if let Some(write) = talk.protocol.farewell()
+        && !house.store.is_read_only()
         && let Err(error) = house.store.write(write).await
     {
         log::warn!("{peer}: what a connection left could not be written: {error}");

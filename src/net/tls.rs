@@ -24,6 +24,8 @@ pub struct Identity {
     /// Where our own authority lies; `None` with the owner's files.
     own: Option<Own>,
     shown: Arc<Shown>,
+    /// Nothing is written, and what is shown may be in memory only: it stays as it is.
+    frozen: bool,
     config: Arc<ServerConfig>,
     seen: Mutex<[Option<(SystemTime, u64)>; 2]>,
 }
@@ -64,8 +66,13 @@ impl Identity {
             let files = OwnersFiles { certificate: folder.join("cert.pem"), key: folder.join("key.pem") };
             (files, Some(Own { folder, names, authority }))
         };
+        let key = load(&files)?;
+        Identity::of(key, files, own, false)
+    }
+
+    fn of(key: CertifiedKey, files: OwnersFiles, own: Option<Own>, frozen: bool) -> Result<Identity, TlsFault> {
         let seen = stamps(&files);
-        let shown = Arc::new(Shown(RwLock::new(Arc::new(load(&files)?))));
+        let shown = Arc::new(Shown(RwLock::new(Arc::new(key))));
         let config = ServerConfig::builder_with_provider(Arc::new(provider::default_provider()))
             .with_protocol_versions(&[&version::TLS13, &version::TLS12])
             .map_err(|error| TlsFault(error.to_string()))?;
@@ -74,12 +81,46 @@ impl Identity {
         // Phones come back all day: what a session needs to go on is kept by them, not in our memory.
         config.ticketer = provider::Ticketer::new().map_err(|error| TlsFault(error.to_string()))?;
         config.send_tls13_tickets = 1;
-        Ok(Identity { files, own, shown, config: Arc::new(config), seen: Mutex::new(seen) })
+        Ok(Identity { files, own, shown, frozen, config: Arc::new(config), seen: Mutex::new(seen) })
+    }
+
+    /// The identity of a data folder that nothing is written to. What is there is used; what is missing, or cannot be
+    /// used any more, is made, and kept in memory: a certificate that must be trusted anew is better than no mail.
+    pub fn open_read_only(data: &Path, name: &str, owners: Option<OwnersFiles>) -> Result<Identity, TlsFault> {
+        let owns = owners.is_none();
+        let folder = data.join("tls");
+        let files =
+            owners.unwrap_or_else(|| OwnersFiles { certificate: folder.join("cert.pem"), key: folder.join("key.pem") });
+        let names = make::names(name);
+        let found = load(&files);
+        let kept = match &found {
+            // The owner's certificate is the owner's affair, expired or not.
+            Ok(_) if !owns => None,
+            Ok(key) => make::in_memory(&folder, &names, key.cert.first(), SystemTime::now())?,
+            Err(fault) => {
+                log::warn!("{fault}");
+                make::in_memory(&folder, &names, None, SystemTime::now())?
+            }
+        };
+        let (key, authority) = match kept {
+            None => (found?, None),
+            Some(made) => {
+                log::warn!("a certificate was made that lasts until the server ends");
+                (certified(vec![made.leaf], made.key, &"the new key")?, Some(made.authority))
+            }
+        };
+        let authority =
+            authority.or_else(|| CertificateDer::from_pem_file(folder.join("ca.pem")).ok().filter(|_| owns));
+        let own = authority.map(|authority| Own { folder, names, authority });
+        Identity::of(key, files, own, true)
     }
 
     /// Renews our own certificate when its end is near, and takes files that changed. Sessions go on; files that cannot
     /// be used are told of once, and the certificate stays what it was.
     pub fn refresh(&self) {
+        if self.frozen {
+            return;
+        }
         if let Some(own) = &self.own
             // Addresses that changed since the start are no reason: a new certificate at each network would be noise.
             && let Err(fault) = make::ensure_leaf(&own.folder, &own.authority, &own.names, 1, SystemTime::now())
@@ -154,8 +195,16 @@ fn load(files: &OwnersFiles) -> Result<CertifiedKey, TlsFault> {
     }
     let in_key = |error: &dyn fmt::Display| TlsFault(format!("{}: {error}", files.key.display()));
     let key = PrivateKeyDer::from_pem_file(&files.key).map_err(|error| in_key(&error))?;
+    certified(chain, key, &files.key.display())
+}
+
+fn certified(
+    chain: Vec<CertificateDer<'static>>,
+    key: PrivateKeyDer<'static>,
+    from: &dyn fmt::Display,
+) -> Result<CertifiedKey, TlsFault> {
     let provider: CryptoProvider = provider::default_provider();
-    CertifiedKey::from_der(chain, key, &provider).map_err(|error| in_key(&error))
+    CertifiedKey::from_der(chain, key, &provider).map_err(|error| TlsFault(format!("{from}: {error}")))
 }
 
 /// When the files were changed, and their sizes.

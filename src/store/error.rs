@@ -31,6 +31,8 @@ pub enum Refusal {
     TooLarge,
     /// The disk has no room but the reserve.
     DiskFull,
+    /// Nothing can be written: mail can only be read.
+    ReadOnly,
 }
 
 /// The store could not do what it should have been able to do. The text is for the log, never for a client.
@@ -73,6 +75,7 @@ impl fmt::Display for Refusal {
             Refusal::UidsUsedUp => "the mailbox has no UIDs left",
             Refusal::TooLarge => "the message is too large",
             Refusal::DiskFull => "the disk is full",
+            Refusal::ReadOnly => "the mail store can only be read at the moment: nothing can be changed",
         })
     }
 }

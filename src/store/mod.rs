@@ -11,9 +11,13 @@ mod check;
 mod codec;
 mod disk;
 mod error;
+mod health;
 mod journal;
+mod medium;
 mod mirror;
+mod overlay;
 mod parcel;
+mod read_only;
 mod record;
 mod rows;
 mod schema;
@@ -27,12 +31,15 @@ mod writer;
 #[cfg(test)]
 mod check_tests;
 #[cfg(test)]
+mod read_only_tests;
+#[cfg(test)]
 mod tests;
 
 pub use ahead::{Ahead, Depth};
 pub use body::Reading;
 pub use check::{Finding, Mend, Report};
 pub use error::{Fault, Refusal, StoreError};
+pub use health::Health;
 pub use mirror::{Mirror, Watch};
 pub use parcel::{Packer, Parcel};
 pub use record::{

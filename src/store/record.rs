@@ -57,7 +57,7 @@ pub enum Retired {
 /// What is kept of a password: enough to verify it, nothing to read it from.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Credentials {
-    /// Argon2id in the PHC string format; empty: no log-in.
+    /// Argon2id in the PHC string format, or until the first log-in what another system made; empty: no log-in.
     pub argon2: String,
     /// SCRAM-SHA-256 (RFC 5802 §3): the salt,
     pub scram_salt: Vec<u8>,

@@ -100,7 +100,7 @@ impl Space {
     }
 
     /// Octets free for this process on the disk.
-    fn free(&self) -> Option<u64> {
+    pub(super) fn free(&self) -> Option<u64> {
         let disk = rustix::fs::statvfs(self.folder.as_deref()?).ok()?;
         Some(disk.f_bavail.saturating_mul(disk.f_frsize))
     }

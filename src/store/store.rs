@@ -1,8 +1,8 @@
 //! The store as others hold it.
 
-use super::disk::Disk;
 use super::error::{Fault, StoreError};
 use super::journal::Journal;
+use super::medium::Medium;
 use super::mirror::{Mirrors, Watch};
 use super::parcel::Packer;
 use super::schema::{
@@ -12,15 +12,14 @@ use super::schema::{
 use super::snapshot::Snapshot;
 use super::space::Space;
 use super::write::{Outcome, Write};
-use super::writer::{self, Job};
+use super::writer::{self, Job, Message};
 use crate::mail::{BlobId, MailboxId, UniqueId};
 use redb::{Database, ReadableDatabase, ReadableTable, StorageBackend, TableError};
 use ring::rand::{SecureRandom, SystemRandom};
 use std::collections::{BTreeSet, HashMap};
-use std::fs::File;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::{self, Sender};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::thread::JoinHandle;
@@ -43,7 +42,7 @@ impl Default for Options {
 pub struct Store {
     pub(super) shared: Arc<Shared>,
     // Taken on drop: the writer ends when there is nobody left to send.
-    jobs: Option<Sender<Job>>,
+    jobs: Option<Sender<Message>>,
     writer: Option<JoinHandle<()>>,
 }
 
@@ -51,8 +50,13 @@ pub struct Store {
 pub(super) struct Shared {
     // Empty for the moment in which it is opened again after an error.
     database: RwLock<Option<Arc<Database>>>,
-    path: Option<PathBuf>,
-    options: Options,
+    pub(super) medium: Medium,
+    // Nothing is written: what cannot be kept off the disk is in memory.
+    frozen: AtomicBool,
+    // And that is so for good, by the owner's wish.
+    reads_only: bool,
+    // The writer was asked to see to the database, and has not done so yet.
+    looked_for: AtomicBool,
     pub(super) mirrors: Mirrors,
     pub(super) abandoned: Arc<Abandoned>,
     pub(super) pins: Arc<Pins>,
@@ -93,30 +97,34 @@ impl Store {
         if !path.try_exists()? {
             make_database(folder, &path, options)?;
         }
-        let database = open_database(&path, options)?;
+        let medium = Medium::file(path, options);
+        let database = medium.open()?;
         let space = Space::of(Some(folder));
         if let Err(error) = space.put_ballast() {
             log::warn!("no ballast could be put down: {error}");
         }
-        Store::start(database, Some(path), options, space)
+        Store::start(database, medium, false, space)
     }
 
     /// Opens a store on a storage of one's own: for tests that pull its plug.
     pub fn open_on(storage: impl StorageBackend, options: Options) -> Result<Store, Fault> {
         let database =
             contained(|| Ok(Database::builder().set_cache_size(options.cache).create_with_backend(storage)?))?;
-        Store::start(database, None, options, Space::of(None))
+        Store::start(database, Medium::given(options), false, Space::of(None))
     }
 
-    fn start(database: Database, path: Option<PathBuf>, options: Options, space: Space) -> Result<Store, Fault> {
+    /// `reads_only`: nothing is to be written, for good.
+    pub(super) fn start(database: Database, medium: Medium, reads_only: bool, space: Space) -> Result<Store, Fault> {
         let (database, next_blob) = contained(|| {
             let next_blob = initialise(&database, &space)?;
             Ok((database, next_blob))
         })?;
         let shared = Arc::new(Shared {
             database: RwLock::new(Some(Arc::new(database))),
-            path,
-            options,
+            medium,
+            frozen: AtomicBool::new(reads_only),
+            reads_only,
+            looked_for: AtomicBool::new(false),
             mirrors: Mirrors::default(),
             abandoned: Arc::default(),
             pins: Arc::default(),
@@ -140,7 +148,11 @@ impl Store {
 
     /// A consistent state to read from, to be dropped before any wait.
     pub fn snapshot(&self) -> Result<Snapshot, Fault> {
-        self.shared.snapshot()
+        let snapshot = self.shared.snapshot();
+        if self.shared.medium.has_failed() || snapshot.is_err() {
+            self.look();
+        }
+        snapshot
     }
 
     /// Opens a mailbox for a session; `None` when there is none.
@@ -199,14 +211,25 @@ impl Store {
     /// Where the data lies, if in a file.
     #[must_use]
     pub fn path(&self) -> Option<&Path> {
-        self.shared.path.as_deref()
+        self.shared.medium.path()
     }
 
     fn submit(&self, write: Write) -> Result<smol::channel::Receiver<Result<Outcome, StoreError>>, StoreError> {
         let (answer, receiver) = smol::channel::bounded(1);
         let jobs = self.jobs.as_ref().ok_or(Fault::Stopped)?;
-        jobs.send(Job { write, answer }).map_err(|_| Fault::Stopped)?;
+        jobs.send(Message::Job(Job { write, answer })).map_err(|_| Fault::Stopped)?;
         Ok(receiver)
+    }
+
+    /// A read met a failure: the writer, who alone may, opens the database again. Without this a store that is only read
+    /// would never come back.
+    fn look(&self) {
+        if let Some(jobs) = &self.jobs
+            && !self.shared.looked_for.swap(true, Ordering::Relaxed)
+        {
+            // A writer that has ended has nobody left to open it for.
+            let _ = jobs.send(Message::Look);
+        }
     }
 }
 
@@ -239,23 +262,36 @@ impl Shared {
     }
 
     pub(super) fn folder(&self) -> Option<&Path> {
-        self.path.as_deref().and_then(Path::parent)
-    }
-
-    /// Nothing is served from tables that lack what was acknowledged.
-    fn close_database(&self) {
-        drop(self.database.write().unwrap_or_else(PoisonError::into_inner).take());
+        self.medium.path().and_then(Path::parent)
     }
 
     pub(super) fn snapshot(&self) -> Result<Snapshot, Fault> {
         Snapshot::of(&*self.database()?)
     }
 
+    /// Whether nothing can be written.
+    pub(super) fn is_frozen(&self) -> bool {
+        self.frozen.load(Ordering::SeqCst)
+    }
+
+    /// Whether there is a database to read from, and nothing failed since it was opened.
+    pub(super) fn is_sound(&self) -> bool {
+        !self.medium.has_failed() && self.database.read().unwrap_or_else(PoisonError::into_inner).is_some()
+    }
+
+    /// The writer has seen to what it was asked for.
+    pub(super) fn looked(&self) {
+        self.looked_for.store(false, Ordering::Relaxed);
+    }
+
     /// After an I/O error redb's handle refuses everything until it is opened again; after a panic (`surely`) it cannot be
-    /// trusted. Only the writer calls this: nothing is committed meanwhile.
+    /// trusted. Where nothing can be written any more, it is opened for reading. Only the writer calls this: nothing is
+    /// committed meanwhile.
     pub(super) fn recover(&self, surely: bool) {
-        let Some(path) = &self.path else { return };
-        if self.space.is_full() && self.space.drop_ballast() {
+        if !self.medium.comes_back() {
+            return;
+        }
+        if !self.is_frozen() && self.space.is_full() && self.space.drop_ballast() {
             log::error!("the disk is full: the ballast was let go");
         }
         let mut slot = self.database.write().unwrap_or_else(PoisonError::into_inner);
@@ -263,26 +299,33 @@ impl Shared {
             && let Some(database) = slot.as_ref()
             && database.begin_write().and_then(|probe| probe.abort().map_err(redb::TransactionError::Storage)).is_ok()
         {
+            // What failed was not needed.
+            self.medium.forget_failure();
             return;
         }
         let old = slot.take();
         drop(slot);
+        self.replace(old);
+    }
+
+    /// Where nothing could be written for a while: goes back to writing, if that is possible again.
+    pub(super) fn thaw(&self) {
+        if self.is_frozen() && !self.reads_only && self.medium.can_be_written() {
+            let old = self.database.write().unwrap_or_else(PoisonError::into_inner).take();
+            self.replace(old);
+        }
+    }
+
+    /// Closes a database and opens it again.
+    fn replace(&self, old: Option<Arc<Database>>) {
         // What was staged and not durable goes with it.
         self.abandoned.opening.fetch_add(1, Ordering::SeqCst);
         self.space.reopened();
         close(old);
         // Snapshots live for one bufferful: they are gone in a moment.
         for _ in 0..50 {
-            match open_database(path, self.options) {
-                Ok(database) => {
-                    *self.database.write().unwrap_or_else(PoisonError::into_inner) = Some(Arc::new(database));
-                    log::warn!("the store was opened again after an error");
-                    // Changes that are durable in the journal only went with the old handle.
-                    if let Err(fault) = contained(|| writer::repeat(self)) {
-                        log::error!("the journal cannot be taken over: {fault}");
-                        self.close_database();
-                        return;
-                    }
+            match self.open_again() {
+                Ok(()) => {
                     // A commit that failed at its end may be there all the same.
                     self.mirrors.reload(|| self.snapshot());
                     return;
@@ -295,6 +338,36 @@ impl Shared {
             }
         }
         log::error!("the store cannot be opened again yet: it is still being read");
+    }
+
+    fn open_again(&self) -> Result<(), Fault> {
+        if !self.reads_only && self.medium.can_be_written() {
+            match self.medium.open().and_then(|database| self.take_up(database, false)) {
+                Ok(()) => {
+                    log::warn!("the store was opened again after an error");
+                    return Ok(());
+                }
+                Err(Fault::InUse) => return Err(Fault::InUse),
+                Err(fault) => log::error!("the store cannot be opened for writing: {fault}"),
+            }
+        }
+        // What was acknowledged can still be read, perhaps.
+        self.medium.open_frozen().and_then(|database| self.take_up(database, true))?;
+        log::error!("nothing can be written to the disk: mail can only be read");
+        Ok(())
+    }
+
+    /// Changes that are durable in the journal only went with the old handle: nothing is served from tables that lack what
+    /// was acknowledged.
+    fn take_up(&self, database: Database, frozen: bool) -> Result<(), Fault> {
+        let database = Arc::new(database);
+        if let Err(fault) = contained(|| writer::repeat(self, &database, frozen)) {
+            close(Some(database));
+            return Err(fault);
+        }
+        self.frozen.store(frozen, Ordering::SeqCst);
+        *self.database.write().unwrap_or_else(PoisonError::into_inner) = Some(database);
+        Ok(())
     }
 }
 
@@ -356,17 +429,6 @@ impl Drop for Pin {
             }
         }
     }
-}
-
-fn open_database(path: &Path, options: Options) -> Result<Database, Fault> {
-    // Never made: a file that went away, or lost what was in it, must not pass for an empty store.
-    contained(|| {
-        let file = File::options().read(true).write(true).open(path)?;
-        if file.metadata()?.len() == 0 {
-            return Err(Fault::Io("the store is damaged: its file is empty".to_owned()));
-        }
-        Ok(Database::builder().set_cache_size(options.cache).create_with_backend(Disk::new(file)?)?)
-    })
 }
 
 /// Makes the file of a new store. It gets its name when it is whole: power that goes before leaves nothing that would

@@ -1,11 +1,11 @@
 //! The one writer: takes all waiting writes into one transaction, commits it durably, **then** rings, **then** answers.
 
 use super::apply::Batch;
-use super::error::{Fault, StoreError};
+use super::error::{Fault, Refusal, StoreError};
 use super::journal::{self, Journal};
 use super::store::Shared;
 use super::write::{Outcome, Write};
-use redb::Durability;
+use redb::{Database, Durability};
 use smol::channel::Sender;
 use std::collections::BTreeSet;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -17,6 +17,14 @@ use std::time::{Duration, Instant};
 pub(super) struct Job {
     pub(super) write: Write,
     pub(super) answer: Sender<Result<Outcome, StoreError>>,
+}
+
+/// What reaches the writer.
+pub(super) enum Message {
+    /// A write.
+    Job(Job),
+    /// The database failed somebody who read.
+    Look,
 }
 
 /// Writes in one transaction.
@@ -32,6 +40,13 @@ const BUSY_SWEEP: Duration = Duration::from_secs(1);
 /// and makes its checkpoints this often.
 const BUSY_CHECKPOINT: Duration = Duration::from_secs(30);
 
+/// How often a disk that could not be written is tried again when nothing comes.
+const THAW: Duration = Duration::from_secs(10);
+/// Between two openings after an error passes this, and so many times as long as the last one took: a damaged file may
+/// have to be walked from end to end.
+const REOPEN: Duration = Duration::from_secs(1);
+const REOPEN_SHARE: u32 = 10;
+
 /// What the writer does when nothing comes.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Rest {
@@ -41,36 +56,54 @@ enum Rest {
     Dirty,
     /// There may be blobs to sweep.
     Sweep,
+    /// Nothing can be written.
+    Frozen,
 }
 
 /// When it was tidied up last.
 struct Tidied {
     swept: Instant,
     saved: Instant,
+    /// Before this moment a reader's failure is no reason to open the database again.
+    reopened: Instant,
 }
 
 /// Runs until all senders are gone.
-pub(super) fn run(shared: &Shared, jobs: &Receiver<Job>) {
-    let mut rest = Rest::Sweep;
-    let mut tidied = Tidied { swept: Instant::now(), saved: Instant::now() };
+pub(super) fn run(shared: &Shared, jobs: &Receiver<Message>) {
+    let mut rest = if shared.is_frozen() { Rest::Frozen } else { Rest::Sweep };
+    let mut tidied = Tidied { swept: Instant::now(), saved: Instant::now(), reopened: Instant::now() };
     let mut batch = Vec::with_capacity(JOBS);
     loop {
         let first = match rest {
             Rest::Clean => jobs.recv().map_err(|_| RecvTimeoutError::Disconnected),
             Rest::Dirty => jobs.recv_timeout(IDLE),
             Rest::Sweep => jobs.recv_timeout(SWEEP_PAUSE),
+            Rest::Frozen => jobs.recv_timeout(THAW),
         };
         match first {
-            Ok(job) => {
-                gather(job, jobs, &mut batch);
-                if commit(shared, &mut batch) {
+            Ok(first) => {
+                let look = gather(first, jobs, &mut batch);
+                if look {
+                    tidied.look(shared);
+                }
+                if !batch.is_empty() && writes(shared, &mut batch) && commit(shared, &mut batch) {
                     rest = Rest::Dirty;
                 }
-                tidied.while_busy(shared);
+                if !shared.is_frozen() {
+                    tidied.while_busy(shared);
+                }
             }
             Err(RecvTimeoutError::Timeout) => rest = tidied.idle(shared, rest),
             Err(RecvTimeoutError::Disconnected) => break,
         }
+        rest = match (shared.is_frozen(), rest) {
+            (true, _) => Rest::Frozen,
+            (false, Rest::Frozen) => Rest::Sweep,
+            (false, rest) => rest,
+        };
+    }
+    if shared.is_frozen() {
+        return;
     }
     // The database's own clean close saves what a checkpoint would.
     if let Err(fault) = guarded(shared, || checkpoint(shared, true)) {
@@ -78,14 +111,36 @@ pub(super) fn run(shared: &Shared, jobs: &Receiver<Job>) {
     }
 }
 
-fn gather(first: Job, jobs: &Receiver<Job>, batch: &mut Vec<Job>) {
-    let mut octets = first.write.weight();
-    batch.push(first);
-    while batch.len() < JOBS && octets < OCTETS {
-        let Ok(job) = jobs.try_recv() else { break };
-        octets += job.write.weight();
-        batch.push(job);
+/// Takes what waits into one batch; true if somebody's read failed.
+fn gather(first: Message, jobs: &Receiver<Message>, batch: &mut Vec<Job>) -> bool {
+    let mut octets = 0;
+    let mut look = false;
+    let mut next = Some(first);
+    while let Some(message) = next {
+        match message {
+            Message::Job(job) => {
+                octets += job.write.weight();
+                batch.push(job);
+            }
+            Message::Look => look = true,
+        }
+        next = if batch.len() < JOBS && octets < OCTETS { jobs.try_recv().ok() } else { None };
     }
+    look
+}
+
+/// Whether anything can be written. Where not, the batch is refused: nothing is acknowledged that is in memory only.
+fn writes(shared: &Shared, batch: &mut Vec<Job>) -> bool {
+    if shared.is_frozen() {
+        reopening(|| shared.thaw());
+    }
+    if !shared.is_frozen() {
+        return true;
+    }
+    for job in batch.drain(..) {
+        let _ = job.answer.try_send(Err(Refusal::ReadOnly.into()));
+    }
+    false
 }
 
 /// One transaction; true if anything was committed.
@@ -164,9 +219,13 @@ fn guarded<T>(shared: &Shared, work: impl FnOnce() -> Result<T, Fault>) -> Resul
     }
 }
 
-/// What is damaged enough may panic here as well; the next write tries again.
 fn recover(shared: &Shared, surely: bool) {
-    if catch_unwind(AssertUnwindSafe(|| shared.recover(surely))).is_err() {
+    reopening(|| shared.recover(surely));
+}
+
+/// What is damaged enough may panic here as well; the next write tries again.
+fn reopening(reopen: impl FnOnce()) {
+    if catch_unwind(AssertUnwindSafe(reopen)).is_err() {
         log::error!("the store could not be made usable again");
     }
 }
@@ -274,7 +333,21 @@ impl Tidied {
             Rest::Clean => Rest::Clean,
             Rest::Dirty => self.save(shared, true),
             Rest::Sweep => self.sweep(shared),
+            Rest::Frozen => {
+                reopening(|| shared.thaw());
+                Rest::Frozen
+            }
         }
+    }
+
+    /// A read failed: makes the database usable again.
+    fn look(&mut self, shared: &Shared) {
+        let began = Instant::now();
+        if began >= self.reopened && !shared.is_sound() {
+            recover(shared, false);
+            self.reopened = Instant::now() + REOPEN.max(began.elapsed() * REOPEN_SHARE);
+        }
+        shared.looked();
     }
 
     /// What else would wait for an idle moment that never comes.
@@ -348,14 +421,21 @@ fn checkpoint(shared: &Shared, idle: bool) -> Result<(), Fault> {
 }
 
 /// Does again what is durable in the journal only, and begins the journal anew: after every opening of the tables.
-pub(super) fn repeat(shared: &Shared) -> Result<(), Fault> {
+/// `frozen`: the journal stays as it is, and no other record goes in.
+pub(super) fn repeat(shared: &Shared, database: &Database, frozen: bool) -> Result<(), Fault> {
     let Some(folder) = shared.folder() else { return Ok(()) };
-    let database = shared.database()?;
     let mut slot = shared.journal();
+    *slot = None;
     let transaction = database.begin_write()?;
     let mut batch = Batch::begin(&transaction, shared)?;
     batch.repeat();
-    let (mut journal, payloads) = Journal::open(folder, batch.journal_noted()?)?;
+    let noted = batch.journal_noted()?;
+    let (journal, payloads) = if frozen {
+        (None, Journal::read(folder, noted)?)
+    } else {
+        let (journal, payloads) = Journal::open(folder, noted)?;
+        (Some(journal), payloads)
+    };
     for payload in &payloads {
         for write in journal::decode(payload)? {
             match batch.apply(&write) {
@@ -369,21 +449,26 @@ pub(super) fn repeat(shared: &Shared) -> Result<(), Fault> {
         drop(batch);
         transaction.abort()?;
     } else {
-        batch.note_journal(journal.last())?;
+        batch.note_journal(journal.as_ref().map_or(noted, Journal::last))?;
         batch.finish()?;
         transaction.commit()?;
         log::info!("{} batches of changes were taken over from the journal", payloads.len());
     }
     shared.fresh().clear();
-    journal.begin_again();
-    *slot = Some(journal);
+    *slot = journal.map(|mut journal| {
+        journal.begin_again();
+        journal
+    });
     Ok(())
 }
 
 /// Prepares a store that was just opened.
 pub(super) fn prepare(shared: &Arc<Shared>) -> Result<(), Fault> {
-    repeat(shared)?;
     let database = shared.database()?;
+    repeat(shared, &database, shared.is_frozen())?;
+    if shared.is_frozen() {
+        return Ok(());
+    }
     let transaction = database.begin_write()?;
     let mut batch = Batch::begin(&transaction, shared)?;
     match batch.clear_staging() {

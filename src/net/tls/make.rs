@@ -2,7 +2,7 @@
 
 use super::TlsFault;
 use async_rustls::pki_types::pem::PemObject;
-use async_rustls::pki_types::{CertificateDer, ServerName, UnixTime};
+use async_rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
 use async_rustls::rustls::RootCertStore;
 use async_rustls::rustls::client::{verify_server_cert_signed_by_trust_anchor, verify_server_name};
 use async_rustls::rustls::crypto::ring::default_provider;
@@ -88,6 +88,50 @@ pub(super) fn ensure_leaf(
     let (leaf, leaf_key) = new_leaf(&issuer, names, now).map_err(made)?;
     write(&key, &leaf_key.serialize_pem(), 0o600)?;
     write(&certificate, &leaf, 0o644)
+}
+
+/// A certificate in memory only.
+pub(super) struct Made {
+    pub(super) authority: CertificateDer<'static>,
+    pub(super) leaf: CertificateDer<'static>,
+    pub(super) key: PrivateKeyDer<'static>,
+}
+
+/// Makes a certificate in memory where there is none at hand, or one that does not serve any more; `None`: it is to be
+/// used. It is made by the authority in the folder. Without that one, an old certificate is as good as one that nobody
+/// trusts; and where there is none, a new authority makes it.
+pub(super) fn in_memory(
+    folder: &Path,
+    names: &[String],
+    leaf: Option<&CertificateDer<'_>>,
+    now: SystemTime,
+) -> Result<Option<Made>, TlsFault> {
+    let now = now.max(UNIX_EPOCH + BUILT);
+    let authority = CertificateDer::from_pem_file(folder.join("ca.pem")).ok();
+    let first = names.get(..1).unwrap_or(names);
+    let kept = authority.and_then(|authority| {
+        let key = std::fs::read_to_string(folder.join("ca.key")).ok()?;
+        Some((authority, KeyPair::from_pem(&key).ok()?))
+    });
+    let (authority, authority_key) = match (kept, leaf) {
+        (Some((authority, _)), Some(leaf)) if serves(leaf, &authority, first, now) => return Ok(None),
+        (None, Some(_)) => return Ok(None),
+        (Some(kept), _) => kept,
+        (None, None) => {
+            let (authority, key) = new_authority(names.first().map_or("", String::as_str)).map_err(made)?;
+            (in_pem(&authority)?, key)
+        }
+    };
+    let issuer = Issuer::from_ca_cert_der(&authority, authority_key).map_err(made)?;
+    let (leaf, key) = new_leaf(&issuer, names, now).map_err(made)?;
+    let key = PrivateKeyDer::from_pem_slice(key.serialize_pem().as_bytes())
+        .map_err(|error| TlsFault(format!("a key cannot be made: {error}")))?;
+    Ok(Some(Made { leaf: in_pem(&leaf)?, authority: authority.clone(), key }))
+}
+
+fn in_pem(certificate: &str) -> Result<CertificateDer<'static>, TlsFault> {
+    CertificateDer::from_pem_slice(certificate.as_bytes())
+        .map_err(|error| TlsFault(format!("a certificate cannot be made: {error}")))
 }
 
 /// Whether a client with this authority takes the certificate at a moment for all these names.

@@ -50,6 +50,9 @@ impl Session {
     /// Whether a message may come: what can be refused before it is sent is refused now.
     pub(super) fn accept_append(&self, append: &Append, store: &Store) -> Result<MailboxId, No> {
         let account = self.account()?;
+        if store.is_read_only() {
+            return Err(Refusal::ReadOnly.into());
+        }
         let snapshot = store.snapshot()?;
         let mailbox = snapshot.mailbox_named(account, &append.mailbox.0)?.ok_or(No::TargetMissing)?;
         if append.size > u64::from(limits::MESSAGE) {

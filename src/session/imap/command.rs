@@ -2,6 +2,7 @@
 
 use super::refusal::No;
 use super::rules::{Rule, When, rule};
+use super::select::Access;
 use super::session::{Session, State};
 use super::work::Work;
 use crate::session::Need;
@@ -61,8 +62,8 @@ impl Session {
             Body::Login { user, password } => Ok(self.login(tag, user, password, out)),
             Body::Enable(names) => Ok(self.enable(tag, &names, out)),
             Body::Namespace => Ok(self.namespace(tag, out)),
-            Body::Select(mailbox) => self.open_mailbox(tag, &mailbox, false, store, out),
-            Body::Examine(mailbox) => self.open_mailbox(tag, &mailbox, true, store, out),
+            Body::Select(mailbox) => self.open_mailbox(tag, &mailbox, Access::Change, store, out),
+            Body::Examine(mailbox) => self.open_mailbox(tag, &mailbox, Access::Examine, store, out),
             Body::Create { mailbox, uses } => self.create(tag, &mailbox, &uses),
             Body::Delete(mailbox) => self.delete(tag, mailbox),
             Body::Rename { from, to } => self.rename(tag, from, &to),
@@ -80,7 +81,7 @@ impl Session {
                 self.work = Work::Idle { tag: tag.into() };
                 Ok(Need::Flush)
             }
-            Body::Close => self.close(tag),
+            Body::Close => self.close(tag, out),
             Body::Unselect => {
                 self.leave_mailbox();
                 Ok(self.finish(tag, expunge, "UNSELECT done", out))

@@ -94,7 +94,7 @@ impl Session {
         if uid && !items.contains(&FetchItem::Uid) {
             items.insert(0, FetchItem::Uid);
         }
-        let marks = !selected.read_only && items.iter().any(sets_seen);
+        let marks = !selected.is_read_only() && items.iter().any(sets_seen);
         let deep = items.iter().any(|item| !matches!(item, FetchItem::Uid | FetchItem::Flags));
         let mut fetching = Box::new(Fetching {
             tag: tag.into(),
@@ -167,7 +167,7 @@ impl Session {
         // Not within a literal, whose octets these would be taken for.
         if fetching.piece.is_none() && selected.view.keywords() != &now.keywords {
             selected.view.learn(&now.keywords);
-            super::finish::tell_flags(out, &now.keywords, selected.read_only);
+            super::finish::tell_flags(out, &now.keywords, selected.is_read_only());
         }
         let snapshot = if fetching.deep { Some(store.snapshot()?) } else { None };
         while let Some(&(_, to)) = fetching.places.get(fetching.range) {

@@ -67,11 +67,11 @@ impl Session {
         }
         let below = now.rows.last().map_or(1, |row| row.uid.number().saturating_add(1));
         let known = selected.view.rows().last().map_or(0, |row| row.uid.number());
-        let claims = !rev2 && !selected.read_only && below > known + 1;
+        let claims = !rev2 && !selected.is_read_only() && below > known + 1;
         let recent_from = if claims { selected.watch.claim_recent(below) } else { below };
         selected.view.add_recent(recent_from.max(known + 1), below);
         let mut keywords = now.keywords.clone();
-        let read_only = selected.read_only;
+        let read_only = selected.is_read_only();
         let done = selected.view.catch_up(&now, expunge, |news| {
             match news {
                 News::Keywords => {
@@ -130,7 +130,9 @@ impl Session {
             (After::Seen(fetching), Ok(_)) => self.go_on_fetching(fetching, store, out),
             (After::Seen(fetching), Err(error)) => {
                 // A read is not refused because its mark could not be made: a full disk must not hide the mail.
-                log::warn!("\\Seen could not be set: {error}");
+                if !matches!(error, StoreError::Refused(crate::store::Refusal::ReadOnly)) {
+                    log::warn!("\\Seen could not be set: {error}");
+                }
                 self.go_on_fetching(fetching, store, out)
             }
             (

@@ -2,7 +2,7 @@
 
 use super::finish::{Last, coded};
 use super::refusal::No;
-use super::select::Selected;
+use super::select::{Access, Selected};
 use super::session::Session;
 use super::work::{After, Work};
 use crate::mail::{Bound, SequenceSet, Uid};
@@ -79,14 +79,16 @@ impl Session {
     }
 
     /// CLOSE removes silently (RFC 9051 §6.4.1).
-    pub(super) fn close(&mut self, tag: &str) -> Result<Need, No> {
+    pub(super) fn close(&mut self, tag: &str, out: &mut Out) -> Result<Need, No> {
         let selected = self.selected().ok_or(Refusal::NoMailbox)?;
-        let (mailbox, read_only) = (selected.mailbox, selected.read_only);
-        let tag: Box<str> = tag.into();
-        self.work = Work::Waiting(Box::new(After::Closed { tag }));
-        // In a mailbox that is only read, nothing is removed; a set without UIDs says so.
-        let uids = read_only.then(Uids::default);
-        Ok(Need::Write(Write::Expunge { mailbox, uids }))
+        if selected.is_read_only() {
+            // In a mailbox that is only read, nothing is removed.
+            self.leave_mailbox();
+            return Ok(self.finish(tag, false, "CLOSE done", out));
+        }
+        let write = Write::Expunge { mailbox: selected.mailbox, uids: None };
+        self.work = Work::Waiting(Box::new(After::Closed { tag: tag.into() }));
+        Ok(Need::Write(write))
     }
 
     #[expect(clippy::too_many_arguments, reason = "the command's own")]
@@ -142,6 +144,10 @@ impl Session {
     /// The selected mailbox, where it may be changed.
     pub(super) fn writable(&self) -> Result<&Selected, No> {
         let selected = self.selected().ok_or(Refusal::NoMailbox)?;
-        if selected.read_only { Err(No::ReadOnly) } else { Ok(selected) }
+        match selected.access {
+            Access::Change => Ok(selected),
+            Access::Examine => Err(No::ReadOnly),
+            Access::Frozen => Err(Refusal::ReadOnly.into()),
+        }
     }
 }

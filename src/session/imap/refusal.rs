@@ -100,6 +100,7 @@ fn refused(refusal: Refusal) -> (Option<Code<'static>>, &'static str) {
         Refusal::UidsUsedUp => (Some(Code::Limit), "The mailbox has no UIDs left"),
         Refusal::TooLarge => (Some(Code::TooBig), "The message is too large"),
         Refusal::DiskFull => (Some(Code::Unavailable), "The disk is full: nothing can be stored until there is room"),
+        Refusal::ReadOnly => (Some(Code::Unavailable), "Mail can only be read at the moment: nothing can be changed"),
     }
 }
 

@@ -11,14 +11,24 @@ use crate::wire::Out;
 use crate::wire::imap::Mailbox;
 use crate::wire::imap::reply::{self, Code, Condition};
 
+/// What may be done in the selected mailbox.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Access {
+    /// SELECT: everything.
+    Change,
+    /// EXAMINE: reading.
+    Examine,
+    /// SELECT while the store can only be read.
+    Frozen,
+}
+
 /// The selected mailbox.
 #[derive(Debug)]
 pub(super) struct Selected {
     pub(super) mailbox: MailboxId,
     pub(super) watch: Watch,
     pub(super) view: View,
-    /// EXAMINE.
-    pub(super) read_only: bool,
+    pub(super) access: Access,
     /// `$`: what the last SEARCH RETURN (SAVE) found (RFC 9051 §6.4.4.1).
     pub(super) saved: Uids,
     /// How many `\Recent` messages the client was told of.
@@ -26,6 +36,10 @@ pub(super) struct Selected {
 }
 
 impl Selected {
+    pub(super) fn is_read_only(&self) -> bool {
+        self.access != Access::Change
+    }
+
     /// RECENT, where it changed (RFC 3501 §7.3.2).
     pub(super) fn tell_recent(&mut self, out: &mut Out) {
         let recent = self.view.recent();
@@ -41,7 +55,7 @@ impl Session {
         &mut self,
         tag: &str,
         mailbox: &Mailbox,
-        read_only: bool,
+        access: Access,
         store: &Store,
         out: &mut Out,
     ) -> Result<Need, No> {
@@ -50,6 +64,8 @@ impl Session {
             self.leave_mailbox();
             reply::untagged(out, Condition::Ok, Some(Code::Closed), "The mailbox before is closed");
         }
+        let access = if access == Access::Change && store.is_read_only() { Access::Frozen } else { access };
+        let read_only = access != Access::Change;
         let id = self.find_mailbox(&store.snapshot()?, mailbox)?;
         let watch = store.watch(id)?.ok_or(Refusal::NoMailbox)?;
         let mirror = watch.now();
@@ -82,11 +98,16 @@ impl Session {
             mailbox: id,
             watch,
             view,
-            read_only,
+            access,
             saved: Uids::default(),
             recent_told: recent,
         }));
-        let (code, text) = if read_only { (Code::ReadOnly, "EXAMINE done") } else { (Code::ReadWrite, "SELECT done") };
+        // RFC 9051 §6.3.2: what cannot be changed is told with READ-ONLY, whatever was asked for.
+        let (code, text) = match access {
+            Access::Change => (Code::ReadWrite, "SELECT done"),
+            Access::Examine => (Code::ReadOnly, "EXAMINE done"),
+            Access::Frozen => (Code::ReadOnly, "SELECT done; nothing can be changed at the moment"),
+        };
         Ok(self.finish_with(tag, true, coded(tag, code, text), out))
     }
 

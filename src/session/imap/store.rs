@@ -69,7 +69,7 @@ impl Session {
         // New keywords come first, or the client would not know what the flags mean.
         if selected.view.keywords() != &now.keywords {
             selected.view.learn(&now.keywords);
-            super::finish::tell_flags(out, &now.keywords, selected.read_only);
+            super::finish::tell_flags(out, &now.keywords, selected.is_read_only());
         }
         let named = named(&echo.names, &now.keywords);
         while let Some(&(_, to)) = echo.places.get(echo.range) {

@@ -6,7 +6,7 @@ use super::session::{Pop3, State, Work, unavailable};
 use crate::mail::{AccountId, MailboxId};
 use crate::session::sasl::{self, Turn};
 use crate::session::{Denied, Keys, Need, Privacy};
-use crate::store::{Fault, Outcome, Store, StoreError, Write};
+use crate::store::{Fault, Outcome, Refusal, Store, StoreError, Write};
 use crate::wire::Out;
 use crate::wire::pop3::Command;
 use crate::wire::pop3::reply::{self, Code};
@@ -184,9 +184,10 @@ impl Pop3 {
     }
 
     /// Begins the session, if each message has a name of its own; else they get some first, for ever.
-    fn settle(&mut self, mut entering: Entering, maildrop: Maildrop, store: &Store, out: &mut Out) -> Need {
-        let namesakes = maildrop.namesakes();
-        if namesakes.is_empty() {
+    fn settle(&mut self, mut entering: Entering, mut maildrop: Maildrop, store: &Store, out: &mut Out) -> Need {
+        let namesakes = maildrop.namesakes(entering.renamings);
+        if namesakes.is_empty() || store.is_read_only() {
+            maildrop.rename(&namesakes);
             let (messages, octets) = maildrop.count();
             reply::ok(out, &format!("{messages} messages ({octets} octets)"));
             self.address = Some(entering.address);
@@ -199,9 +200,8 @@ impl Pop3 {
         }
         entering.renamings += 1;
         entering.lock = Some(maildrop.lock);
-        let ids = namesakes.into_iter().map(|uid| (uid, store.unique_id())).collect();
         self.work = Work::Entering(Box::new(entering));
-        Need::Write(Write::SetUniqueIds { mailbox: maildrop.inbox, ids })
+        Need::Write(Write::SetUniqueIds { mailbox: maildrop.inbox, ids: namesakes })
     }
 
     /// Messages got new names, or did not.
@@ -213,7 +213,8 @@ impl Pop3 {
         out: &mut Out,
     ) -> Need {
         match outcome {
-            Ok(_) => self.enter(entering, store, out),
+            // With a store that can only be read since a moment ago, they get them without its help.
+            Ok(_) | Err(StoreError::Refused(Refusal::ReadOnly)) => self.enter(entering, store, out),
             Err(error) => {
                 unavailable(out, &error);
                 Need::Flush

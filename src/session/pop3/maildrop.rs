@@ -4,6 +4,7 @@ use super::lock::Lock;
 use crate::mail::{BlobId, MailboxId, SystemFlag, Uid, UniqueId};
 use crate::store::{Fault, OnDelete, Pop3, Retired, Snapshot, Uids};
 use crate::wire::pop3::Number;
+use ring::digest;
 use std::collections::HashSet;
 
 /// A maildrop as it was at log-in.
@@ -67,10 +68,21 @@ impl Maildrop {
         Ok(maildrop)
     }
 
-    /// Messages whose name an earlier one has: copies within the INBOX, mail that was imported twice.
-    pub(super) fn namesakes(&self) -> Vec<Uid> {
+    /// Messages whose name an earlier one has (copies within the INBOX, mail that was imported twice), and a name for
+    /// each. It comes from the old one and the place, so that it is the same at each log-in until it can be stored.
+    pub(super) fn namesakes(&self, round: u32) -> Vec<(Uid, UniqueId)> {
         let mut names = HashSet::with_capacity(self.entries.len());
-        self.entries.iter().filter(|entry| !names.insert(entry.unique)).map(|entry| entry.uid).collect()
+        let again = self.entries.iter().filter(|entry| !names.insert(entry.unique));
+        again.map(|entry| (entry.uid, another_name(entry.unique, self.inbox, entry.uid, round))).collect()
+    }
+
+    /// Gives messages other names, for as long as this session lasts.
+    pub(super) fn rename(&mut self, names: &[(Uid, UniqueId)]) {
+        for entry in &mut self.entries {
+            if let Some((_, unique)) = names.iter().find(|(uid, _)| *uid == entry.uid) {
+                entry.unique = *unique;
+            }
+        }
     }
 
     /// Messages that are not deleted, and their octets.
@@ -140,6 +152,18 @@ impl Maildrop {
         let uids = Uids::from_ascending(deleted);
         (!uids.0.is_empty()).then_some((uids, self.account.on_delete))
     }
+}
+
+/// `round`: another try, should the name before have been somebody's.
+fn another_name(name: UniqueId, inbox: MailboxId, uid: Uid, round: u32) -> UniqueId {
+    let mut context = digest::Context::new(&digest::SHA256);
+    context.update(&name.0.to_be_bytes());
+    context.update(&inbox.0.to_be_bytes());
+    context.update(&uid.number().to_be_bytes());
+    context.update(&round.to_be_bytes());
+    let sum = context.finish();
+    let octets = sum.as_ref().first_chunk().copied().unwrap_or_default();
+    UniqueId(u64::from_be_bytes(octets))
 }
 
 fn place(number: Number) -> Option<usize> {

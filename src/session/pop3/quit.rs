@@ -3,7 +3,7 @@
 use super::session::{Pop3, State, Work};
 use crate::mail::SystemFlag;
 use crate::session::Need;
-use crate::store::{FlagChange, Outcome, StoreError, Write};
+use crate::store::{FlagChange, Outcome, Refusal, StoreError, Write};
 use crate::wire::Out;
 use crate::wire::pop3::reply::{self, Code};
 
@@ -26,8 +26,9 @@ impl Pop3 {
 
     /// Marks are not worth failing for: what was deleted is removed all the same.
     pub(super) fn marked(&mut self, outcome: Result<Outcome, StoreError>, out: &mut Out) -> Need {
-        if let Err(error) = outcome {
-            log::warn!("POP3: what was read could not be marked: {error}");
+        match outcome {
+            Ok(_) | Err(StoreError::Refused(Refusal::ReadOnly)) => {}
+            Err(error) => log::warn!("POP3: what was read could not be marked: {error}"),
         }
         self.remove(out)
     }

@@ -40,7 +40,7 @@ enum Broken {
 
 /// The store as one call sees it: a client that sends many commands at once is answered from one snapshot.
 pub(super) struct Source<'s> {
-    store: &'s Store,
+    pub(super) store: &'s Store,
     snapshot: Option<Snapshot>,
 }
 

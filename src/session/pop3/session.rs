@@ -183,6 +183,10 @@ impl Pop3 {
                     },
                     Command::Retr(number) => return self.retrieve(number, None, source, out),
                     Command::Top(number, lines) => return self.retrieve(number, Some(lines), source, out),
+                    Command::Dele(_) if source.store.is_read_only() => {
+                        let text = "Mail can only be read at the moment: nothing can be deleted";
+                        reply::err(out, Some(Code::SysTemp), text);
+                    }
                     Command::Dele(number) if maildrop.get(number).is_some() => {
                         maildrop.delete(number);
                         reply::ok(out, "Deleted once you QUIT");

@@ -1,0 +1,208 @@
+//! What the tables lie on: how it is opened, how again after an error, and how when nothing can be written to it.
+
+use super::disk::Disk;
+use super::error::Fault;
+use super::overlay::Overlay;
+use super::store::{Options, contained};
+use redb::{BackendError, Database, StorageBackend};
+use std::fmt;
+use std::fs::File;
+use std::io;
+use std::ops::Bound;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+/// Gives the storage, each time that it is opened.
+pub(super) type Opener = Box<dyn Fn() -> io::Result<Box<dyn StorageBackend>> + Send + Sync>;
+
+/// Where the tables lie.
+#[derive(Debug)]
+pub(super) struct Medium {
+    kind: Kind,
+    options: Options,
+    /// Something failed since it was opened last: redb's handle then refuses what is not in its memory.
+    failed: Arc<AtomicBool>,
+}
+
+enum Kind {
+    File(PathBuf),
+    /// Given once: it cannot be opened again.
+    Given,
+    Opener(Opener),
+}
+
+impl Medium {
+    /// A file.
+    pub(super) fn file(path: PathBuf, options: Options) -> Medium {
+        Medium { kind: Kind::File(path), options, failed: Arc::default() }
+    }
+
+    /// A storage that can be had again and again.
+    pub(super) fn opener(opener: Opener, options: Options) -> Medium {
+        Medium { kind: Kind::Opener(opener), options, failed: Arc::default() }
+    }
+
+    /// A storage that was opened elsewhere.
+    pub(super) fn given(options: Options) -> Medium {
+        Medium { kind: Kind::Given, options, failed: Arc::default() }
+    }
+
+    /// Where it is, if in a file.
+    pub(super) fn path(&self) -> Option<&Path> {
+        match &self.kind {
+            Kind::File(path) => Some(path),
+            Kind::Given | Kind::Opener(_) => None,
+        }
+    }
+
+    /// Whether it can be opened again.
+    pub(super) fn comes_back(&self) -> bool {
+        !matches!(self.kind, Kind::Given)
+    }
+
+    /// Whether something failed since it was opened last.
+    pub(super) fn has_failed(&self) -> bool {
+        self.failed.load(Ordering::Relaxed)
+    }
+
+    /// What failed did no harm.
+    pub(super) fn forget_failure(&self) {
+        self.failed.store(false, Ordering::Relaxed);
+    }
+
+    /// Opens it for reading and writing.
+    pub(super) fn open(&self) -> Result<Database, Fault> {
+        // Never made: a file that went away, or lost what was in it, must not pass for an empty store.
+        contained(|| {
+            let storage: Box<dyn StorageBackend> = match &self.kind {
+                Kind::File(path) => Box::new(Disk::new(filled(File::options().read(true).write(true).open(path)?)?)?),
+                Kind::Opener(opener) => opener()?,
+                Kind::Given => return Err(cannot_again()),
+            };
+            self.database(storage)
+        })
+    }
+
+    /// Opens it for reading: nothing is written to it, but what would have to be is kept in memory.
+    pub(super) fn open_frozen(&self) -> Result<Database, Fault> {
+        contained(|| {
+            let storage: Box<dyn StorageBackend> = match &self.kind {
+                Kind::File(path) => Box::new(Disk::new(filled(File::open(path)?)?)?),
+                Kind::Opener(opener) => opener()?,
+                Kind::Given => return Err(cannot_again()),
+            };
+            self.database(Box::new(Overlay::new(storage)?))
+        })
+    }
+
+    fn database(&self, storage: Box<dyn StorageBackend>) -> Result<Database, Fault> {
+        self.failed.store(false, Ordering::Relaxed);
+        let watched = Watched { inner: storage, failed: Arc::clone(&self.failed) };
+        Ok(Database::builder().set_cache_size(self.options.cache).create_with_backend(watched)?)
+    }
+
+    /// Whether a write could reach it: asked without changing anything but a time stamp.
+    pub(super) fn can_be_written(&self) -> bool {
+        match &self.kind {
+            Kind::File(path) => can_be_written(path),
+            Kind::Given | Kind::Opener(_) => true,
+        }
+    }
+}
+
+impl fmt::Debug for Kind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Kind::File(path) => f.debug_tuple("File").field(path).finish(),
+            Kind::Given => f.write_str("Given"),
+            Kind::Opener(_) => f.write_str("Opener"),
+        }
+    }
+}
+
+/// Whether a file can be written. A file system that went read-only after an error may let a file be opened for writing
+/// all the same, so its time stamp is set to now, as any write would.
+fn can_be_written(path: &Path) -> bool {
+    use rustix::fs::{Timespec, Timestamps, UTIME_NOW, UTIME_OMIT, futimens};
+    let only = |nanoseconds| Timespec { tv_sec: 0, tv_nsec: nanoseconds };
+    let now = Timestamps { last_access: only(UTIME_OMIT), last_modification: only(UTIME_NOW) };
+    File::options().write(true).open(path).is_ok_and(|file| futimens(&file, &now).is_ok())
+}
+
+fn filled(file: File) -> Result<File, Fault> {
+    if file.metadata()?.len() == 0 {
+        return Err(Fault::Io("the store is damaged: its file is empty".to_owned()));
+    }
+    Ok(file)
+}
+
+fn cannot_again() -> Fault {
+    Fault::Io("the storage cannot be opened again".to_owned())
+}
+
+/// A storage whose failures are noted.
+#[derive(Debug)]
+struct Watched {
+    inner: Box<dyn StorageBackend>,
+    failed: Arc<AtomicBool>,
+}
+
+impl Watched {
+    fn note<T>(&self, done: io::Result<T>) -> io::Result<T> {
+        if done.is_err() {
+            self.failed.store(true, Ordering::Relaxed);
+        }
+        done
+    }
+}
+
+impl StorageBackend for Watched {
+    fn len(&self) -> io::Result<u64> {
+        self.note(self.inner.len())
+    }
+
+    fn read(&self, offset: u64, out: &mut [u8]) -> io::Result<()> {
+        self.note(self.inner.read(offset, out))
+    }
+
+    fn set_len(&self, len: u64) -> io::Result<()> {
+        self.note(self.inner.set_len(len))
+    }
+
+    fn sync_data(&self) -> io::Result<()> {
+        self.note(self.inner.sync_data())
+    }
+
+    fn write(&self, offset: u64, data: &[u8]) -> io::Result<()> {
+        self.note(self.inner.write(offset, data))
+    }
+
+    fn close(&self) -> io::Result<()> {
+        self.inner.close()
+    }
+
+    fn try_lock_range(&self, start: Bound<u64>, end: Bound<u64>) -> Result<bool, BackendError> {
+        self.inner.try_lock_range(start, end)
+    }
+
+    fn try_lock_shared_range(&self, start: Bound<u64>, end: Bound<u64>) -> Result<bool, BackendError> {
+        self.inner.try_lock_shared_range(start, end)
+    }
+
+    fn lock_range(&self, start: Bound<u64>, end: Bound<u64>) -> Result<(), BackendError> {
+        self.inner.lock_range(start, end)
+    }
+
+    fn lock_shared_range(&self, start: Bound<u64>, end: Bound<u64>) -> Result<(), BackendError> {
+        self.inner.lock_shared_range(start, end)
+    }
+
+    fn unlock_range(&self, start: Bound<u64>, end: Bound<u64>) -> Result<(), BackendError> {
+        self.inner.unlock_range(start, end)
+    }
+
+    fn query_lock_range(&self, start: Bound<u64>, end: Bound<u64>) -> Result<bool, BackendError> {
+        self.inner.query_lock_range(start, end)
+    }
+}

@@ -1,0 +1,46 @@
+//! A store that is only read: from a folder to which nothing can be, or is to be, written.
+
+use super::error::Fault;
+use super::medium::{Medium, Opener};
+use super::space::Space;
+use super::store::{Options, Store};
+use redb::StorageBackend;
+use std::io;
+use std::path::Path;
+
+impl Store {
+    /// Opens the store in a folder without writing anything to it: also on a disk that went read-only after an error.
+    /// Every write is refused. Others may read it at the same time; one that another process writes is not opened.
+    pub fn open_read_only(folder: &Path, options: Options) -> Result<Store, Fault> {
+        let path = folder.join("mail.redb");
+        if !path.try_exists()? {
+            return Err(Fault::Io(format!("there is no mail in {}", folder.display())));
+        }
+        let medium = Medium::file(path, options);
+        let database = medium.open_frozen()?;
+        Store::start(database, medium, true, Space::of(Some(folder)))
+    }
+
+    /// Opens a store on a storage that can be had again after it failed: for tests with disks that fail.
+    pub fn open_on_each(
+        opener: impl Fn() -> io::Result<Box<dyn StorageBackend>> + Send + Sync + 'static,
+        options: Options,
+    ) -> Result<Store, Fault> {
+        let opener: Opener = Box::new(opener);
+        let medium = Medium::opener(opener, options);
+        let database = medium.open()?;
+        Store::start(database, medium, false, Space::of(None))
+    }
+
+    /// Whether the store in a folder can be written: asked without changing anything but a time stamp.
+    #[must_use]
+    pub fn can_be_written(folder: &Path) -> bool {
+        Medium::file(folder.join("mail.redb"), Options::default()).can_be_written()
+    }
+
+    /// Whether every write is refused at the moment.
+    #[must_use]
+    pub fn is_read_only(&self) -> bool {
+        self.shared.is_frozen()
+    }
+}

@@ -1,0 +1,289 @@
+//! What is answered to what: a page for who sets the box up, a page for who uses it, and a word for who watches it.
+//!
+//! A password is taken in TLS only, or from the machine itself, as on the mail ports. In plain text there is a page that
+//! says why, with the way to the other one: a browser must be told once that it may trust the box, and it is better that
+//! a person does that knowingly than that everybody in the house can read the first password.
+
+use super::answer::{self, Answer, html, later, only, text};
+use super::claim::{Code, Guess, Guesses};
+use super::connection::Visit;
+use super::page::{self, Html, button, form, notice, page, paragraph};
+use crate::admin::{Failure, Limit, Quota, Reply, Request, Secret, Strength, perform};
+use crate::store::{Fault, Store};
+use hyper::body::Bytes;
+use hyper::{Method, StatusCode};
+use smol::future::FutureExt;
+use smol::lock::Mutex;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// How long the store has to answer when somebody asks for our health.
+const HEALTHY: Duration = Duration::from_secs(5);
+
+/// Where the server is found, as pages tell it.
+pub struct Found {
+    /// Our host name.
+    pub name: String,
+    /// The ports of IMAP, of IMAP in TLS, of POP3, and of POP3 in TLS.
+    pub mail: [u16; 4],
+    /// The port of pages in TLS.
+    pub https: u16,
+    /// The file with our own authority; `None` with the owner's certificate.
+    pub authority: Option<PathBuf>,
+    /// The SHA-256 fingerprint of what a client is to trust.
+    pub fingerprint: Box<dyn Fn() -> String + Send + Sync>,
+}
+
+/// All pages.
+pub struct Site {
+    store: Arc<Store>,
+    strength: Strength,
+    found: Found,
+    /// The code, until there is an account.
+    claim: Mutex<Option<(Code, Guesses)>>,
+    welcome: Box<dyn Fn(&str) + Send + Sync>,
+}
+
+/// What is asked for.
+pub(super) struct Asked {
+    pub(super) method: Method,
+    pub(super) path: String,
+    pub(super) host: Option<String>,
+    pub(super) form: Bytes,
+    pub(super) visit: Visit,
+}
+
+/// What was entered.
+#[derive(Default)]
+struct Entries {
+    code: String,
+    name: String,
+    password: String,
+    again: String,
+    quota: String,
+}
+
+impl Site {
+    /// The pages for the accounts of a store. With a `code` the first account can be made by who knows it; `welcome` is
+    /// then told its address.
+    #[must_use]
+    pub fn new(
+        store: Arc<Store>,
+        strength: Strength,
+        found: Found,
+        code: Option<Code>,
+        welcome: Box<dyn Fn(&str) + Send + Sync>,
+    ) -> Site {
+        let claim = Mutex::new(code.map(|code| (code, Guesses::new(Instant::now()))));
+        Site { store, strength, found, claim, welcome }
+    }
+
+    pub(super) async fn answer(self: &Arc<Self>, asked: Asked) -> Answer {
+        let reads = matches!(asked.method, Method::GET | Method::HEAD);
+        match asked.path.as_str() {
+            // /claim: somebody came back to the page that a form led to.
+            "/" | "/claim" if reads => self.front(&asked).await,
+            "/claim" if asked.method == Method::POST => self.claim(&asked).await,
+            "/health" if reads => self.health().await,
+            "/ca.pem" if reads => self.authority().await,
+            "/" | "/health" | "/ca.pem" => only("GET, HEAD"),
+            "/claim" => only("GET, HEAD, POST"),
+            _ => text(StatusCode::NOT_FOUND, "There is nothing here.\n"),
+        }
+    }
+
+    /// The first page: what there is to do.
+    async fn front(self: &Arc<Self>, asked: &Asked) -> Answer {
+        match self.is_settled().await {
+            Ok(true) => html(StatusCode::OK, page("Mail is served here", [self.program(None)])),
+            Ok(false) if self.claim.lock().await.is_none() => html(
+                StatusCode::OK,
+                page(
+                    "There is no account yet",
+                    [paragraph("Make the first one on the box itself: pillarbox account add ADDRESS")],
+                ),
+            ),
+            Ok(false) if asked.is_private() => html(StatusCode::OK, self.set_up(None, &Entries::default())),
+            Ok(false) => html(StatusCode::OK, page("Set up this mailbox", self.elsewhere(asked))),
+            Err(fault) => broken(&fault),
+        }
+    }
+
+    /// Makes the first account.
+    async fn claim(self: &Arc<Self>, asked: &Asked) -> Answer {
+        if !asked.is_private() {
+            return html(StatusCode::FORBIDDEN, page("Set up this mailbox", self.elsewhere(asked)));
+        }
+        // One at a time: the first account is one, and guesses cannot be made side by side.
+        let mut claim = self.claim.lock().await;
+        match self.is_settled().await {
+            Ok(false) => {}
+            Ok(true) => *claim = None,
+            Err(fault) => return broken(&fault),
+        }
+        let Some((code, guesses)) = claim.as_mut() else {
+            let content = [notice("This box is set up already."), self.program(None)];
+            return html(StatusCode::CONFLICT, page("Mail is served here", content));
+        };
+        let entries = Entries::of(&asked.form);
+        match guesses.weigh(code, &entries.code, Instant::now()) {
+            Guess::Right => {}
+            Guess::Wrong => {
+                log::warn!("{}: a wrong code to set this box up", asked.visit.from);
+                return html(StatusCode::FORBIDDEN, self.set_up(Some("This is not the code."), &entries));
+            }
+            Guess::TooMany => {
+                let wait = "There were too many wrong codes. Please wait a minute, then try again.";
+                return later(html(StatusCode::TOO_MANY_REQUESTS, self.set_up(Some(wait), &entries)));
+            }
+        }
+        let wrong = |why: &str| html(StatusCode::BAD_REQUEST, self.set_up(Some(why), &entries));
+        if entries.password != entries.again {
+            return wrong("These were two different passwords.");
+        }
+        let bytes = match entries.quota.parse() {
+            _ if entries.quota.is_empty() => Limit::Lifted,
+            Ok(limit) => limit,
+            Err(why) => return wrong(&why),
+        };
+        let add = Request::AddAccount {
+            address: if entries.name.contains('@') {
+                entries.name.clone()
+            } else {
+                format!("{}@{}", entries.name, self.found.name)
+            },
+            password: Some(Secret(entries.password.clone())),
+            quota: Quota { bytes: Some(bytes), messages: None },
+        };
+        let site = Arc::clone(self);
+        let reply = smol::unblock(move || {
+            let reply = perform(&site.store, site.strength, add);
+            if let Reply::Password { address, .. } = &reply {
+                (site.welcome)(address);
+            }
+            reply
+        });
+        match reply.await {
+            Reply::Password { address, .. } => {
+                log::info!("{}: this box was set up, for {address}", asked.visit.from);
+                *claim = None;
+                let done = [notice("The box is set up. Your first mail is waiting."), self.program(Some(&address))];
+                html(StatusCode::OK, page("Welcome", done))
+            }
+            Reply::Failed(Failure::Refused(why)) => wrong(&why),
+            Reply::Failed(Failure::Fault(why)) => broken(&Fault::Io(why)),
+            _ => broken(&Fault::Corrupt("an answer that does not fit its question")),
+        }
+    }
+
+    async fn health(self: &Arc<Self>) -> Answer {
+        let answering = async { self.is_settled().await.is_ok() };
+        let late = async {
+            smol::Timer::after(HEALTHY).await;
+            false
+        };
+        if answering.or(late).await {
+            text(StatusCode::OK, "ok\n")
+        } else {
+            text(StatusCode::SERVICE_UNAVAILABLE, "the store does not answer\n")
+        }
+    }
+
+    async fn authority(&self) -> Answer {
+        let Some(path) = self.found.authority.clone() else {
+            return text(StatusCode::NOT_FOUND, "This box shows its owner's certificate.\n");
+        };
+        match smol::unblock(move || std::fs::read(path)).await {
+            Ok(pem) => answer::of(StatusCode::OK, "application/x-x509-ca-cert", pem),
+            Err(error) => {
+                log::error!("the certificate authority cannot be read: {error}");
+                text(StatusCode::SERVICE_UNAVAILABLE, "It cannot be read.\n")
+            }
+        }
+    }
+
+    /// Whether there is an account.
+    async fn is_settled(self: &Arc<Self>) -> Result<bool, Fault> {
+        let site = Arc::clone(self);
+        smol::unblock(move || Ok(!site.store.snapshot()?.accounts()?.is_empty())).await
+    }
+
+    fn set_up(&self, why_again: Option<&str>, entries: &Entries) -> String {
+        let intro = paragraph("Choose who you are here, and this box is yours.");
+        let content = Html::join(
+            why_again.map(notice).into_iter().chain([intro, form(&self.found.name, &entries.name, &entries.quota)]),
+        );
+        page("Set up this mailbox", [content])
+    }
+
+    /// The way to where a password may be entered.
+    fn elsewhere(&self, asked: &Asked) -> [Html; 4] {
+        let to = format!("https://{}/", at_port(asked.host.as_deref(), &self.found.name, self.found.https));
+        [
+            paragraph(
+                "This page came without encryption, so no password is asked for here: others in this network could \
+                 read it.",
+            ),
+            paragraph(
+                "The next page is encrypted. The browser will warn of it, since it does not know this box yet. That is \
+                 expected: choose \u{201c}advanced\u{201d} or \u{201c}details\u{201d}, and go on to the page.",
+            ),
+            button(&to, "Go on, encrypted"),
+            page::trust(self.found.authority.is_some(), &(self.found.fingerprint)()),
+        ]
+    }
+
+    fn program(&self, user: Option<&str>) -> Html {
+        let anybody = format!("your whole address, as in name@{}", self.found.name);
+        let trust = page::trust(self.found.authority.is_some(), &(self.found.fingerprint)());
+        page::program(&self.found.name, self.found.mail, user.unwrap_or(&anybody), trust)
+    }
+}
+
+impl Asked {
+    /// Nobody else can read what is sent.
+    fn is_private(&self) -> bool {
+        self.visit.tls || self.visit.from.to_canonical().is_loopback()
+    }
+}
+
+impl Entries {
+    fn of(form: &[u8]) -> Entries {
+        let mut entries = Entries::default();
+        for (name, value) in form_urlencoded::parse(form) {
+            match name.as_ref() {
+                "code" => entries.code = value.into_owned(),
+                "name" => value.trim().clone_into(&mut entries.name),
+                "password" => entries.password = value.into_owned(),
+                "again" => entries.again = value.into_owned(),
+                "quota" => value.trim().clone_into(&mut entries.quota),
+                _ => {}
+            }
+        }
+        entries
+    }
+}
+
+/// The host that was asked for, at another port. What is no host, or was not said, is our own name.
+fn at_port(asked: Option<&str>, name: &str, port: u16) -> String {
+    let host = asked.unwrap_or(name);
+    let host = match host.strip_prefix('[') {
+        Some(v6) => v6.split_once(']').map(|(v6, _)| format!("[{v6}]")).unwrap_or_default(),
+        None => host.split(':').next().unwrap_or_default().to_owned(),
+    };
+    let is_host =
+        !host.is_empty() && host.bytes().all(|octet| octet.is_ascii_alphanumeric() || b"-.:[]".contains(&octet));
+    let host = if is_host { host } else { name.to_owned() };
+    if port == 443 { host } else { format!("{host}:{port}") }
+}
+
+/// Our fault; the cause is in the log.
+fn broken(fault: &Fault) -> Answer {
+    log::error!("a page: {fault}");
+    let content = [paragraph("The mail store does not answer. The console and the log say more.")];
+    html(StatusCode::SERVICE_UNAVAILABLE, page("Something is wrong", content))
+}
+
+#[cfg(test)]
+mod tests;

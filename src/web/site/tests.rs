@@ -1,0 +1,210 @@
+//! The pages, asked as a browser does, on a store on disk.
+
+use super::*;
+use crate::store::Options;
+use crate::web::{Code, connection};
+use smol::io::{AsyncReadExt, AsyncWriteExt};
+use smol::net::unix::UnixStream;
+use std::net::IpAddr;
+use std::sync::Mutex as Lock;
+
+/// A site with its store, that goes when the test ends.
+struct World {
+    folder: PathBuf,
+    site: Arc<Site>,
+    welcomed: Arc<Lock<Vec<String>>>,
+}
+
+const HOME: IpAddr = IpAddr::V4(std::net::Ipv4Addr::LOCALHOST);
+const LAN: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(192, 0, 2, 7));
+const GOOD: &str = "code=k3mf-W8TA&name=Anna&password=open+sesame%21&again=open+sesame%21&quota=5G";
+
+impl World {
+    fn new(name: &str, code: Option<&str>) -> World {
+        let folder = std::env::temp_dir().join(format!("pillarbox-web-{name}-{}", std::process::id()));
+        let _ = std::fs::remove_dir_all(&folder);
+        let store = Arc::new(Store::open(&folder, Options::default()).unwrap());
+        std::fs::write(folder.join("ca.pem"), "-----BEGIN CERTIFICATE-----\n").unwrap();
+        let found = Found {
+            name: "box.local".to_owned(),
+            mail: [143, 993, 110, 995],
+            https: 443,
+            authority: Some(folder.join("ca.pem")),
+            fingerprint: Box::new(|| "AA:BB:CC".to_owned()),
+        };
+        let welcomed: Arc<Lock<Vec<String>>> = Arc::default();
+        let told = Arc::clone(&welcomed);
+        let welcome = Box::new(move |address: &str| told.lock().unwrap().push(address.to_owned()));
+        let strength = Strength { memory_kib: 64, passes: 1, lanes: 1 };
+        let site = Arc::new(Site::new(store, strength, found, code.and_then(Code::new), welcome));
+        World { folder, site, welcomed }
+    }
+
+    /// What a connection answers to these octets.
+    fn say(&self, visit: Visit, octets: &str) -> String {
+        let (here, mut there) = UnixStream::pair().unwrap();
+        let answering = connection::answer(Arc::clone(&self.site), here, visit);
+        let asking = async {
+            there.write_all(octets.as_bytes()).await.unwrap();
+            let mut answer = Vec::new();
+            let _ = there.read_to_end(&mut answer).await;
+            String::from_utf8_lossy(&answer).into_owned()
+        };
+        smol::block_on(async { smol::future::zip(answering, asking).await.1 })
+    }
+
+    fn get(&self, from: IpAddr, tls: bool, path: &str) -> String {
+        self.say(Visit { from, tls }, &format!("GET {path} HTTP/1.1\r\nHost: box\r\nConnection: close\r\n\r\n"))
+    }
+
+    fn post(&self, from: IpAddr, tls: bool, form: &str) -> String {
+        let head =
+            format!("POST /claim HTTP/1.1\r\nHost: box\r\nConnection: close\r\nContent-Length: {}\r\n", form.len());
+        self.say(Visit { from, tls }, &format!("{head}Content-Type: application/x-www-form-urlencoded\r\n\r\n{form}"))
+    }
+
+    fn accounts(&self) -> Vec<crate::store::Account> {
+        let accounts = self.site.store.snapshot().unwrap().accounts().unwrap();
+        accounts.into_iter().map(|(_, account)| account).collect()
+    }
+}
+
+impl Drop for World {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.folder);
+    }
+}
+
+fn status(answer: &str) -> &str {
+    answer.split(' ').nth(1).unwrap_or_default()
+}
+
+#[test]
+fn who_knows_the_code_makes_the_first_account_and_nobody_makes_a_second() {
+    let world = World::new("claim", Some("K3MF-W8TA"));
+    assert!(world.get(LAN, true, "/").contains("<form method=\"post\" action=\"/claim\""));
+    let answer = world.post(LAN, true, GOOD);
+    assert_eq!(status(&answer), "200", "{answer}");
+    assert!(answer.contains("anna@box.local") && !answer.contains("sesame"), "{answer}");
+    let accounts = world.accounts();
+    assert_eq!(accounts.len(), 1);
+    assert_eq!(accounts[0].limits.bytes, Some(5 << 30));
+    assert_eq!(*world.welcomed.lock().unwrap(), ["anna@box.local"]);
+    assert_eq!(status(&world.post(LAN, true, &GOOD.replace("Anna", "eve"))), "409");
+    let front = world.get(LAN, true, "/");
+    assert!(!front.contains("<form") && front.contains(">993<"), "{front}");
+    // The users' names are nobody's business.
+    assert!(!front.contains("anna"));
+    assert_eq!(world.accounts().len(), 1);
+}
+
+#[test]
+fn a_wrong_code_makes_nothing_and_too_many_are_not_looked_at() {
+    let world = World::new("guesses", Some("K3MF-W8TA"));
+    let bad = GOOD.replace("W8TA", "W8TB");
+    for _ in 0..5 {
+        let answer = world.post(LAN, true, &bad);
+        assert_eq!(status(&answer), "403");
+        assert!(answer.contains("value=\"Anna\"") && !answer.contains("sesame"), "what was entered comes back");
+    }
+    let answer = world.post(HOME, true, GOOD);
+    assert_eq!(status(&answer), "429");
+    assert!(answer.to_lowercase().contains("retry-after: 60"));
+    assert!(world.accounts().is_empty());
+}
+
+#[test]
+fn what_was_entered_wrongly_is_said_and_the_code_stays_good() {
+    let world = World::new("entries", Some("K3MF-W8TA"));
+    for (from, to, word) in [
+        ("again=open", "again=Open", "two different"),
+        ("quota=5G", "quota=lots", "no size"),
+        ("name=Anna", "name=a+b", "cannot be"),
+        ("name=Anna", "name=", "1 to 64"),
+        ("open+sesame%21", "", "1 to 512"),
+    ] {
+        let answer = world.post(LAN, true, &GOOD.replace(from, to));
+        assert_eq!(status(&answer), "400", "{to}");
+        assert!(answer.contains(word), "{to}: {answer}");
+    }
+    let script = world.post(LAN, true, &GOOD.replace("Anna", "%3Cscript%3E"));
+    assert!(!script.contains("<script") && script.contains("&lt;script&gt;"));
+    assert!(world.accounts().is_empty());
+    assert_eq!(status(&world.post(LAN, true, &GOOD.replace("Anna", "me@example.org").replace("5G", ""))), "200");
+    assert_eq!(world.accounts()[0].address, "me@example.org");
+}
+
+#[test]
+fn no_password_is_asked_for_where_others_could_read_it() {
+    let world = World::new("plain", Some("K3MF-W8TA"));
+    let page = world.get(LAN, false, "/");
+    assert!(!page.contains("<form") && page.contains("href=\"https://box/\"") && page.contains("AA:BB:CC"), "{page}");
+    assert_eq!(status(&world.post(LAN, false, GOOD)), "403");
+    assert!(world.accounts().is_empty());
+    let mapped: IpAddr = "::ffff:127.0.0.1".parse().unwrap();
+    assert!(world.get(mapped, false, "/").contains("<form"));
+    assert_eq!(status(&world.post(HOME, false, GOOD)), "200");
+}
+
+#[test]
+fn without_a_code_nobody_can_set_up() {
+    let world = World::new("codeless", None);
+    assert!(!world.get(LAN, true, "/").contains("<form"));
+    assert_eq!(status(&world.post(LAN, true, GOOD)), "409");
+    assert_eq!(status(&world.post(LAN, true, &GOOD.replace("k3mf-W8TA", ""))), "409");
+    assert!(world.accounts().is_empty());
+}
+
+#[test]
+fn health_and_the_authority_are_there_and_nothing_else_is() {
+    let world = World::new("rest", Some("K3MF-W8TA"));
+    let health = world.get(LAN, false, "/health");
+    assert!(status(&health) == "200" && health.ends_with("\r\n\r\nok\n"));
+    let authority = world.get(LAN, false, "/ca.pem");
+    assert!(authority.contains("application/x-x509-ca-cert") && authority.ends_with("BEGIN CERTIFICATE-----\n"));
+    for path in ["/favicon.ico", "/..", "/claim/", "//", "/ca.key", "/health?", "/?x"] {
+        let expected = if path.contains('?') { "200" } else { "404" };
+        assert_eq!(status(&world.get(LAN, false, path)), expected, "{path}");
+    }
+    let visit = Visit { from: LAN, tls: true };
+    let head = world.say(visit, "HEAD / HTTP/1.1\r\nHost: b\r\nConnection: close\r\n\r\n");
+    assert!(status(&head) == "200" && head.ends_with("\r\n\r\n"), "{head}");
+    let delete = world.say(visit, "DELETE / HTTP/1.1\r\nHost: b\r\nConnection: close\r\n\r\n");
+    assert!(status(&delete) == "405" && delete.to_lowercase().contains("allow: get, head"));
+    for page in [world.get(LAN, true, "/"), world.get(LAN, true, "/x")] {
+        let page = page.to_lowercase();
+        for header in
+            ["content-security-policy: default-src 'none'", "x-frame-options: deny", "cache-control: no-store"]
+        {
+            assert!(page.contains(header), "{header}: {page}");
+        }
+    }
+}
+
+#[test]
+fn what_is_too_much_or_no_http_is_refused() {
+    let world = World::new("bad", Some("K3MF-W8TA"));
+    let visit = Visit { from: LAN, tls: true };
+    assert_eq!(status(&world.post(LAN, true, &"x".repeat(9_000))), "413");
+    assert_eq!(status(&world.say(visit, "GET / HTTP/1.1\r\nContent-Length: x\r\n\r\n")), "400");
+    assert_eq!(status(&world.say(visit, "\u{16}\u{3}\u{1}\r\n\r\n")), "400");
+    let long = format!("GET / HTTP/1.1\r\nX: {}\r\n\r\n", "x".repeat(20_000));
+    assert_eq!(status(&world.say(visit, &long)), "431");
+    assert!(world.accounts().is_empty());
+}
+
+#[test]
+fn the_way_to_the_encrypted_page_is_made_of_a_host_only() {
+    for (asked, port, to) in [
+        (Some("box"), 443, "box"),
+        (Some("box.local:10080"), 10443, "box.local:10443"),
+        (Some("[fe80::1]:80"), 443, "[fe80::1]"),
+        (Some("192.0.2.1"), 10443, "192.0.2.1:10443"),
+        (Some("a\"onclick=x"), 443, "name"),
+        (Some(""), 443, "name"),
+        (Some("[x"), 443, "name"),
+        (None, 10443, "name:10443"),
+    ] {
+        assert_eq!(at_port(asked, "name", port), to);
+    }
+}
