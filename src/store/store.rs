@@ -130,7 +130,8 @@ impl Store {
         layout: &'static Layout,
     ) -> Result<Store, Fault> {
         let (database, next_blob) = contained(|| {
-            way_back::settle(&database, layout, medium.path().and_then(Path::parent), reads_only)?;
+            let folder = medium.path().and_then(Path::parent).filter(|_| !reads_only);
+            way_back::settle(&database, layout, folder)?;
             let next_blob = initialise(&database, &space, layout)?;
             Ok((database, next_blob))
         })?;
