@@ -66,8 +66,8 @@ impl Door {
     }
 
     /// The way to the data through the server that has it open, and no other. No answer takes longer than `patience`.
-    pub fn of_server(folder: &Path, patience: Duration) -> io::Result<Door> {
-        let stream = socket::connect(folder)?;
+    pub fn of_server(folder: &Path, runtime: &Path, patience: Duration) -> io::Result<Door> {
+        let stream = socket::connect_by(folder, Some(runtime))?;
         stream.set_read_timeout(Some(patience))?;
         stream.set_write_timeout(Some(patience))?;
         let input = BufReader::new(stream.try_clone()?);

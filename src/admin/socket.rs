@@ -31,8 +31,6 @@ const WAITING: usize = 128;
 const FILE: &str = "admin.sock";
 /// The environment's word for the runtime folder.
 const RUNTIME: &str = "PILLARBOX_RUNTIME";
-/// Where PID 1 makes one for its mail server.
-const APPLIANCES: &str = "/run/pillarbox/mail";
 
 /// Where a server's socket is.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -66,11 +64,10 @@ impl Place {
     }
 }
 
-/// The runtime folder that the environment names, or the appliance's where we are on one.
+/// The runtime folder that the environment names.
 #[must_use]
 pub fn runtime() -> Option<PathBuf> {
-    let named = std::env::var_os(RUNTIME).filter(|folder| !folder.is_empty()).map(PathBuf::from);
-    named.or_else(|| Some(PathBuf::from(APPLIANCES)).filter(|folder| folder.is_dir()))
+    std::env::var_os(RUNTIME).filter(|folder| !folder.is_empty()).map(PathBuf::from)
 }
 
 /// Binds the socket. One that nobody answers any more is replaced.
@@ -94,8 +91,13 @@ pub fn bind(place: &Place) -> io::Result<UnixListener> {
 
 /// Connects to the server of a data folder.
 pub(super) fn connect(data: &Path) -> io::Result<std::os::unix::net::UnixStream> {
-    Place::in_data(data).connect().or_else(|error| match runtime() {
-        Some(runtime) => Place::in_runtime(&runtime, data)?.connect(),
+    connect_by(data, runtime().as_deref())
+}
+
+/// The same with a runtime folder that the environment need not name.
+pub(super) fn connect_by(data: &Path, runtime: Option<&Path>) -> io::Result<std::os::unix::net::UnixStream> {
+    Place::in_data(data).connect().or_else(|error| match runtime {
+        Some(runtime) => Place::in_runtime(runtime, data)?.connect(),
         None => Err(error),
     })
 }

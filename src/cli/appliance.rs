@@ -1,7 +1,7 @@
 //! Being PID 1 of an appliance: what `host` asks of the other rooms.
 
 use pillarbox::admin::{Door, Quota, Reply, Request, Secret, Settings, Status};
-use pillarbox::host::{Seed, Wiring, run};
+use pillarbox::host::{RUNTIME, Seed, Wiring, run};
 use pillarbox::store::FORMAT;
 use std::path::Path;
 use std::time::Duration;
@@ -23,10 +23,11 @@ impl Wiring for Rooms {
     }
 
     fn add_account(&self, folder: &Path, seed: &Seed) -> Result<(), String> {
-        let address = Settings::read(folder).map_err(|error| error.to_string())?.address_of(&seed.user);
+        let settings = Settings::read(folder).map_err(|error| error.to_string())?;
+        let address = settings.address_of(&seed.user);
         let hash = Secret(seed.hash.clone());
-        let add = Request::AddHashedAccount { address, hash, quota: Quota::default(), unless_there: true };
-        ask(folder, add).map(drop)
+        let request = Request::AddHashedAccount { address, hash, quota: Quota::default(), unless_there: true };
+        ask(folder, request).map(drop)
     }
 
     fn has_accounts(&self, folder: &Path) -> Result<bool, String> {
@@ -50,6 +51,6 @@ fn status(folder: &Path) -> Result<Status, String> {
 }
 
 fn ask(folder: &Path, request: Request) -> Result<Reply, String> {
-    let mut door = Door::of_server(folder, PATIENCE).map_err(|error| error.to_string())?;
+    let mut door = Door::of_server(folder, Path::new(RUNTIME), PATIENCE).map_err(|error| error.to_string())?;
     door.ask(request).map_err(|failure| failure.to_string())
 }

@@ -3,6 +3,7 @@
 //! A process of root's becomes one of a user's that sees a root folder of its own, holds no capability and can get none,
 //! and whose files the kernel's Landlock guards once more. Then it becomes the server.
 
+use super::server::RUNTIME;
 use super::{data, ioctl};
 use landlock::{
     ABI, Access, AccessFs, CompatLevel, Compatible, PathBeneath, PathFd, Ruleset, RulesetAttr, RulesetCreatedAttr,
@@ -60,7 +61,7 @@ fn view() -> io::Result<()> {
     let program = fs::read_link("/proc/self/exe")?;
     fs::create_dir_all(view)?;
     mount("tmpfs", view, "tmpfs", MountFlags::NOSUID, c"mode=0755,size=64k,nr_inodes=64")?;
-    for folder in ["dev", "etc", "proc", "tmp", "data/mail", "run/pillarbox/mail"] {
+    for folder in ["dev", "etc", "proc", "data/mail", "run/mail"] {
         fs::create_dir_all(view.join(folder))?;
     }
     for name in DEVICES {
@@ -69,7 +70,7 @@ fn view() -> io::Result<()> {
     bind_file(&program, &view.join("pillarbox"), MountFlags::NOSUID | MountFlags::NODEV | MountFlags::RDONLY)?;
     bind(Path::new("/etc"), &view.join("etc"), QUIET | MountFlags::RDONLY)?;
     bind(Path::new(data::MAIL), &view.join("data/mail"), QUIET | MountFlags::NOATIME)?;
-    bind(Path::new(data::SOCKETS), &view.join("run/pillarbox/mail"), QUIET)?;
+    bind(Path::new(RUNTIME), &view.join("run/mail"), QUIET)?;
     // Of other processes it sees none.
     mount("proc", view.join("proc"), "proc", QUIET, c"hidepid=invisible")?;
     mount_remount(view, MountFlags::NOSUID | MountFlags::NODEV | MountFlags::RDONLY | MountFlags::BIND, c"")?;
@@ -118,7 +119,7 @@ fn guard_files() -> io::Result<()> {
     let mail = AccessFs::from_all(abi) & !(AccessFs::Execute | AccessFs::MakeChar | AccessFs::MakeBlock);
     let mut wanted = vec![
         (PathBuf::from(data::MAIL), mail),
-        (PathBuf::from(data::SOCKETS), mail),
+        (PathBuf::from(RUNTIME), mail),
         (PathBuf::from("/etc"), read),
         (PathBuf::from("/proc"), read),
         (PathBuf::from(PROGRAM), AccessFs::ReadFile | AccessFs::Execute),

@@ -4,6 +4,7 @@
 
 use super::pid1::Order;
 use super::report::Report;
+use super::server::RUNTIME;
 use super::{children, data, memory, ring, threads};
 use rustix::process::Signal;
 use rustix::stdio::{dup2_stderr, dup2_stdin, dup2_stdout};
@@ -134,6 +135,7 @@ fn run(words: &[String]) {
     if !words.iter().any(|word| word == "--data" || word.starts_with("--data=")) {
         command.args(["--data", data::MAIL]);
     }
+    command.env("PILLARBOX_RUNTIME", RUNTIME);
     match children::start(&mut command) {
         Ok((process, _)) => while process.wait(Duration::from_mins(1)).is_none() {},
         Err(error) => print(&format!("this could not be done: {error}\n")),

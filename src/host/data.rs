@@ -13,8 +13,6 @@ use std::path::Path;
 pub(super) const FOLDER: &str = "/data";
 /// The mail server's data folder.
 pub(super) const MAIL: &str = "/data/mail";
-/// Where the mail server's socket is when nothing can be written to its folder.
-pub(super) const SOCKETS: &str = "/run/pillarbox/mail";
 /// What PID 1 remembers.
 pub(super) const HOST: &str = "/data/host";
 /// Who the mail server runs as.

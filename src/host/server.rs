@@ -3,13 +3,15 @@
 use super::children::{self, Process};
 use super::{data, ring, threads};
 use rustix::process::Signal;
-use std::fs;
+use std::fs::{self, DirBuilder};
 use std::io::{self, BufRead, BufReader, Read};
-use std::os::unix::fs::lchown;
+use std::os::unix::fs::{DirBuilderExt, chown, lchown};
 use std::path::Path;
 use std::process::{ChildStderr, Command, Stdio};
 use std::time::{Duration, Instant};
 
+/// Where it may put a socket when nothing can be written to its data folder.
+pub const RUNTIME: &str = "/run/mail";
 /// How long it may take to tell its sessions and to close the store.
 const FAREWELL: Duration = Duration::from_secs(20);
 /// The first and the longest pause before it is started again.
@@ -163,14 +165,14 @@ fn start(mode: Mode, claim: &str) -> io::Result<Process> {
         // What the owner did at the console while no server ran, root did.
         give_to_server(Path::new(data::MAIL))?;
     }
-    fs::create_dir_all(data::SOCKETS)?;
-    lchown(data::SOCKETS, Some(data::SERVER), Some(data::SERVER))?;
     // Where IPv6 is switched off, its address cannot be bound.
     let bind = if Path::new("/proc/net/if_inet6").exists() { "::" } else { "0.0.0.0" };
+    DirBuilder::new().recursive(true).mode(0o700).create(RUNTIME)?;
+    chown(RUNTIME, Some(data::SERVER), Some(data::SERVER))?;
     let mut command = Command::new("/proc/self/exe");
     command.args(["confine", "serve", "--data", data::MAIL, "--bind", bind, "--port-offset", "0"]);
     if mode == Mode::ReadOnly {
-        command.args(["--read-only", "--runtime", data::SOCKETS]);
+        command.args(["--read-only", "--runtime", RUNTIME]);
     }
     command.env_clear().env("PILLARBOX_CLAIM", claim);
     // On stdout it tells passwords, which no log may see.

@@ -79,7 +79,7 @@ fn way_back(snapshot: &Snapshot) -> Result<Option<WayBack>, Fault> {
 }
 
 /// Brings the tables to our format: forward by the layout's steps, or back where the folder says so. Those of a store that
-/// is just being made are left alone.
+/// is just being made are left alone. No folder: nothing can be written to it, and all of this is in memory only.
 pub(super) fn settle(database: &Database, layout: &Layout, folder: Option<&Path>) -> Result<(), Fault> {
     let marker = folder.map(|folder| folder.join(MARKER));
     let wish = marker.as_deref().and_then(|marker| fs::read_to_string(marker).ok());

@@ -22,6 +22,8 @@ const CONNECT: Duration = Duration::from_secs(20);
 const SILENCE: Duration = Duration::from_secs(30);
 /// How often a transfer that broke off is taken up again without having come any further.
 const TRIES: u32 = 4;
+/// How long it is left alone, more each time.
+const PAUSE: Duration = if cfg!(test) { Duration::ZERO } else { Duration::from_secs(2) };
 /// How often the server may send us elsewhere.
 const REDIRECTS: u32 = 5;
 /// How often the progress is told.
@@ -103,7 +105,7 @@ impl Remote {
                         return Err(UpdateError::Fetch(why));
                     }
                     log::info!("fetching {} broke off at {} octets: {why}", self.url, transfer.at);
-                    std::thread::sleep(Duration::from_secs(u64::from(tries)));
+                    std::thread::sleep(PAUSE * tries);
                 }
             }
         }

@@ -21,6 +21,8 @@ mod slots;
 mod updates;
 
 #[cfg(test)]
+mod fetch_tests;
+#[cfg(test)]
 mod tests;
 
 pub(super) use updates::Updates;

@@ -4,9 +4,9 @@
 //!
 //! | | systemd-boot | U-Boot (Pi 3, 4, Zero 2) | firmware alone (Pi 5) |
 //! |---|---|---|---|
-//! | stay | remove the other slot's entries | `slot.env`: `trial=` | `config.txt`: `os_prefix` of this slot |
-//! | try | entry `…-b+3.conf`, sorting first | `trial=b`, `tries=3` | `os_prefix=b/`, trial noted in its `cmdline.txt` |
-//! | confirm | entry without `+…` | `slot=b`, `trial=` | trial removed from `cmdline.txt` |
+//! | stay | remove the other slot's entries | `slot.env`: `trial=` | `slot.txt`: `os_prefix` of this slot |
+//! | try | entry `…-b+3.conf`, sorting first | `trial=b`, `tries=3` | `os_prefix=b/`, `cmdline=cmdline-trial.txt` |
+//! | confirm | entry without `+…` | `slot=b`, `trial=` | `cmdline=cmdline-b.txt` |
 //! | way back | the loader counts, and takes the other | `boot.scr` counts, and takes the other | PID 1 only, where it gets that far |
 
 use super::error::{UpdateError, While};
@@ -22,16 +22,16 @@ pub(super) const FAILED: &str = "failed";
 const TRIES: u32 = 3;
 const ENTRIES: &str = "loader/entries";
 const ENVIRONMENT: &str = "slot.env";
-const CONFIG: &str = "config.txt";
-/// In a slot's folder, where the firmware reads it: changed for a trial, so it is not as any manifest says.
-pub(super) const CMDLINE: &str = "cmdline.txt";
+const CHOICE: &str = "slot.txt";
+/// In a slot's folder, for the firmware: the kernel's command line of a trial.
+pub(super) const TRIAL_LINE: &str = "cmdline-trial.txt";
 
 /// Which way this machine has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Scheme {
     SystemdBoot,
     UBoot,
-    Pi5,
+    Firmware,
 }
 
 /// What the boot loader's files say of the slot that is not running.
@@ -48,11 +48,11 @@ pub(super) enum Outlook {
 impl Scheme {
     /// By what is on the partition; a card that has two of them, as one for every Pi, is asked by the machine it is in.
     pub(super) fn detect(fat: &Fat, is_pi5: bool) -> Option<Scheme> {
-        let by_prefix = fat.read(CONFIG).is_ok_and(|config| config.lines().any(|line| prefix(line).is_some()));
+        let by_firmware = chosen(fat).is_some();
         if fat.has(ENTRIES) {
             Some(Scheme::SystemdBoot)
-        } else if by_prefix && (is_pi5 || !fat.has("boot.scr")) {
-            Some(Scheme::Pi5)
+        } else if by_firmware && (is_pi5 || !fat.has("boot.scr")) {
+            Some(Scheme::Firmware)
         } else if fat.has("boot.scr") || fat.has(ENVIRONMENT) {
             Some(Scheme::UBoot)
         } else {
@@ -70,10 +70,10 @@ impl Scheme {
                 Ok(())
             }
             Scheme::UBoot => put_environment(fat, running, None),
-            Scheme::Pi5 => {
-                put_prefix(fat, running)?;
+            Scheme::Firmware => {
+                choose(fat, running, false)?;
                 // What it says of a trial would pass for one that failed.
-                fat.remove(&cmdline(running.other()))
+                fat.remove(&trial_line(running.other()))
             }
         }
     }
@@ -97,15 +97,16 @@ impl Scheme {
                 remove_others(fat, &entry)
             }
             Scheme::UBoot => put_environment(fat, running, Some(TRIES)),
-            Scheme::Pi5 => {
-                // Its own, where the update brought one.
-                let line = cmdline(if fat.has(&cmdline(slot)) { slot } else { running });
-                let options = match &system.options {
+            Scheme::Firmware => {
+                let line = match &system.options {
                     Some(options) => options.clone(),
-                    None => fat.read(&line).during(line)?,
+                    None => {
+                        let own = trusted_line(running);
+                        fat.read(&own).during(own)?
+                    }
                 };
-                fat.put(&cmdline(slot), &format!("{}\n", options_of(&options, slot, true)))?;
-                put_prefix(fat, slot)
+                fat.put(&trial_line(slot), &format!("{}\n", options_of(&line, slot, true)))?;
+                choose(fat, slot, true)
             }
         }
     }
@@ -124,10 +125,15 @@ impl Scheme {
                 remove_others(fat, &entry)
             }
             Scheme::UBoot => put_environment(fat, running, None),
-            Scheme::Pi5 => {
-                let own = cmdline(running);
-                let options = fat.read(&own).during(own.clone())?;
-                fat.put(&own, &format!("{}\n", options_of(&options, running, false)))
+            Scheme::Firmware => {
+                // One of an update that brought none.
+                if !fat.has(&trusted_line(running)) {
+                    let line = trial_line(running);
+                    let line = fat.read(&line).during(line)?;
+                    fat.put(&trusted_line(running), &format!("{}\n", options_of(&line, running, false)))?;
+                }
+                choose(fat, running, false)?;
+                fat.remove(&trial_line(running))
             }
         }
     }
@@ -136,7 +142,7 @@ impl Scheme {
     pub(super) fn give_up(self, fat: &Fat, running: Slot) -> Result<(), UpdateError> {
         match self {
             Scheme::SystemdBoot | Scheme::UBoot => Ok(()),
-            Scheme::Pi5 => put_prefix(fat, running.other()),
+            Scheme::Firmware => choose(fat, running.other(), false),
         }
     }
 
@@ -158,11 +164,8 @@ impl Scheme {
                     _ => Outlook::Stays,
                 }
             }
-            Scheme::Pi5 => {
-                let switched =
-                    fat.read(CONFIG).is_ok_and(|config| config.lines().any(|line| prefix(line) == Some(other)));
-                let tried =
-                    fat.read(&cmdline(other)).is_ok_and(|line| line.split_whitespace().any(|word| word == TRIAL));
+            Scheme::Firmware => {
+                let (switched, tried) = (chosen(fat) == Some(other), fat.has(&trial_line(other)));
                 match (switched, tried) {
                     (true, _) => Outlook::Next,
                     (false, true) => Outlook::Exhausted,
@@ -286,27 +289,28 @@ fn put_environment(fat: &Fat, slot: Slot, tries: Option<u32>) -> Result<(), Upda
     fat.put(ENVIRONMENT, &text)
 }
 
-// The Pi 5's firmware: `os_prefix` in config.txt is put before the kernel, the initramfs and cmdline.txt. There is no count:
-// a kernel that does not come up stays until the card is looked at.
+// The Pi 5's firmware: config.txt includes `slot.txt`, whose `os_prefix` is put before the names of the kernel, the initramfs
+// and the command line's file. There is no count: a kernel that does not come up stays until the card is looked at.
 
-/// The slot that a line of config.txt chooses.
-fn prefix(line: &str) -> Option<Slot> {
-    Slot::from_letter(line.trim().strip_prefix("os_prefix=")?.trim_end_matches('/'))
+/// The slot that the firmware takes.
+fn chosen(fat: &Fat) -> Option<Slot> {
+    let text = fat.read(CHOICE).ok()?;
+    let prefix = text.lines().find_map(|line| line.trim().strip_prefix("os_prefix="))?;
+    Slot::from_letter(prefix.trim_end_matches('/'))
 }
 
-fn put_prefix(fat: &Fat, slot: Slot) -> Result<(), UpdateError> {
-    let before = fat.read(CONFIG).during(CONFIG)?;
-    let mut after = String::with_capacity(before.len());
-    for line in before.lines() {
-        match prefix(line) {
-            Some(_) => after.push_str(&format!("os_prefix={}/", slot.letter())),
-            None => after.push_str(line),
-        }
-        after.push('\n');
-    }
-    if after == before { Ok(()) } else { fat.put(CONFIG, &after) }
+fn choose(fat: &Fat, slot: Slot, trial: bool) -> Result<(), UpdateError> {
+    let letter = slot.letter();
+    let line = if trial { TRIAL_LINE.to_owned() } else { format!("cmdline-{letter}.txt") };
+    let text = format!("os_prefix={letter}/\ncmdline={line}\n");
+    if fat.read(CHOICE).is_ok_and(|before| before == text) { Ok(()) } else { fat.put(CHOICE, &text) }
 }
 
-fn cmdline(slot: Slot) -> String {
-    format!("{}/{CMDLINE}", slot.letter())
+fn trial_line(slot: Slot) -> String {
+    format!("{}/{TRIAL_LINE}", slot.letter())
+}
+
+fn trusted_line(slot: Slot) -> String {
+    let letter = slot.letter();
+    format!("{letter}/cmdline-{letter}.txt")
 }

@@ -38,10 +38,10 @@ impl Drop for Folder {
 pub(super) enum Loader {
     SystemdBoot,
     UBoot,
-    Pi5,
+    Firmware,
 }
 
-pub(super) const LOADERS: [Loader; 3] = [Loader::SystemdBoot, Loader::UBoot, Loader::Pi5];
+pub(super) const LOADERS: [Loader; 3] = [Loader::SystemdBoot, Loader::UBoot, Loader::Firmware];
 
 /// A machine that is switched off.
 pub(super) struct Machine {
@@ -83,9 +83,9 @@ impl Machine {
                 put("boot.scr", "script");
                 put("slot.env", "slot=a\ntrial=\ntries=0\n");
             }
-            Loader::Pi5 => {
-                put("config.txt", "arm_64bit=1\nos_prefix=a/\nkernel=vmlinuz\n");
-                put("a/cmdline.txt", "panic=10 pillarbox.slot=a\n");
+            Loader::Firmware => {
+                put("slot.txt", "os_prefix=a/\ncmdline=cmdline-a.txt\n");
+                put("a/cmdline-a.txt", "panic=10 pillarbox.slot=a\n");
             }
         }
         let key = KeyPair::generate_unencrypted_keypair().unwrap();
@@ -105,11 +105,12 @@ impl Machine {
         let (slot, options) = match self.loader {
             Loader::SystemdBoot => self.systemd_boot()?,
             Loader::UBoot => self.u_boot()?,
-            Loader::Pi5 => {
-                let config = self.read("config.txt");
-                let prefix = config.lines().find_map(|line| line.strip_prefix("os_prefix="))?;
+            Loader::Firmware => {
+                let text = self.read("slot.txt");
+                let says = |key: &str| text.lines().find_map(|line| line.strip_prefix(key)?.strip_prefix('='));
+                let prefix = says("os_prefix")?;
                 let slot = Slot::from_letter(prefix.trim_end_matches('/'))?;
-                (slot, self.read(&format!("{prefix}cmdline.txt")))
+                (slot, self.read(&format!("{prefix}{}", says("cmdline")?)))
             }
         };
         let letter = slot.letter();
@@ -204,7 +205,7 @@ impl Machine {
         let built = started.version.parse::<i64>().unwrap_or(1) * 100;
         let release = Release { version: started.version.clone(), board: BOARD.to_owned(), built };
         let resolve = Arc::new(|_: &str| Ok(vec![std::net::IpAddr::from([127, 0, 0, 1])]));
-        Updates::at(places, fat, &words, release, format, keys, resolve, self.loader == Loader::Pi5)
+        Updates::at(places, fat, &words, release, format, keys, resolve, self.loader == Loader::Firmware)
     }
 
     /// Writes an update's file, signed; its path.
@@ -327,7 +328,7 @@ fn a_system_that_does_not_come_up_is_left_and_told_of() {
 
 #[test]
 fn a_pi_5_is_switched_back_by_the_system_that_knows_that_it_will_not_do() {
-    let machine = Machine::new("gives-up", Loader::Pi5);
+    let machine = Machine::new("gives-up", Loader::Firmware);
     let first = machine.start().unwrap();
     machine.updates(&first, 1).install(&machine.update("2"), &mut quiet()).unwrap();
     let second = machine.start().unwrap();

@@ -5,7 +5,7 @@ use super::fat::{Fat, Mode};
 use super::fetch::{self, Remote, Resolve};
 use super::payload::{self, Manifest, NEEDED, Payload, SLOT, Sum};
 use super::signature::{self, Keys};
-use super::slots::{CMDLINE, CONFIRMED, FAILED, Outlook, Scheme};
+use super::slots::{CONFIRMED, FAILED, Outlook, Scheme};
 use crate::host::mounts;
 use crate::host::words::{Release, Slot, Words};
 use rustix::mount::MountFlags;
@@ -300,7 +300,7 @@ impl Updates {
 
     /// Whether the files of a slot are those that its manifest says.
     fn verify(&self, slot: Slot, manifest: &Manifest) -> Result<(), UpdateError> {
-        for (name, sum) in manifest.files.iter().filter(|(name, _)| *name != CMDLINE) {
+        for (name, sum) in &manifest.files {
             let path = self.fat.path(&format!("{}/{name}", slot.letter()));
             let read = File::open(&path).and_then(|file| {
                 let mut stored = Sum::new(file);
