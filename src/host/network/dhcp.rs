@@ -211,8 +211,13 @@ impl Machine {
         self.say(Saying::Extend { address: lease.address }, to, now, actions);
     }
 
+    /// Whether this answers what was asked last.
+    pub(super) fn is_asking_for(&self, reply: &Reply) -> bool {
+        reply.exchange == self.exchange
+    }
+
     fn listen(&mut self, reply: &Reply, now: Instant, actions: &mut Vec<Action>) {
-        if reply.exchange != self.exchange {
+        if !self.is_asking_for(reply) {
             return;
         }
         match (&self.state, reply.kind, &reply.terms) {

@@ -238,7 +238,9 @@ impl Interface {
             let Ok(length) = socket.read(&mut octets) else { return };
             if let Some(reply) = Reply::parse(octets.get(..length).unwrap_or_default(), self.link.mac) {
                 log::debug!("{}: {reply:?}", self.link.name);
-                if let (Kind::Nak, Some(why)) = (reply.kind, &reply.message) {
+                let refusal =
+                    reply.message.as_ref().filter(|_| reply.kind == Kind::Nak && self.client.is_asking_for(&reply));
+                if let Some(why) = refusal {
                     log::info!("{}: a server refuses: {why}", self.link.name);
                 }
                 self.happen(Event::Heard(&reply));
