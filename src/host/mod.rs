@@ -38,7 +38,7 @@ mod watchdog;
 mod words;
 
 pub use confine::confine;
-pub use pid1::{Wiring, is_pid1, run};
+pub use pid1::{Store, Wiring, is_pid1, run};
 pub use server::RUNTIME;
 pub use settings::Seed;
 pub use words::Slot;

@@ -19,14 +19,25 @@ const START: Duration = Duration::from_mins(5);
 
 /// What PID 1 asks of the rooms that it does not know. A folder is the mail server's.
 pub trait Wiring: Send + Sync + 'static {
-    /// Whether the store answers, through the server that has it open.
-    fn answers(&self, folder: &Path) -> Result<(), String>;
+    /// What the store can do, through the server that has it open; an error where it does not answer, or can do nothing.
+    fn answers(&self, folder: &Path) -> Result<Store, String>;
     /// Makes an account through the server; one that is there stays as it is.
     fn add_account(&self, folder: &Path, seed: &Seed) -> Result<(), String>;
     /// Whether there is an account.
     fn has_accounts(&self, folder: &Path) -> Result<bool, String>;
     /// Whether the mail server could go by these settings; if not, why.
     fn accepts(&self, settings: &str) -> Result<(), String>;
+}
+
+/// What the mail server's store can do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Store {
+    /// Everything.
+    Good,
+    /// All but take in mail: its disk is full.
+    Full,
+    /// Only be read.
+    ReadOnly,
 }
 
 /// What the main loop is asked for.
