@@ -91,8 +91,13 @@ pub fn bind(place: &Place) -> io::Result<UnixListener> {
 
 /// Connects to the server of a data folder.
 pub(super) fn connect(data: &Path) -> io::Result<std::os::unix::net::UnixStream> {
-    Place::in_data(data).connect().or_else(|error| match runtime() {
-        Some(runtime) => Place::in_runtime(&runtime, data)?.connect(),
+    connect_by(data, runtime().as_deref())
+}
+
+/// The same with a runtime folder that the environment need not name.
+pub(super) fn connect_by(data: &Path, runtime: Option<&Path>) -> io::Result<std::os::unix::net::UnixStream> {
+    Place::in_data(data).connect().or_else(|error| match runtime {
+        Some(runtime) => Place::in_runtime(runtime, data)?.connect(),
         None => Err(error),
     })
 }

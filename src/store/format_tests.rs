@@ -349,7 +349,7 @@ fn a_cut_between_the_tables_and_the_journal_takes_over_the_rest_later() {
     drop(store);
     {
         let database = Database::open(folder.0.join("mail.redb")).unwrap();
-        way_back::settle(&database, &TWO, Some(&folder.0), false).unwrap();
+        way_back::settle(&database, &TWO, Some(&folder.0)).unwrap();
     }
     let store = open(&folder, &TWO).unwrap();
     assert_eq!(count(&store, inbox), 21);
@@ -506,7 +506,7 @@ fn power_that_goes_at_any_moment_leaves_one_format_or_the_other_with_its_way_bac
     let file = folder.0.join("mail.redb");
     with_cuts(
         &file,
-        |database| way_back::settle(database, &TWO, None, false),
+        |database| way_back::settle(database, &TWO, None),
         |database, done| {
             let found = format_of(database);
             assert!(found == (2, 1, true) || (!done && found == (1, 0, false)), "{found:?}");
@@ -517,7 +517,7 @@ fn power_that_goes_at_any_moment_leaves_one_format_or_the_other_with_its_way_bac
     let marker = folder.0.join("restore-format");
     let work = |database: &Database| {
         fs::write(&marker, "discard").unwrap();
-        way_back::settle(database, &TODAY, Some(&folder.0), false)
+        way_back::settle(database, &TODAY, Some(&folder.0))
     };
     with_cuts(&file, work, |database, done| {
         let found = format_of(database);

@@ -33,6 +33,17 @@ impl Store {
         Store::start(database, medium, false, Space::of(None), &TODAY)
     }
 
+    /// As `open_read_only`, on such a storage.
+    pub fn open_read_only_on(
+        opener: impl Fn() -> io::Result<Box<dyn StorageBackend>> + Send + Sync + 'static,
+        options: Options,
+    ) -> Result<Store, Fault> {
+        let opener: Opener = Box::new(opener);
+        let medium = Medium::opener(opener, options);
+        let database = medium.open_frozen()?;
+        Store::start(database, medium, true, Space::of(None), &TODAY)
+    }
+
     /// Whether the store in a folder can be written: asked without changing anything but a time stamp.
     #[must_use]
     pub fn can_be_written(folder: &Path) -> bool {

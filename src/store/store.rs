@@ -130,7 +130,8 @@ impl Store {
         layout: &'static Layout,
     ) -> Result<Store, Fault> {
         let (database, next_blob) = contained(|| {
-            way_back::settle(&database, layout, medium.path().and_then(Path::parent), reads_only)?;
+            let folder = medium.path().and_then(Path::parent).filter(|_| !reads_only);
+            way_back::settle(&database, layout, folder)?;
             let next_blob = initialise(&database, &space, layout)?;
             Ok((database, next_blob))
         })?;
@@ -314,6 +315,8 @@ impl Shared {
         if !surely
             && let Some(database) = slot.as_ref()
             && database.begin_write().and_then(|probe| probe.abort().map_err(redb::TransactionError::Storage)).is_ok()
+            // It may be the journal that failed.
+            && (self.is_frozen() || self.medium.can_be_written())
         {
             // What failed was not needed.
             self.medium.forget_failure();
@@ -377,7 +380,14 @@ impl Shared {
     /// was acknowledged.
     fn take_up(&self, database: Database, frozen: bool) -> Result<(), Fault> {
         let database = Arc::new(database);
-        if let Err(fault) = contained(|| writer::repeat(self, &database, frozen)) {
+        let prepare = || {
+            if frozen {
+                // Tables of an earlier format were brought to ours in memory only.
+                way_back::settle(&database, self.layout, None)?;
+            }
+            writer::repeat(self, &database, frozen)
+        };
+        if let Err(fault) = contained(prepare) {
             close(Some(database));
             return Err(fault);
         }

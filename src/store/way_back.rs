@@ -79,17 +79,8 @@ fn way_back(snapshot: &Snapshot) -> Result<Option<WayBack>, Fault> {
 }
 
 /// Brings the tables to our format: forward by the layout's steps, or back where the folder says so. Those of a store that
-/// is just being made are left alone. `frozen`: nothing can be written, so they have to be in our format.
-pub(super) fn settle(database: &Database, layout: &Layout, folder: Option<&Path>, frozen: bool) -> Result<(), Fault> {
-    if frozen {
-        return match format_of(database)? {
-            Some(format) if format > layout.format => Err(Fault::TooNew(format)),
-            Some(format) if format < layout.format => {
-                Err(Fault::Io(format!("the data has format {format}: it has to be written to once to be read")))
-            }
-            _ => Ok(()),
-        };
-    }
+/// is just being made are left alone. No folder: nothing can be written to it, and all of this is in memory only.
+pub(super) fn settle(database: &Database, layout: &Layout, folder: Option<&Path>) -> Result<(), Fault> {
     let marker = folder.map(|folder| folder.join(MARKER));
     let wish = marker.as_deref().and_then(|marker| fs::read_to_string(marker).ok());
     let Some(mut format) = format_of(database)? else { return Ok(()) };

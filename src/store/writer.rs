@@ -87,6 +87,9 @@ pub(super) fn run(shared: &Shared, jobs: &Receiver<Message>) {
                 if look {
                     tidied.look(shared);
                 }
+                if !batch.is_empty() && !shared.is_sound() {
+                    recover(shared, false);
+                }
                 if !batch.is_empty() && writes(shared, &mut batch) && commit(shared, &mut batch) {
                     rest = Rest::Dirty;
                 }

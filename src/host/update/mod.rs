@@ -25,7 +25,5 @@ mod fetch_tests;
 #[cfg(test)]
 mod tests;
 
-pub(super) use error::UpdateError;
-pub(super) use fetch::Resolve;
 pub(super) use updates::Updates;
 pub use updates::{OtherSlot, State};
