@@ -7,8 +7,7 @@
 //! | stay | remove the other slot's entries | `slot.env`: `trial=` | `slot.txt`: `os_prefix` of this slot |
 //! | try | entry `…-b+3.conf`, sorting first | `trial=b`, `tries=3` | `os_prefix=b/`, `cmdline=cmdline-trial.txt` |
 //! | confirm | entry without `+…` | `slot=b`, `trial=` | `cmdline=cmdline-b.txt` |
-//! | give up | entry `…-b+0-3.conf` | `tries=0` | `os_prefix=a/` |
-//! | a hang or panic | counted by the loader | counted by `boot.scr` | stays: nothing counts |
+//! | what does not come up | counted by the loader, which then takes the other | counted by `boot.scr`, which then takes the other | only as far as PID 1 itself can give up |
 
 use super::error::{UpdateError, While};
 use super::fat::Fat;
@@ -140,19 +139,10 @@ impl Scheme {
         }
     }
 
-    /// The system on trial knows that it will not do: no more tries, the other one starts next.
+    /// The system on trial knows that it will not do. Where starts are counted, it may do the next time.
     pub(super) fn give_up(self, fat: &Fat, running: Slot) -> Result<(), UpdateError> {
         match self {
-            Scheme::SystemdBoot => {
-                let found = entries(fat, running).into_iter().find_map(|entry| Some((entry, entry.count?)));
-                let Some((entry, (left @ 1.., done))) = found else { return Ok(()) };
-                let text = fat.read(&entry.path()).during(entry.path())?;
-                let given_up = Entry { slot: running, count: Some((0, done + left)) };
-                fat.put(&given_up.path(), &text)?;
-                // A cut before this leaves the tries that there were.
-                remove_others(fat, &given_up)
-            }
-            Scheme::UBoot => put_environment(fat, running.other(), Some(0)),
+            Scheme::SystemdBoot | Scheme::UBoot => Ok(()),
             Scheme::Firmware => choose(fat, running.other(), false),
         }
     }
