@@ -4,8 +4,9 @@
 //!
 //! ```text
 //!                  main                    parses arguments, wires, nothing else
-//!                 net       web            accept, TLS, timeouts, one loop for all protocols · pages for a browser
-//!                  |         |
+//!           /      |      \
+//!        host     net     web              being PID 1 · accept, TLS, one loop for all protocols · the set-up page
+//!                  |       |
 //!               session   admin · keep     protocol state machines · what an owner can do · import, export
 //!               /     \      /
 //!            wire      store               bytes <-> values   |   values <-> redb      (never see each other)

@@ -19,6 +19,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::mpsc::{self, Receiver};
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 /// An open way to the data.
 #[derive(Debug)]
@@ -62,6 +63,15 @@ impl Door {
         };
         let store = store.map_err(DoorError::Store)?;
         Ok(Door::Direct(Arc::new(store), settings.password.strength()))
+    }
+
+    /// The way to the data through the server that has it open, and no other. No answer takes longer than `patience`.
+    pub fn of_server(folder: &Path, patience: Duration) -> io::Result<Door> {
+        let stream = socket::connect(folder)?;
+        stream.set_read_timeout(Some(patience))?;
+        stream.set_write_timeout(Some(patience))?;
+        let input = BufReader::new(stream.try_clone()?);
+        Ok(Door::Running(Client { stream, input }))
     }
 
     /// Whether a server runs.

@@ -172,8 +172,7 @@ impl Gate {
                 return Ok((None, None));
             }
             // A store that cannot keep it need not have it computed.
-            let renewed =
-                if can_store { password::renewed(&password, &credentials, strength)? } else { None };
+            let renewed = if can_store { password::renewed(&password, &credentials, strength)? } else { None };
             Ok::<_, Fault>((Some(password), renewed))
         })
         .await?;

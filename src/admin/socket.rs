@@ -31,6 +31,8 @@ const WAITING: usize = 128;
 const FILE: &str = "admin.sock";
 /// The environment's word for the runtime folder.
 const RUNTIME: &str = "PILLARBOX_RUNTIME";
+/// Where PID 1 makes one for its mail server.
+const APPLIANCES: &str = "/run/pillarbox/mail";
 
 /// Where a server's socket is.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -64,10 +66,11 @@ impl Place {
     }
 }
 
-/// The runtime folder that the environment names.
+/// The runtime folder that the environment names, or the appliance's where we are on one.
 #[must_use]
 pub fn runtime() -> Option<PathBuf> {
-    std::env::var_os(RUNTIME).filter(|folder| !folder.is_empty()).map(PathBuf::from)
+    let named = std::env::var_os(RUNTIME).filter(|folder| !folder.is_empty()).map(PathBuf::from);
+    named.or_else(|| Some(PathBuf::from(APPLIANCES)).filter(|folder| folder.is_dir()))
 }
 
 /// Binds the socket. One that nobody answers any more is replaced.

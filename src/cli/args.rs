@@ -6,6 +6,7 @@ use lexopt::{Arg, Error, Parser, ValueExt};
 use pillarbox::admin::Limit;
 use pillarbox::keep::export::Format;
 use pillarbox::store::OnDelete;
+use std::ffi::OsString;
 use std::net::{IpAddr, Ipv4Addr};
 use std::path::PathBuf;
 
@@ -15,11 +16,34 @@ pub enum Wish {
     Help(&'static str),
     Version,
     Serve(Serve),
-    Account { data: PathBuf, action: Action },
-    Import { data: PathBuf, address: String, mailbox: Option<String>, paths: Vec<PathBuf> },
-    Export { data: PathBuf, address: String, folder: PathBuf, format: Format },
-    Check { data: PathBuf, mend: bool },
-    Status { data: PathBuf, json: bool },
+    /// PID 1 starts the mail server so; nobody else has a use for it.
+    Confine {
+        words: Vec<OsString>,
+    },
+    Account {
+        data: PathBuf,
+        action: Action,
+    },
+    Import {
+        data: PathBuf,
+        address: String,
+        mailbox: Option<String>,
+        paths: Vec<PathBuf>,
+    },
+    Export {
+        data: PathBuf,
+        address: String,
+        folder: PathBuf,
+        format: Format,
+    },
+    Check {
+        data: PathBuf,
+        mend: bool,
+    },
+    Status {
+        data: PathBuf,
+        json: bool,
+    },
     /// The data folder may be the appliance's own.
     Machine {
         data: Option<PathBuf>,
@@ -67,7 +91,7 @@ pub enum Action {
 #[derive(Default)]
 #[expect(clippy::struct_excessive_bools, reason = "each is an option that is there or not")]
 struct Given {
-    values: Vec<std::ffi::OsString>,
+    values: Vec<OsString>,
     data: Option<PathBuf>,
     bind: Option<IpAddr>,
     port_offset: Option<u16>,
@@ -118,6 +142,9 @@ pub fn parse(mut parser: Parser) -> Result<Wish, Error> {
             Arg::Long("discard-newer") => given.discard = true,
             Arg::Long("reboot") => given.reboot = true,
             Arg::Long("lines") => given.lines = Some(parser.value()?.parse()?),
+            Arg::Value(value) if command.is_none() && value == "confine" => {
+                return Ok(Wish::Confine { words: parser.raw_args()?.collect() });
+            }
             Arg::Value(value) if command.is_none() => command = Some(value.string()?),
             Arg::Value(value) if command.as_deref() == Some("account") && action.is_none() => {
                 action = Some(value.string()?);
@@ -283,7 +310,7 @@ impl Given {
         self.next_value(what).map(PathBuf::from)
     }
 
-    fn next_value(&mut self, what: &str) -> Result<std::ffi::OsString, Error> {
+    fn next_value(&mut self, what: &str) -> Result<OsString, Error> {
         if self.values.is_empty() {
             return Err(format!("{what} is missing").into());
         }
@@ -310,6 +337,12 @@ mod tests {
         assert_eq!(parsed("--port-offset=1"), Ok(serve("pillarbox-data", "127.0.0.1", 1)));
         let Ok(Wish::Serve(frozen)) = parsed("serve --read-only --runtime /run/mail") else { panic!() };
         assert!(frozen.read_only && frozen.runtime == Some("/run/mail".into()));
+    }
+
+    #[test]
+    fn what_is_confined_keeps_its_own_words() {
+        let words = ["serve", "--bind", "::", "--read-only"].map(OsString::from).to_vec();
+        assert_eq!(parsed("confine serve --bind :: --read-only"), Ok(Wish::Confine { words }));
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! The command line: a wish from arguments, and its way.
 
 mod account;
+mod appliance;
 mod args;
 mod export;
 mod help;
@@ -20,6 +21,7 @@ use std::os::unix::fs::DirBuilderExt;
 use std::path::Path;
 use std::process::ExitCode;
 
+pub use appliance::be_pid1;
 pub use args::{Wish, parse};
 
 /// Why a command ends with 1; the text is for the person at the terminal.
@@ -49,6 +51,7 @@ pub fn run(wish: Wish) -> ExitCode {
             Ok(ExitCode::SUCCESS)
         }
         Wish::Serve(serve) => serve::run(&serve),
+        Wish::Confine { words } => Err(pillarbox::host::confine(&words).into()),
         Wish::Account { data, action } => account::run(&data, action),
         Wish::Import { data, address, mailbox, paths } => import::run(&data, &address, mailbox.as_deref(), &paths),
         Wish::Export { data, address, folder, format } => export::run(&data, &address, &folder, format),

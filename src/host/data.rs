@@ -1,89 +1,224 @@
-//! The data partition: found, grown, mounted. What is wrong with it is told; it is never made anew.
+//! The data partition: found, mounted, watched. What is wrong with it is told; it is never made anew.
 
 use super::disk::{self, Kind, Partition};
-use super::{ioctl, mounts};
+use super::probe::Probe;
+use super::{grow, mounts};
 use rustix::mount::MountFlags;
-use std::fs::{self, File};
-use std::io;
-use std::os::unix::fs::{FileExt, chown};
+use std::fs::{self, DirBuilder, File};
+use std::io::{self, Write};
+use std::os::unix::fs::{DirBuilderExt, chown};
 use std::path::Path;
 
 /// Where the data is.
 pub(super) const FOLDER: &str = "/data";
 /// The mail server's data folder.
 pub(super) const MAIL: &str = "/data/mail";
+/// Where the mail server's socket is when nothing can be written to its folder.
+pub(super) const SOCKETS: &str = "/run/pillarbox/mail";
 /// What PID 1 remembers.
 pub(super) const HOST: &str = "/data/host";
 /// Who the mail server runs as.
 pub(super) const SERVER: u32 = 500;
+/// Octets that are left where the mail server cannot go on.
+const FULL: u64 = 8 << 20;
+/// The part that is left where it should be told: a twentieth.
+const SCARCE: u64 = 20;
+const FLAGS: MountFlags =
+    MountFlags::NOATIME.union(MountFlags::NOSUID).union(MountFlags::NODEV).union(MountFlags::NOEXEC);
 
-/// How the data partition is.
+/// The data partition, and how it is.
+#[derive(Debug)]
+pub(super) struct Data {
+    state: State,
+    /// The one that is mounted.
+    partition: Option<Partition>,
+    probe: Option<Probe>,
+    /// Those that were there when it was looked for last: with the same ones it would not be found again.
+    seen: Vec<Partition>,
+}
+
+/// How it is.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Data {
+pub(super) enum State {
     /// Mounted, and written to.
     Good,
     /// Mounted, but only read: why.
     ReadOnly(String),
+    /// Mounted, but its disk does not answer any more: why.
+    Lost(String),
     /// Not there, or not to be read: why.
     Absent(String),
 }
 
 impl Data {
     /// Finds the partition on the disk that we started from, and mounts it.
-    pub(super) fn mount(disk: &str) -> Data {
-        let all = disk::partitions();
-        let holds = |partition: &&Partition| partition.content().is_some_and(|content| content.label == disk::DATA);
-        let Some(partition) = all.iter().filter(|partition| partition.disk == disk).find(holds) else {
-            return Data::Absent(why_absent(&all, disk));
-        };
-        let partition = grow(partition);
-        let Some(Kind::Ext4 { faulty, .. }) = partition.content().map(|content| content.kind) else {
-            return Data::Absent(format!("{} does not hold what it held", partition.name));
-        };
-        let device = partition.device();
-        let flags = MountFlags::NOATIME | MountFlags::NOSUID | MountFlags::NODEV | MountFlags::NOEXEC;
-        let put = |flags, options| mounts::put(&device, Path::new(FOLDER), "ext4", flags, options);
-        if faulty {
-            let why = "the file system noted an error: copy the mail, then have the disk looked at".to_owned();
-            return match put(flags | MountFlags::RDONLY, "") {
-                Ok(()) => Data::ReadOnly(why),
-                Err(error) => Data::Absent(format!("{why} ({error})")),
-            };
+    pub(super) fn mount(disk: Option<&str>) -> Data {
+        let seen = disk::partitions();
+        let (state, partition) = find(&seen, disk);
+        match &state {
+            State::Good => log::info!("the data is on {}", partition.as_ref().map_or("?", |one| &one.name)),
+            State::ReadOnly(why) | State::Lost(why) | State::Absent(why) => log::error!("the data partition: {why}"),
         }
-        match put(flags, "errors=remount-ro") {
-            Ok(()) => {
-                grow_file_system(&partition);
-                match prepare() {
-                    Ok(()) => Data::Good,
-                    Err(error) => Data::ReadOnly(format!("it cannot be written to: {error}")),
+        let probe = partition.as_ref().map(|partition| Probe::start(partition.device()));
+        Data { state, partition, probe, seen }
+    }
+
+    pub(super) fn state(&self) -> &State {
+        &self.state
+    }
+
+    /// Looks how it is now; whether that is another than before.
+    pub(super) fn look_again(&mut self) -> bool {
+        let Some(probe) = &self.probe else { return false };
+        let now = match (probe.result(), mounts::is_read_only(FOLDER), &self.state) {
+            (_, _, State::Absent(_)) => return false,
+            (Err(why), _, _) => State::Lost(format!("its disk does not answer any more: {why}")),
+            (Ok(()), Some(true), State::Good | State::Lost(_)) => State::ReadOnly(
+                "its disk failed while it was written to: copy the mail, then have the disk looked at".to_owned(),
+            ),
+            (Ok(()), _, State::Lost(_)) => State::Good,
+            (Ok(()), _, _) => return false,
+        };
+        let kind = std::mem::discriminant;
+        let changed = kind(&now) != kind(&self.state);
+        if changed {
+            match &now {
+                State::Good => log::info!("the data partition answers again"),
+                State::ReadOnly(why) | State::Lost(why) | State::Absent(why) => {
+                    log::error!("the data partition: {why}");
                 }
             }
-            // What the journal holds may be what is damaged.
-            Err(error) => match put(flags | MountFlags::RDONLY, "").or_else(|_| put(flags | MountFlags::RDONLY, "noload")) {
-                Ok(()) => Data::ReadOnly(format!("it can only be read: {error}")),
-                Err(_) => Data::Absent(format!("it cannot be mounted: {error}")),
-            },
+        }
+        self.state = now;
+        changed
+    }
+
+    /// Whether to unmount what is there, if anything, and to look for the partition again: other disks are there now.
+    pub(super) fn may_be_back(&mut self) -> bool {
+        let now = disk::partitions();
+        if now == self.seen {
+            return false;
+        }
+        self.seen.clone_from(&now);
+        match self.state {
+            State::Absent(_) => true,
+            // As long as the kernel has the disk, it is the one.
+            State::Lost(_) => {
+                let is_there = self.partition.as_ref().is_some_and(|partition| now.contains(partition));
+                !is_there && now.iter().any(holds_data)
+            }
+            State::Good | State::ReadOnly(_) => false,
         }
     }
 
-    /// What the kernel says of it now.
-    pub(super) fn look_again(&mut self) {
-        if matches!(self, Data::Good) && mounts::is_read_only(FOLDER) == Some(true) {
-            *self = Data::ReadOnly("the disk failed while running".to_owned());
+    /// Gives it back. All who use it have ended.
+    pub(super) fn leave(&mut self) {
+        self.probe = None;
+        if self.partition.take().is_none() {
+            return;
+        }
+        if let State::Lost(_) = self.state {
+            mounts::let_go(Path::new(FOLDER));
+        } else {
+            grow::wait();
+            mounts::take_away(Path::new(FOLDER));
         }
     }
 
-    /// Whether mail can be served from it at all.
-    pub(super) fn is_there(&self) -> bool {
-        !matches!(self, Data::Absent(_))
+    /// What is wrong with it.
+    pub(super) fn trouble(&self) -> Option<String> {
+        match &self.state {
+            State::ReadOnly(why) => Some(format!("mail can only be read: {why}")),
+            State::Lost(why) => Some(format!("the data partition: {why}; put the disk back, and start again")),
+            State::Absent(why) => Some(format!("there is no mail: {why}")),
+            State::Good => full(),
+        }
     }
 }
 
-fn why_absent(all: &[Partition], disk: &str) -> String {
+/// What the room that is left is worth saying.
+fn full() -> Option<String> {
+    let space = rustix::fs::statvfs(FOLDER).ok()?;
+    scarce(space.f_bavail.saturating_mul(space.f_frsize), space.f_blocks.saturating_mul(space.f_frsize))
+}
+
+fn scarce(left: u64, whole: u64) -> Option<String> {
+    let shown = left >> 20;
+    match left {
+        0..FULL => Some(format!("the data partition is full, {shown} MiB are left: no new mail can be kept")),
+        _ if left < whole / SCARCE => Some(format!("the data partition is nearly full: {shown} MiB are left")),
+        _ => None,
+    }
+}
+
+fn holds_data(partition: &Partition) -> bool {
+    partition.content().is_some_and(|content| content.label == disk::DATA)
+}
+
+/// Mounts the partition where it is found.
+fn find(all: &[Partition], disk: Option<&str>) -> (State, Option<Partition>) {
+    let here = || all.iter().filter(|partition| disk.is_none_or(|disk| partition.disk == disk));
+    if let Some(partition) = here().find(|partition| holds_data(partition)) {
+        let partition = grow::partition(partition);
+        return match take(&partition) {
+            Ok(state) => (state, Some(partition)),
+            Err(why) => (State::Absent(why), None),
+        };
+    }
+    // It may be there, with a first superblock that is damaged. Where that is, only a copy can say.
+    for partition in here() {
+        if let Some(state) = take_by_spare(partition) {
+            return (state, Some(partition.clone()));
+        }
+    }
+    (State::Absent(why_absent(all, disk)), None)
+}
+
+fn put(partition: &Partition, flags: MountFlags, options: &str) -> io::Result<()> {
+    mounts::put(&partition.device(), Path::new(FOLDER), "ext4", FLAGS | flags, options)
+}
+
+fn take(partition: &Partition) -> Result<State, String> {
+    let Some(Kind::Ext4 { faulty, .. }) = partition.content().map(|content| content.kind) else {
+        return Err(format!("{} does not hold what it held", partition.name));
+    };
+    let error = if faulty {
+        "its file system noted an error: copy the mail, then let another computer repair it (e2fsck)".to_owned()
+    } else {
+        match put(partition, MountFlags::empty(), "errors=remount-ro") {
+            Ok(()) => {
+                grow::file_system(partition);
+                return Ok(match prepare() {
+                    Ok(()) => State::Good,
+                    Err(error) => State::ReadOnly(format!("it cannot be written to: {error}")),
+                });
+            }
+            Err(error) => format!("it cannot be mounted to be written to ({error}); nothing is formatted by itself"),
+        }
+    };
+    // What the journal holds may be what is damaged.
+    let read_only = put(partition, MountFlags::RDONLY, "").or_else(|_| put(partition, MountFlags::RDONLY, "noload"));
+    match read_only {
+        Ok(()) => Ok(State::ReadOnly(error)),
+        Err(_) => take_by_spare(partition).ok_or(error),
+    }
+}
+
+/// By a copy of the superblock: to be read only, and without the journal, of which the copy knows nothing.
+fn take_by_spare(partition: &Partition) -> Option<State> {
+    let spare = partition.spare_superblock()?;
+    put(partition, MountFlags::RDONLY, &format!("noload,sb={spare}")).ok()?;
+    let why = "its superblock is damaged: copy the mail, then let another computer repair it (e2fsck)";
+    Some(State::ReadOnly(why.to_owned()))
+}
+
+fn why_absent(all: &[Partition], disk: Option<&str>) -> String {
+    let Some(disk) = disk else { return format!("no disk with a partition {} was found", disk::DATA) };
     match all.iter().rev().find(|partition| partition.disk == disk && partition.number > 1) {
-        _ if disk.is_empty() => "no disk with a partition PILLARBOX was found".to_owned(),
         // Its label cannot be read: this is where it was.
-        Some(last) => format!("no partition {} on {disk}: is {} damaged? Nothing is formatted by itself", disk::DATA, last.name),
+        Some(last) => {
+            format!("no partition {} on {disk}: is {} damaged? Nothing is formatted by itself", disk::DATA, last.name)
+        }
         None => format!("no partition {} on {disk}", disk::DATA),
     }
 }
@@ -91,81 +226,59 @@ fn why_absent(all: &[Partition], disk: &str) -> String {
 /// Folders with their owners.
 fn prepare() -> io::Result<()> {
     for (folder, owner) in [(MAIL, SERVER), (HOST, 0)] {
-        fs::create_dir_all(folder)?;
+        DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
         chown(folder, Some(owner), Some(owner))?;
     }
     Ok(())
 }
 
-/// The partition as long as its disk allows. Each step may be cut off: the next start finds the first that is missing.
-fn grow(partition: &Partition) -> Partition {
-    match try_to_grow(partition) {
-        Ok(Some(length)) => {
-            log::info!("{} grew to {} MiB", partition.name, length >> 20);
-            Partition { length, ..partition.clone() }
-        }
-        Ok(None) => partition.clone(),
-        Err(error) => {
-            log::warn!("{} could not grow to the end of the disk: {error}", partition.name);
-            partition.clone()
-        }
+/// Writes a file so that after a power cut it is the old or the new one.
+pub(super) fn write(path: &Path, octets: &[u8]) -> io::Result<()> {
+    let new = path.with_extension("new");
+    let mut file = File::create(&new)?;
+    file.write_all(octets)?;
+    file.sync_all()?;
+    fs::rename(&new, path)?;
+    match path.parent() {
+        Some(folder) => File::open(folder)?.sync_all(),
+        None => Ok(()),
     }
 }
 
-fn try_to_grow(partition: &Partition) -> io::Result<Option<u64>> {
-    let length = disk::length(&partition.disk).unwrap_or(0);
-    let disk = File::options().read(true).write(true).open(partition.disk_device())?;
-    let mut mbr = [0; 512];
-    disk.read_exact_at(&mut mbr, 0)?;
-    // The table is the truth: the kernel may know an older one when the last start was cut off.
-    let table = if mbr.get(450) == Some(&0xee) {
-        grow_gpt(&disk, partition, length)?
-    } else {
-        match disk::grown_mbr(&mbr, partition.number, length) {
-            Some((grown, length)) => {
-                disk::write_mbr(&disk, &grown)?;
-                Some(length)
-            }
-            None => None,
-        }
-    };
-    if let Some(length) = table {
-        ioctl::resize_partition(&disk, partition.number, partition.start, length)?;
-    }
-    Ok(table)
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-/// The same in a GPT, whose second header moves to the end of the disk.
-fn grow_gpt(disk: &File, partition: &Partition, length: u64) -> io::Result<Option<u64>> {
-    let size = gpt::disk::LogicalBlockSize::Lb512;
-    let mut table = gpt::GptConfig::new()
-        .writable(true)
-        .logical_block_size(size)
-        .change_partition_count(true)
-        .open_from_device(disk.try_clone()?)
-        .map_err(io::Error::other)?;
-    let mut partitions = table.partitions().clone();
-    let number = u32::try_from(partition.number).unwrap_or(0);
-    // The second header and its table take 33 sectors at the end.
-    let last = (length / disk::SECTOR).saturating_sub(34) / 2048 * 2048 - 1;
-    let Some(entry) = partitions.get_mut(&number).filter(|entry| entry.last_lba + 2048 <= last) else { return Ok(None) };
-    entry.last_lba = last;
-    let sectors = last + 1 - entry.first_lba;
-    table.update_partitions(partitions).map_err(io::Error::other)?;
-    table.write_inplace().map_err(io::Error::other)?;
-    disk.sync_all()?;
-    Ok(Some(sectors * disk::SECTOR))
-}
-
-/// The mounted file system as long as its partition.
-fn grow_file_system(partition: &Partition) {
-    let Some(Kind::Ext4 { length, block, .. }) = partition.content().map(|content| content.kind) else { return };
-    if length.saturating_add(1 << 20) > partition.length {
-        return;
+    #[test]
+    fn room_is_told_when_it_becomes_scarce() {
+        assert_eq!(scarce(1 << 30, 8 << 30), None);
+        assert!(scarce(1 << 30, 64 << 30).unwrap().contains("nearly full: 1024 MiB"));
+        assert!(scarce(5 << 20, 64 << 30).unwrap().contains("is full, 5 MiB"));
+        assert!(scarce(0, 0).unwrap().contains("is full"));
     }
-    let grown = File::open(FOLDER).and_then(|folder| ioctl::grow_ext4(&folder, partition.length / block));
-    match grown {
-        Ok(()) => log::info!("the data partition's file system grew to {} MiB", partition.length >> 20),
-        Err(error) => log::warn!("the data partition's file system could not grow: {error}"),
+
+    #[test]
+    fn a_partition_that_is_not_there_is_told_with_where_it_was() {
+        let partition = |number| Partition {
+            name: format!("vda{number}"),
+            disk: "vda".to_owned(),
+            number,
+            start: 1 << 20,
+            length: 1 << 30,
+        };
+        let all = [partition(1), partition(2)];
+        assert!(why_absent(&all, Some("vda")).contains("is vda2 damaged? Nothing is formatted"));
+        assert_eq!(why_absent(&all[..1], Some("vda")), "no partition pillarbox-data on vda");
+        assert_eq!(why_absent(&all, None), "no disk with a partition pillarbox-data was found");
+    }
+
+    #[test]
+    fn a_file_is_replaced_as_a_whole() {
+        let path = std::env::temp_dir().join(format!("pillarbox-data-{}.txt", std::process::id()));
+        write(&path, b"first").unwrap();
+        write(&path, b"second").unwrap();
+        assert_eq!(fs::read(&path).unwrap(), b"second");
+        assert!(!path.with_extension("new").exists());
+        fs::remove_file(path).unwrap();
     }
 }

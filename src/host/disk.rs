@@ -1,7 +1,6 @@
 //! Disks and partitions, as the kernel tells of them and as their first octets say what they hold.
 
 use std::fs::{self, File};
-use std::io;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
@@ -9,8 +8,8 @@ use std::path::{Path, PathBuf};
 pub(super) const BOOT: &str = "PILLARBOX";
 /// The label of the partition with the mail.
 pub(super) const DATA: &str = "pillarbox-data";
-/// The label of a disk for backups.
-pub(super) const BACKUP: &str = "PILLARBOX-BK";
+/// The label of a disk for backups; a FAT has room for its first eleven letters.
+const BACKUP: &str = "PILLARBOX-BK";
 /// Octets that a sector is counted as in /sys, whatever the disk says.
 pub(super) const SECTOR: u64 = 512;
 
@@ -60,6 +59,19 @@ impl Partition {
     /// What it holds; `None` for what we do not know, and for what cannot be read.
     pub(super) fn content(&self) -> Option<Content> {
         content(&File::open(self.device()).ok()?)
+    }
+
+    /// Where the first copy of the data partition's superblock is, in KiB, if it is one.
+    pub(super) fn spare_superblock(&self) -> Option<u64> {
+        spare(&File::open(self.device()).ok()?)
+    }
+}
+
+impl Content {
+    /// Whether it is for backups.
+    pub(super) fn is_for_backups(&self) -> bool {
+        self.label.len() >= 11
+            && BACKUP.get(..self.label.len()).is_some_and(|name| name.eq_ignore_ascii_case(&self.label))
     }
 }
 
@@ -126,6 +138,15 @@ fn ext4(head: &[u8]) -> Option<Content> {
     Some(Content { kind, label: text(superblock.get(0x78..0x88)?) })
 }
 
+/// The second group of blocks begins with a copy, for each size of blocks at another place.
+fn spare(device: &impl FileExt) -> Option<u64> {
+    [32_768 * 4096, 16_384 * 2048, 8193 * 1024].into_iter().find_map(|at| {
+        let mut head = [0; HEAD];
+        device.read_exact_at(head.get_mut(1024..)?, at).ok()?;
+        ext4(&head).filter(|content| content.label == DATA).map(|_| at / 1024)
+    })
+}
+
 fn fat(head: &[u8]) -> Option<Content> {
     let label = match (head.get(0x52..0x57)?, head.get(0x36..0x39)?) {
         (b"FAT32", _) => head.get(0x47..0x52)?,
@@ -159,31 +180,27 @@ fn text(octets: &[u8]) -> String {
     String::from_utf8_lossy(octets).trim_end_matches(['\0', ' ']).to_owned()
 }
 
-/// The entry of a partition in an MBR, with another length.
+/// The first sector of a disk, with the entry of its last partition made longer, and how long that is then.
 ///
 /// `None` where there is none to be changed, or it would not grow by a mebibyte at least.
-pub(super) fn grown_mbr(mbr: &[u8; 512], number: i32, disk: u64) -> Option<([u8; 512], u64)> {
+pub(super) fn grown_mbr(mbr: &[u8; 512], partition: &Partition, disk: u64) -> Option<([u8; 512], u64)> {
     const MEBIBYTE: u64 = 1 << 20;
     if mbr.get(510..) != Some(&[0x55, 0xaa]) {
         return None;
     }
-    let at = 446 + 16 * usize::try_from(number.checked_sub(1)?).ok().filter(|entry| *entry < 4)?;
     let u32_at = |at: usize| mbr.get(at..at + 4)?.try_into().ok().map(u32::from_le_bytes).map(u64::from);
+    let entries = [446, 462, 478, 494];
+    let at = *entries.get(usize::try_from(partition.number.checked_sub(1)?).ok()?)?;
     let (start, before) = (u32_at(at + 8)?, u32_at(at + 12)?);
+    let is_last = entries.iter().all(|other| u32_at(other + 8).is_some_and(|other| other <= start));
     let end = disk.min(SECTOR << 32) / MEBIBYTE * (MEBIBYTE / SECTOR);
     let after = end.checked_sub(start)?;
-    if before == 0 || after < before + MEBIBYTE / SECTOR {
+    if before == 0 || start * SECTOR != partition.start || !is_last || after < before + MEBIBYTE / SECTOR {
         return None;
     }
     let mut grown = *mbr;
     grown.get_mut(at + 12..at + 16)?.copy_from_slice(&u32::try_from(after).ok()?.to_le_bytes());
     Some((grown, after * SECTOR))
-}
-
-/// Writes the first sector of a disk.
-pub(super) fn write_mbr(disk: &File, mbr: &[u8; 512]) -> io::Result<()> {
-    disk.write_all_at(mbr, 0)?;
-    disk.sync_all()
 }
 
 #[cfg(test)]
@@ -198,26 +215,58 @@ mod tests {
         mbr
     }
 
-    #[test]
-    fn the_last_partition_grows_to_the_last_whole_mebibyte() {
-        let (grown, length) = grown_mbr(&mbr(524_288, 131_072), 4, (1 << 30) + 777).unwrap();
-        assert_eq!(length, (1 << 30) - 524_288 * 512);
-        assert_eq!(grown[..446 + 48 + 12], mbr(524_288, 131_072)[..446 + 48 + 12]);
-        assert!(grown_mbr(&grown, 4, (1 << 30) + 777).is_none(), "once is enough");
+    fn fourth(start: u64) -> Partition {
+        let (name, disk) = ("sda4".to_owned(), "sda".to_owned());
+        Partition { name, disk, number: 4, start: start * SECTOR, length: 131_072 * SECTOR }
     }
 
     #[test]
-    fn what_is_no_partition_does_not_grow() {
-        assert!(grown_mbr(&[0; 512], 4, 1 << 30).is_none());
-        assert!(grown_mbr(&mbr(0, 0), 4, 1 << 30).is_none());
-        assert!(grown_mbr(&mbr(524_288, 131_072), 4, 1 << 20).is_none(), "the disk is smaller than it was");
-        assert!(grown_mbr(&mbr(524_288, 131_072), 5, 1 << 30).is_none());
+    fn the_last_partition_grows_to_the_last_whole_mebibyte() {
+        let (grown, length) = grown_mbr(&mbr(524_288, 131_072), &fourth(524_288), (1 << 30) + 777).unwrap();
+        assert_eq!(length, (1 << 30) - 524_288 * 512);
+        assert_eq!(grown[..446 + 48 + 12], mbr(524_288, 131_072)[..446 + 48 + 12]);
+        assert!(grown_mbr(&grown, &fourth(524_288), (1 << 30) + 777).is_none(), "once is enough");
+    }
+
+    #[test]
+    fn what_is_not_the_last_partition_does_not_grow() {
+        let (good, partition) = (mbr(524_288, 131_072), fourth(524_288));
+        assert!(grown_mbr(&[0; 512], &partition, 1 << 30).is_none());
+        assert!(grown_mbr(&mbr(524_288, 0), &partition, 1 << 30).is_none());
+        assert!(grown_mbr(&good, &partition, 1 << 20).is_none(), "the disk is smaller than it was");
+        assert!(grown_mbr(&good, &Partition { number: 5, ..partition.clone() }, 1 << 30).is_none());
+        assert!(grown_mbr(&good, &fourth(2048), 1 << 30).is_none(), "the kernel knows another table");
+        let mut behind = good;
+        behind[446 + 8..][..4].copy_from_slice(&800_000_u32.to_le_bytes());
+        assert!(grown_mbr(&behind, &partition, 1 << 30).is_none(), "another one is behind it");
     }
 
     #[test]
     fn a_disk_of_four_tebibytes_is_used_as_far_as_an_mbr_goes() {
-        let (_, length) = grown_mbr(&mbr(2048, 131_072), 4, 4 << 40).unwrap();
+        let (_, length) = grown_mbr(&mbr(2048, 131_072), &fourth(2048), 4 << 40).unwrap();
         assert_eq!(length, (SECTOR << 32) - (1 << 20));
+    }
+
+    #[test]
+    fn a_disk_for_backups_is_known_by_its_label_however_short_it_had_to_be() {
+        let is = |label: &str| Content { kind: Kind::Fat, label: label.to_owned() }.is_for_backups();
+        assert!(is("PILLARBOX-BK") && is("PILLARBOX-B") && is("pillarbox-bk"));
+        assert!(!is("PILLARBOX") && !is("PILLARBOX-BKS") && !is("") && !is("BACKUP-DISK"));
+    }
+
+    #[test]
+    fn a_copy_of_the_superblock_is_found_where_the_first_is_damaged() {
+        let path = std::env::temp_dir().join(format!("pillarbox-spare-{}", std::process::id()));
+        let file = File::options().read(true).write(true).create(true).truncate(true).open(&path).unwrap();
+        file.set_len(256 << 20).unwrap();
+        assert_eq!(spare(&file), None);
+        let mut superblock = [0; 1024];
+        superblock[0x38..][..2].copy_from_slice(&[0x53, 0xef]);
+        superblock[0x78..][..14].copy_from_slice(DATA.as_bytes());
+        file.write_all_at(&superblock, 128 << 20).unwrap();
+        assert_eq!(spare(&file), Some(131_072));
+        assert!(content(&file).is_none());
+        fs::remove_file(path).unwrap();
     }
 
     #[test]

@@ -72,6 +72,13 @@ pub(super) fn feed_watchdog(watchdog: impl AsFd) -> io::Result<()> {
     Ok(())
 }
 
+/// From now on mounts of this process are its own. To be called before there is a second thread.
+pub(super) fn own_mounts() -> io::Result<()> {
+    // SAFETY: only with FILES could this take away descriptors that another thread uses.
+    unsafe { rustix::thread::unshare_unsafe(rustix::thread::UnshareFlags::NEWNS) }?;
+    Ok(())
+}
+
 /// `struct sockaddr_ll` of `linux/if_packet.h`.
 #[repr(C)]
 struct LinkAddress {

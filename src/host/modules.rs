@@ -17,7 +17,7 @@ const DEPTH: usize = 12;
 /// What can be loaded, and what was.
 #[derive(Debug, Default)]
 pub(super) struct Modules {
-    modules: BTreeMap<String, Module>,
+    known: BTreeMap<String, Module>,
     aliases: Vec<(String, String)>,
     always: Vec<String>,
     /// Loaded, or tried.
@@ -42,7 +42,7 @@ impl Modules {
             match (words.next().as_deref(), words.next(), words.next()) {
                 (Some("module"), Some(name), Some(file)) => {
                     let module = Module { file: Path::new(FOLDER).join(file), needs: words.collect() };
-                    all.modules.insert(name, module);
+                    all.known.insert(name, module);
                 }
                 (Some("alias"), Some(pattern), Some(name)) => all.aliases.push((pattern, name)),
                 (Some("always"), Some(name), None) => all.always.push(name),
@@ -87,7 +87,7 @@ impl Modules {
         if depth > DEPTH || !self.seen.insert(name.to_owned()) {
             return;
         }
-        let Some(module) = self.modules.get(name) else { return };
+        let Some(module) = self.known.get(name) else { return };
         let (file, needs) = (module.file.clone(), module.needs.clone());
         for need in needs {
             self.load(&need, depth + 1);
@@ -191,7 +191,7 @@ mod tests {
     fn the_index_is_read_line_by_line() {
         let text = "module ext4 ext4.ko mbcache jbd2\nmodule jbd2 jbd2.ko\nalias fs-ext4 ext4\nalways ext4\nnonsense\n";
         let modules = Modules::parse(text);
-        assert_eq!(modules.modules.get("ext4").map(|module| module.needs.len()), Some(2));
+        assert_eq!(modules.known.get("ext4").map(|module| module.needs.len()), Some(2));
         assert_eq!(modules.wanted("fs-ext4").collect::<Vec<_>>(), ["ext4"]);
         assert_eq!(modules.always, ["ext4"]);
     }

@@ -5,7 +5,12 @@ use std::ffi::CString;
 use std::fs;
 use std::io;
 use std::path::Path;
+use std::thread;
+use std::time::Duration;
 
+/// How often, and after which pause each, a mount that is busy is tried again.
+const TRIES: usize = 50;
+const PAUSE: Duration = Duration::from_millis(100);
 const QUIET: MountFlags = MountFlags::NOSUID.union(MountFlags::NODEV).union(MountFlags::NOEXEC);
 
 /// What every program expects to be there. What is mounted already, as by the kernel, is left alone.
@@ -39,15 +44,29 @@ pub(super) fn change(target: &Path, flags: MountFlags) -> io::Result<()> {
     Ok(mount_remount(target, flags, c"")?)
 }
 
-/// Unmounts; what is busy stays, and is made read-only.
+/// Unmounts, after all who used it have ended. What is on the disk is whole then, even where something stays busy.
 pub(super) fn take_away(target: &Path) {
-    if unmount(target, UnmountFlags::empty()).is_ok() {
-        return;
+    // The view of a process that ended may take a moment to go.
+    for _ in 0..TRIES {
+        match change(target, MountFlags::RDONLY) {
+            Err(error) if error.kind() == io::ErrorKind::ResourceBusy => thread::sleep(PAUSE),
+            Err(error) => {
+                log::warn!("{} could not be made read-only: {error}", target.display());
+                break;
+            }
+            Ok(()) => break,
+        }
     }
-    if let Err(error) = change(target, MountFlags::RDONLY) {
-        log::warn!("{} could not be made read-only: {error}", target.display());
+    if unmount(target, UnmountFlags::empty()).is_err() {
+        let_go(target);
     }
-    let _ = unmount(target, UnmountFlags::DETACH);
+}
+
+/// Takes a mount away whose disk is gone, whoever uses it.
+pub(super) fn let_go(target: &Path) {
+    if let Err(error) = unmount(target, UnmountFlags::DETACH) {
+        log::warn!("{} could not be unmounted: {error}", target.display());
+    }
 }
 
 /// Whether the kernel has this mount as one that is not written to; `None` where there is no such mount.
@@ -57,7 +76,9 @@ pub(super) fn is_read_only(target: &str) -> Option<bool> {
 
 fn read_only_in(mounts: &str, target: &str) -> Option<bool> {
     let line = mounts.lines().rev().find(|line| line.split(' ').nth(1) == Some(target))?;
-    Some(line.split(' ').nth(3)?.split(',').any(|option| option == "ro"))
+    // Newer kernels tell an emergency apart from what was asked for.
+    let stopped = |option: &str| matches!(option, "ro" | "emergency_ro" | "shutdown");
+    Some(line.split(' ').nth(3)?.split(',').any(stopped))
 }
 
 #[cfg(test)]
@@ -71,5 +92,6 @@ mod tests {
         assert_eq!(read_only_in(mounts, "/boot"), Some(true));
         assert_eq!(read_only_in(mounts, "/usb"), None);
         assert_eq!(read_only_in(&mounts.replace("rw,", "ro,"), "/data"), Some(true));
+        assert_eq!(read_only_in(&mounts.replace("noatime", "emergency_ro"), "/data"), Some(true));
     }
 }

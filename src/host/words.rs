@@ -75,7 +75,7 @@ impl Words {
         let mut words = Words {
             slot: None,
             trial: false,
-            confirm: Duration::from_secs(60),
+            confirm: Duration::from_mins(1),
             patience: Duration::from_mins(5),
             watchdog: true,
             disk: None,
@@ -112,7 +112,8 @@ mod tests {
 
     #[test]
     fn words_are_found_among_the_kernels_own() {
-        let words = Words::parse("console=ttyAMA0 pillarbox.slot=b pillarbox.trial=1 ro pillarbox.confirm=5 panic=10\n");
+        let words =
+            Words::parse("console=ttyAMA0 pillarbox.slot=b pillarbox.trial=1 ro pillarbox.confirm=5 panic=10\n");
         assert_eq!(words.slot, Some(Slot::B));
         assert!(words.trial && words.watchdog);
         assert_eq!(words.confirm, Duration::from_secs(5));

@@ -50,6 +50,7 @@ pub use record::{
     Account, Credentials, Head, Limits, MailboxRecord, Message, OnDelete, Pop3, Retired, SpecialUse, Usage,
 };
 pub use rows::{Row, Rows};
+pub use schema::FORMAT;
 pub use snapshot::{Snapshot, StoredHead};
 pub use store::{Options, Pin, Store};
 pub use way_back::{WayBack, ask_to_restore};

@@ -22,7 +22,7 @@ use crate::mail::{AccountId, BlobId, MailboxId, Uid};
 use redb::TableDefinition;
 
 /// The version of this layout. A store with a newer one is not opened.
-pub(super) const FORMAT: u32 = 1;
+pub const FORMAT: u32 = 1;
 
 pub(super) type Bytes = &'static [u8];
 pub(super) type Key12 = &'static [u8; 12];

@@ -23,7 +23,5 @@ mod updates;
 #[cfg(test)]
 mod tests;
 
-pub(super) use error::UpdateError;
-pub(super) use fetch::Resolve;
 pub(super) use updates::Updates;
 pub use updates::{OtherSlot, State};

@@ -1,0 +1,118 @@
+//! Who has mail here: accounts that the settings name are made, and it is known whether there is any.
+
+use super::health::{Health, Pulse};
+use super::pid1::{Order, Wiring};
+use super::settings::Seed;
+use super::{data, threads};
+use std::path::Path;
+use std::sync::mpsc::Sender;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread;
+use std::time::Duration;
+
+/// How often it is looked whether there is an account: while there is none, and after.
+const PAUSES: (Duration, Duration) = (Duration::from_secs(3), Duration::from_mins(1));
+
+/// What is known of accounts.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Known {
+    /// Whether there is one; `None` before the first answer.
+    pub(super) any: Option<bool>,
+    /// Accounts that could not be made.
+    pub(super) complaints: Vec<String>,
+}
+
+/// The work, which goes on by itself.
+#[derive(Debug)]
+pub(super) struct Owners(Arc<Mutex<Known>>);
+
+impl Owners {
+    /// Begins when the server is well.
+    pub(super) fn start(wiring: &Arc<dyn Wiring>, seeds: Vec<Seed>, health: &Health, orders: &Sender<Order>) -> Owners {
+        let known = Arc::new(Mutex::new(Known::default()));
+        let owners = Owners(Arc::clone(&known));
+        let (wiring, health, orders) = (Arc::clone(wiring), health.clone(), orders.clone());
+        let mut missing = seeds;
+        threads::forever("accounts", move || {
+            if let Pulse::Bad { .. } = health.now() {
+                thread::sleep(Duration::from_secs(1));
+                return;
+            }
+            let now = look(&*wiring, &mut missing);
+            let has = now.any == Some(true);
+            let mut known = known.lock().unwrap_or_else(PoisonError::into_inner);
+            if *known != now {
+                *known = now;
+                let _ = orders.send(Order::Look);
+            }
+            drop(known);
+            thread::sleep(if has { PAUSES.1 } else { PAUSES.0 });
+        });
+        owners
+    }
+
+    pub(super) fn known(&self) -> Known {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
+/// Makes those that are missing, and looks whether there is any.
+fn look(wiring: &dyn Wiring, missing: &mut Vec<Seed>) -> Known {
+    let mail = Path::new(data::MAIL);
+    let mut complaints = Vec::new();
+    missing.retain(|seed| match wiring.add_account(mail, seed) {
+        Ok(()) => {
+            log::info!("the account {} of the settings is there", seed.user);
+            false
+        }
+        Err(why) => {
+            complaints.push(format!("the account {} of the settings could not be made: {why}", seed.user));
+            true
+        }
+    });
+    let any = wiring.has_accounts(mail);
+    if let Err(why) = &any {
+        log::warn!("accounts: {why}");
+    }
+    Known { any: any.ok(), complaints }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A server that makes accounts, or does not.
+    struct Works(bool);
+
+    impl Wiring for Works {
+        fn answers(&self, _: &Path) -> Result<(), String> {
+            Ok(())
+        }
+
+        fn add_account(&self, _: &Path, _: &Seed) -> Result<(), String> {
+            if self.0 { Ok(()) } else { Err("the disk is full".to_owned()) }
+        }
+
+        fn has_accounts(&self, _: &Path) -> Result<bool, String> {
+            Ok(self.0)
+        }
+
+        fn accepts(&self, _: &str) -> Result<(), String> {
+            Ok(())
+        }
+
+        fn format(&self) -> u32 {
+            1
+        }
+    }
+
+    #[test]
+    fn an_account_that_could_not_be_made_is_told_and_tried_again() {
+        let mut missing = vec![Seed { user: "anna".to_owned(), hash: "$y$".to_owned() }];
+        let known = look(&Works(false), &mut missing);
+        assert_eq!((known.any, missing.len()), (Some(false), 1));
+        assert!(known.complaints.first().unwrap().contains("anna") && !known.complaints.concat().contains("$y$"));
+        let known = look(&Works(true), &mut missing);
+        assert_eq!((known, missing.len()), (Known { any: Some(true), complaints: Vec::new() }, 0));
+    }
+}
