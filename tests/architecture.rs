@@ -28,8 +28,8 @@ const OWNED: &[(&str, &[&str])] = &[
     ("postcard::", &["store/"]),
     ("smol::net", &["net/", "admin/socket", "courier/", "web/"]),
     ("std::net::Tcp", &["net/", "admin/socket", "courier/", "web/", "host/"]),
-    ("UnixStream", &["net/", "admin/socket", "admin/door", "cli/"]),
-    ("UnixListener", &["net/", "admin/socket"]),
+    ("UnixStream", &["net/", "admin/socket", "admin/door", "cli/", "host/door"]),
+    ("UnixListener", &["net/", "admin/socket", "host/door"]),
     ("rustls", &["net/", "courier/", "web/"]),
     ("SystemTime", &["net/", "store/", "admin/", "keep/", "cli/", "courier/", "web/", "host/"]),
     // A bound for how long something is good; it decides nothing that a client sees.

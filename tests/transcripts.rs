@@ -5,6 +5,8 @@
 mod client;
 #[path = "support/crowd.rs"]
 mod crowd;
+#[path = "support/memory.rs"]
+mod memory;
 #[path = "support/player.rs"]
 mod player;
 #[path = "support/script.rs"]

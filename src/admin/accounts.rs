@@ -29,6 +29,8 @@ pub fn perform(store: &Store, strength: Strength, request: Request) -> Reply {
         Request::RemoveAccount { address } => remove(store, &address),
         Request::Check { mend } => check(store, mend).map(Reply::Checked),
         Request::Status => Ok(Reply::Status(status(store))),
+        Request::WayBack => store.way_back().map(Reply::WayBack).map_err(Failure::from),
+        Request::KeepFormat => keep_format(store),
         Request::Import { .. } | Request::Export { .. } => {
             Err(Failure::Refused("an import or an export is more than one exchange".to_owned()))
         }
@@ -140,6 +142,11 @@ fn check(store: &Store, mend: bool) -> Result<Checked, Failure> {
         findings: report.findings.into_iter().map(|finding| finding.what).collect(),
         mended,
     })
+}
+
+fn keep_format(store: &Store) -> Result<Reply, Failure> {
+    store.write_blocking(Write::KeepFormat)?;
+    Ok(Reply::Done)
 }
 
 /// Always answers: that the store cannot be read is what somebody may want to know.

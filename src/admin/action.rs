@@ -1,7 +1,7 @@
 //! What can be asked of a Pillarbox by its owner, and what it answers: the same through the socket and without it.
 
 use crate::mail::Stamp;
-use crate::store::{Health, OnDelete, Pop3};
+use crate::store::{Health, OnDelete, Pop3, WayBack};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
@@ -30,6 +30,10 @@ pub enum Request {
     Check { mend: bool },
     /// How it is doing.
     Status,
+    /// How the data was before its format became newer, while that is kept.
+    WayBack,
+    /// The data stays in its format: how it was before is not kept any longer.
+    KeepFormat,
     /// Mail for a mailbox, which is made if there is none: after the answer, [`super::uploads::Frame`]s follow.
     Import { address: String, mailbox: String },
     /// All mail of an account: after the answer, [`super::downloads::Portion`]s follow.
@@ -52,6 +56,8 @@ pub enum Reply {
     Checked(Checked),
     /// How it is doing.
     Status(Status),
+    /// What there is to go back to, if anything.
+    WayBack(Option<WayBack>),
     /// Not done.
     Failed(Failure),
 }

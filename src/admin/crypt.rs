@@ -167,7 +167,7 @@ mod tests {
         "$6$rounds=20000$saltstring$sJLvihdGdjDkxyjE6yW.CM/ssuKE6yCBP7YPc2QFvsCYFdEkbbg97vPK2HLNgMtnpOPMRYYPBz4xeIqOX7sUw/",
         "$6$F5Jx5fExrKuPp53x$QlMdktiz.qq6duRWtmNi6tm1Zyf6eNBpFBNTRnDyfx9B1FOgIXa0lJ2uQ7X.uTaygvxmm30hgVEowM2G.Q7xg.",
         "$y$j9T$F5Jx5fExrKuPp53xLKQ..1$6JlLzEdKMvGk83Zgd3owplAejssJr2SFlJFlOc7i54A",
-        "$y$j9T$9gE8TCdDpjvAyvCCjDuXx0$yJWP24nUiEVSxmDjLlLa/O8Wt1CE7KCiZdOvREaVkf7",
+        "$y$j9T$pwu3d49TKZuuuorMpDGu91$hHp.c0fQb/2MBnes92M80G5tT93Vkop2H8/k4Xpj4r.",
         "$y$j75$F5Jx5fExrKuPp53xLKQ..1$b9ipOqv8PnW5AVU85r73I0FOIAcGICbbCril3UpGHU0",
         "$y$j7T$F5Jx5fExrKuPp53xLKQ..1$5RWPDIizbVb5VbEnyM2hB3Def0duBsuBSLv5hK6g9E8",
     ];

@@ -22,6 +22,7 @@ mod uploads;
 #[cfg(test)]
 mod tests;
 
+pub use crate::store::WayBack;
 pub use accounts::perform;
 pub use action::{Checked, Failure, Limit, Listed, MailboxLine, Quota, Reply, Request, Secret, Shown, Status};
 pub use address::{Address, BadAddress};

@@ -126,6 +126,60 @@ fn a_hash_of_other_strength_is_made_anew_at_log_in_and_scram_stays() {
 }
 
 #[test]
+fn a_hash_of_another_system_is_good_for_one_log_in_which_makes_it_ours_and_brings_scram() {
+    let world = World::new("crypt");
+    let gate = world.gate(&cheap());
+    // By `openssl passwd -5` and `-6`, by `mkpasswd -m yescrypt`, and argon2 of the strength that is set.
+    let argon2 = super::password::hash(PASSWORD, cheap().password.strength()).unwrap();
+    for (user, hash) in [
+        ("sha256", "$5$Yp8mYVwUZ1kc0nXq$VLOTeZqtGJeR3C6vBANAyuiSfNBnPM8bAdVUvcnl6h0"),
+        (
+            "sha512",
+            "$6$Yp8mYVwUZ1kc0nXq$449Dxr6kVzply6v9nEAMJJiCNEYpxo5suW5PxO9HZeszkLfH3QsM8q9Ag..R46xbXocdoqWy8pDV4FljAdhl80",
+        ),
+        ("yescrypt", "$y$j9T$pwu3d49TKZuuuorMpDGu91$hHp.c0fQb/2MBnes92M80G5tT93Vkop2H8/k4Xpj4r."),
+        ("argon2", &argon2),
+    ] {
+        let address = format!("{user}@b.example");
+        assert!(matches!(add_hashed(&world, &address, hash, false), Reply::Password { made: None, .. }), "{user}");
+        assert_eq!(world.argon2(&address), hash);
+        assert_eq!(enters(&gate, user, b"open sesam"), None, "{user}");
+        assert_eq!(gate.scram_keys(user.as_bytes()).unwrap().0, None, "{user}: no keys before the password was seen");
+        assert_eq!(world.argon2(&address), hash, "a wrong password changes nothing");
+        assert!(enters(&gate, user, PASSWORD).is_some(), "{user}");
+        assert!(world.argon2(&address).starts_with("$argon2id$"), "{user}");
+        assert!(gate.scram_keys(user.as_bytes()).unwrap().0.is_some(), "{user}");
+        // Once more from memory, and from what is stored now.
+        assert!(enters(&gate, user, PASSWORD).is_some() && enters(&world.gate(&cheap()), user, PASSWORD).is_some());
+        assert_eq!(enters(&world.gate(&cheap()), user, b"open sesam"), None, "{user}");
+    }
+}
+
+#[test]
+fn an_account_with_a_hash_is_made_once_and_not_with_one_that_cannot_be_used() {
+    let world = World::with_accounts("hashed");
+    let hash = "$5$Yp8mYVwUZ1kc0nXq$VLOTeZqtGJeR3C6vBANAyuiSfNBnPM8bAdVUvcnl6h0";
+    let before = world.argon2("only@b.example");
+    assert!(matches!(add_hashed(&world, "only@b.example", hash, false), Reply::Failed(Failure::Refused(_))));
+    assert_eq!(add_hashed(&world, "Only@b.example", hash, true), Reply::Done);
+    assert_eq!(world.argon2("only@b.example"), before);
+    for bad in ["", "secret", "$1$x$y", "$5$rounds=999999999$x$y", "$y$jzz$x$y"] {
+        let Reply::Failed(Failure::Refused(why)) = add_hashed(&world, "new@b.example", bad, true) else {
+            panic!("{bad}")
+        };
+        assert!(why.contains("hash"), "{why}");
+    }
+    assert_eq!(world.store.snapshot().unwrap().account_of("new@b.example").unwrap(), None);
+}
+
+fn add_hashed(world: &World, address: &str, hash: &str, unless_there: bool) -> Reply {
+    let (address, hash) = (address.to_owned(), Secret(hash.to_owned()));
+    let add = Request::AddHashedAccount { address, hash, quota: Quota::default(), unless_there };
+    assert!(!format!("{add:?}").contains('$'));
+    perform(&world.store, cheap().password.strength(), add)
+}
+
+#[test]
 fn scram_shows_nobody_the_same_keys_each_time_and_somebody_their_own() {
     let world = World::with_accounts("scram");
     let gate = world.gate(&cheap());

@@ -2,7 +2,7 @@
 
 use pillarbox::admin::{Door, Quota, Reply, Request, Secret, Settings, Status};
 use pillarbox::host::{RUNTIME, Seed, Store, Wiring, run};
-use pillarbox::store::Health;
+use pillarbox::store::{FORMAT, Health};
 use std::path::Path;
 use std::time::Duration;
 
@@ -41,6 +41,10 @@ impl Wiring for Rooms {
 
     fn accepts(&self, settings: &str) -> Result<(), String> {
         Settings::check(settings)
+    }
+
+    fn format(&self) -> u32 {
+        FORMAT
     }
 }
 

@@ -44,6 +44,23 @@ pub enum Wish {
         data: PathBuf,
         json: bool,
     },
+    /// The data folder may be the appliance's own.
+    Machine {
+        data: Option<PathBuf>,
+        wish: Machine,
+    },
+}
+
+/// What to do with the machine, where it is an appliance.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Machine {
+    Update { source: String, reboot: bool },
+    UpdateStatus,
+    Undo { discard: bool },
+    Keep,
+    Log { lines: usize },
+    Reboot,
+    Poweroff,
 }
 
 /// What to serve, and where.
@@ -91,6 +108,9 @@ struct Given {
     mend: bool,
     json: bool,
     help: bool,
+    discard: bool,
+    reboot: bool,
+    lines: Option<usize>,
 }
 
 /// Reads the arguments.
@@ -119,6 +139,9 @@ pub fn parse(mut parser: Parser) -> Result<Wish, Error> {
             Arg::Long("password-hash-stdin") => given.hash_stdin = true,
             Arg::Long("mend") => given.mend = true,
             Arg::Long("json") => given.json = true,
+            Arg::Long("discard-newer") => given.discard = true,
+            Arg::Long("reboot") => given.reboot = true,
+            Arg::Long("lines") => given.lines = Some(parser.value()?.parse()?),
             Arg::Value(value) if command.is_none() && value == "confine" => {
                 return Ok(Wish::Confine { words: parser.raw_args()?.collect() });
             }
@@ -147,6 +170,9 @@ fn options(command: &str, action: Option<&str>) -> &'static [&'static str] {
         ("export", _) => &["format"],
         ("check", _) => &["mend"],
         ("status", _) => &["json"],
+        ("update", _) => &["discard-newer", "reboot"],
+        ("undo", _) => &["discard-newer"],
+        ("log", _) => &["lines"],
         _ => &[],
     }
 }
@@ -155,6 +181,10 @@ fn wish(command: Option<&str>, action: Option<&str>, mut given: Given) -> Result
     let command = command.unwrap_or("serve");
     if given.help || command == "help" {
         return Ok(Wish::Help(help::of(command)));
+    }
+    if let Some(wish) = machine(command, &mut given)? {
+        let data = given.data.take();
+        return nothing_left(command, &given).map(|()| Wish::Machine { data, wish });
     }
     let data = given.data.take().unwrap_or_else(|| PathBuf::from("pillarbox-data"));
     let wish = match command {
@@ -185,10 +215,31 @@ fn wish(command: Option<&str>, action: Option<&str>, mut given: Given) -> Result
         "version" => Wish::Version,
         other => return Err(format!("there is no command {other:?}").into()),
     };
+    nothing_left(command, &given).map(|()| wish)
+}
+
+fn nothing_left(command: &str, given: &Given) -> Result<(), Error> {
     match given.values.first() {
         Some(value) => Err(format!("{command} takes no argument {}", value.display()).into()),
-        None => Ok(wish),
+        None => Ok(()),
     }
+}
+
+/// The commands of the appliance.
+fn machine(command: &str, given: &mut Given) -> Result<Option<Machine>, Error> {
+    Ok(Some(match command {
+        "update" => match given.next("FILE or URL, or one of status, undo, keep,")?.as_str() {
+            "status" => Machine::UpdateStatus,
+            "undo" => Machine::Undo { discard: given.discard },
+            "keep" => Machine::Keep,
+            source => Machine::Update { source: source.to_owned(), reboot: given.reboot },
+        },
+        "undo" => Machine::Undo { discard: given.discard },
+        "log" => Machine::Log { lines: given.lines.unwrap_or(100) },
+        "reboot" => Machine::Reboot,
+        "poweroff" => Machine::Poweroff,
+        _ => return Ok(None),
+    }))
 }
 
 fn account(action: Option<&str>, given: &mut Given) -> Result<Action, Error> {
@@ -326,6 +377,20 @@ mod tests {
     }
 
     #[test]
+    fn the_machine_s_commands_need_no_folder() {
+        let machine = |wish| Ok(Wish::Machine { data: None, wish });
+        let update = Machine::Update { source: "http://x/y.update".to_owned(), reboot: true };
+        assert_eq!(parsed("update http://x/y.update --reboot"), machine(update));
+        assert_eq!(parsed("update status"), machine(Machine::UpdateStatus));
+        assert_eq!(parsed("update undo --discard-newer"), machine(Machine::Undo { discard: true }));
+        assert_eq!(parsed("undo"), machine(Machine::Undo { discard: false }));
+        assert_eq!(parsed("log --lines 5"), machine(Machine::Log { lines: 5 }));
+        assert_eq!(parsed("reboot"), machine(Machine::Reboot));
+        let keep = Wish::Machine { data: Some("d".into()), wish: Machine::Keep };
+        assert_eq!(parsed("update keep --data d"), Ok(keep));
+    }
+
+    #[test]
     fn what_is_not_understood_is_refused() {
         for bad in [
             "backup now",
@@ -349,6 +414,11 @@ mod tests {
             "account quota a@b lots",
             "--bind x",
             "import --mailbox",
+            "update",
+            "update a b",
+            "reboot now",
+            "log --lines many",
+            "undo --reboot",
         ] {
             assert!(parsed(bad).is_err(), "{bad}");
         }
@@ -365,6 +435,7 @@ mod tests {
             "export --help",
             "check -h",
             "status -h",
+            "update --help",
             "help",
         ] {
             assert!(matches!(parsed(line), Ok(Wish::Help(_))), "{line}");

@@ -8,6 +8,7 @@ pub fn of(command: &str) -> &'static str {
         "export" => EXPORT,
         "check" => CHECK,
         "status" => STATUS,
+        "update" | "undo" | "log" | "reboot" | "poweroff" => MACHINE,
         _ => ALL,
     }
 }
@@ -22,6 +23,7 @@ Pillarbox, a mail server in one program.
   pillarbox status       how it is doing
   pillarbox check        verify all stored mail
   pillarbox version
+  pillarbox update ...   the appliance's own: a newer version, or back; also log, reboot, poweroff
 
 Options of serve:
   --bind ADDR            listen on this address         Default: 127.0.0.1, this machine only
@@ -95,4 +97,21 @@ const STATUS: &str = "\
 How Pillarbox is doing.
 
   pillarbox status [--json]
+";
+
+const MACHINE: &str = "\
+The appliance's own commands, where Pillarbox runs the whole machine.
+
+  pillarbox update FILE|URL [--reboot]     install a newer version; it is tried with the next reboot
+  pillarbox update status                  what runs, and what the other slot holds
+  pillarbox update undo [--discard-newer]  back to what ran before; `pillarbox undo` is the same
+  pillarbox update keep                    the data stays in the newer version's form
+  pillarbox log [--lines N]                the last lines of the log        Default: 100
+  pillarbox reboot
+  pillarbox poweroff
+
+An update is signed: FILE.minisig, or URL.minisig, lies beside it, by one of the keys that the image or [update] keys of
+pillarbox.toml trust. One that does not come up is left by itself, and the version before runs again.
+Where a newer version changed the form of the data, it keeps for 30 days how it was before; an earlier version goes back
+to that, without the mail that came in since: only with --discard-newer.
 ";

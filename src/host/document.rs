@@ -11,8 +11,8 @@ use toml::de::{DeTable, DeValue};
 
 /// Octets of a file: hundreds of settings.
 const LONGEST: u64 = 64 << 10;
-/// Lines that may be wrong, before nothing of the file is believed.
-const WRONG: usize = 10;
+/// Lines of a table that may be wrong, before nothing of it is believed.
+const WRONG: usize = 5;
 
 /// A file's text, which is TOML once the lines that were not are blank.
 #[derive(Debug)]
@@ -53,15 +53,8 @@ impl Document {
         // Imager escapes nothing but the quote and the backslash; TOML wants no such character in a string.
         let text = text.replace(|c: char| c.is_ascii_control() && !"\n\t".contains(c), "\u{fffd}");
         let mut document = Document { name, text, complaints: Vec::new() };
-        for _ in 0..WRONG {
-            let Err(error) = DeTable::parse(&document.text) else { return document };
-            let at = error.span().unwrap_or_default().start;
-            let (line, why) = (document.blank(at), error.message().to_owned());
-            document.complaints.push(format!("{name}, line {line}: {why}"));
-        }
         if DeTable::parse(&document.text).is_err() {
-            document.text.clear();
-            document.complaints.push(format!("{name}: too many lines are wrong, so nothing of it is used"));
+            document.mend();
         }
         document
     }
@@ -76,30 +69,59 @@ impl Document {
         (table, Reader { document: self, complaints: self.complaints.clone() })
     }
 
-    /// Makes a line blank: that of an octet, or the last one before it that is not blank already. Returns its number.
-    fn blank(&mut self, at: usize) -> usize {
-        let mut lines: Vec<&str> = self.text.split('\n').collect();
-        let mut line = (self.line(at) - 1).min(lines.len().saturating_sub(1));
-        let is_blank = |lines: &[&str], line: usize| lines.get(line).is_none_or(|text| text.trim().is_empty());
-        while line > 0 && is_blank(&lines, line) {
-            line -= 1;
+    /// Makes blank what is wrong. Each table is looked at by itself, so that what is not closed in one does not take the
+    /// next ones with it; then all of it, for what is there twice.
+    fn mend(&mut self) {
+        let mut lines: Vec<String> = self.text.split('\n').map(str::to_owned).collect();
+        let names: Vec<usize> =
+            (0..lines.len()).filter(|&at| lines.get(at).is_some_and(|line| is_name(line))).collect();
+        let ends = names.iter().copied().chain([lines.len()]);
+        for (begin, end) in std::iter::once(0).chain(names.iter().copied()).zip(ends) {
+            self.mend_lines(&mut lines, begin..end);
         }
-        // What stands below a table's name would be taken for the table before.
-        let is_name = |text: &&str| text.trim_start().starts_with('[');
-        let names = lines.get(line).is_some_and(is_name);
-        for (number, text) in lines.iter_mut().enumerate().skip(line) {
-            if number > line && (!names || is_name(text)) {
-                break;
-            }
-            *text = "";
-        }
+        let all = 0..lines.len();
+        self.mend_lines(&mut lines, all);
         self.text = lines.join("\n");
-        line + 1
+    }
+
+    fn mend_lines(&mut self, lines: &mut [String], range: Range<usize>) {
+        for _ in 0..WRONG {
+            let text = lines.get(range.clone()).unwrap_or_default().join("\n");
+            let Err(error) = DeTable::parse(&text) else { return };
+            let at = error.span().unwrap_or_default().start;
+            let mut wrong = range.start + number_of_line(&text, at);
+            while wrong > range.start && lines.get(wrong).is_none_or(|line| line.trim().is_empty()) {
+                wrong -= 1;
+            }
+            self.complaints.push(format!("{}, line {}: {}", self.name, wrong + 1, error.message()));
+            // What stands below a table's name would be taken for the table before.
+            let below = lines.get(wrong).is_some_and(|line| is_name(line));
+            for (number, line) in lines.iter_mut().enumerate().skip(wrong) {
+                if number > wrong && (!below || is_name(line)) {
+                    break;
+                }
+                line.clear();
+            }
+        }
+        if DeTable::parse(&lines.get(range.clone()).unwrap_or_default().join("\n")).is_err() {
+            self.complaints.push(format!("{}, line {}: so it is not used from here on", self.name, range.start + 1));
+            lines.get_mut(range).into_iter().flatten().for_each(String::clear);
+        }
     }
 
     fn line(&self, at: usize) -> usize {
-        self.text.bytes().take(at).filter(|&octet| octet == b'\n').count() + 1
+        number_of_line(&self.text, at) + 1
     }
+}
+
+/// How many lines end before an octet.
+fn number_of_line(text: &str, at: usize) -> usize {
+    text.bytes().take(at).filter(|&octet| octet == b'\n').count()
+}
+
+/// Whether a line looks like a table's name.
+fn is_name(line: &str) -> bool {
+    line.trim_start().starts_with('[')
 }
 
 impl Reader<'_> {
@@ -163,6 +185,8 @@ mod tests {
     fn what_stands_below_a_wrong_name_is_not_taken_for_the_table_before() {
         for (text, keys) in [
             ("[a]\nx = 1\n[b\ny = 1\nz = 1\n[c]\nx = 1\n", ["a", "c"]),
+            ("[a]\nx = 1\ny = [\n'1',\n[c]\nd = 1\ne = 1\nf = 1\ng = 1\nh = 1\ni = 1\n", ["a", "c"]),
+            ("[a]\nx = 1\n[a]\nx = 2\n[c]\n", ["a", "c"]),
             ("[a]\nx = 1\nx = 2\n[c]\nx = 'y\n", ["a", "c"]),
         ] {
             let document = Document::new("x.toml", text);

@@ -3,6 +3,7 @@
 use super::clock::{self, Clock};
 use super::console::Console;
 use super::data::{self, Data, State};
+use super::desk::Desk;
 use super::disk::Partition;
 use super::health::{Health, Pulse};
 use super::network::Network;
@@ -14,7 +15,7 @@ use super::settings::Settings;
 use super::starts::Starts;
 use super::update::Updates;
 use super::usb::Usb;
-use super::{boot, claim, console, mounts, threads};
+use super::{boot, claim, console, door, mounts, threads};
 use rustix::system::{RebootCommand, reboot, sethostname};
 use std::fs;
 use std::io;
@@ -58,7 +59,7 @@ pub(super) struct House {
     health: Health,
     owners: Owners,
     claim: String,
-    updates: Updates,
+    updates: Arc<Updates>,
     /// What a system on trial has until then; `None` when it is confirmed, or was not on trial.
     trial: Option<Instant>,
     usb: Usb,
@@ -106,10 +107,21 @@ impl House {
         let clock =
             until_it_works(|| Clock::start(network.clone(), settings.time_servers.clone(), built, clock_file.clone()));
         let owners = Owners::start(&ground.wiring, settings.accounts, &health, &ground.orders);
-        let updates = Updates::new(&ground.words, &ground.release, &settings.update_keys);
+        let names = network.clone();
+        let updates = Arc::new(Updates::new(
+            &ground.words,
+            ground.release.clone(),
+            ground.wiring.format(),
+            settings.update_keys,
+            Arc::new(move |name: &str| names.resolve(name)),
+        ));
         complaints.extend(updates.note_fallback());
         let starts = if is_good { Starts::note(ground.words.trial) } else { Starts::unknown() };
-        let report = Arc::default();
+        let report: Arc<Mutex<Report>> = Arc::default();
+        let desk = Desk::new(&updates, &report, &ground.orders);
+        if let Err(error) = door::open(Path::new(door::PATH), Arc::new(desk)) {
+            complaints.push(format!("the machine cannot be asked: {error}"));
+        }
         let console = Console::start(&ground.orders, &report);
         let trial = ground.words.trial.then(|| began + ground.words.patience);
         House {
@@ -192,6 +204,9 @@ impl House {
         }
         if self.trial.is_some() && Instant::now() > until {
             log::error!("this system did not get well in time: the other one is to come back");
+            if let Err(error) = self.updates.give_up() {
+                log::error!("the boot loader could not be told: {error}");
+            }
             self.end(RebootCommand::Restart);
         }
     }
@@ -247,8 +262,9 @@ impl House {
         };
         troubles.extend(self.data.trouble(store));
         let serving = match (pulse, mode(self.data.state())) {
-            (Pulse::Good { .. }, Some(Mode::ReadOnly)) => Serving::ReadOnly,
-            (Pulse::Good { store: Store::ReadOnly, .. }, _) => Serving::ReadOnly,
+            (Pulse::Good { .. }, Some(Mode::ReadOnly)) | (Pulse::Good { store: Store::ReadOnly, .. }, _) => {
+                Serving::ReadOnly
+            }
             (Pulse::Good { .. }, _) => Serving::Whole,
             (_, Some(_)) if self.began.elapsed() < GRACE => Serving::Starting,
             _ => Serving::Not,

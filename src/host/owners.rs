@@ -101,6 +101,10 @@ mod tests {
         fn accepts(&self, _: &str) -> Result<(), String> {
             Ok(())
         }
+
+        fn format(&self) -> u32 {
+            1
+        }
     }
 
     #[test]

@@ -27,6 +27,8 @@ pub trait Wiring: Send + Sync + 'static {
     fn has_accounts(&self, folder: &Path) -> Result<bool, String>;
     /// Whether the mail server could go by these settings; if not, why.
     fn accepts(&self, settings: &str) -> Result<(), String>;
+    /// The format in which the mail server writes its data.
+    fn format(&self) -> u32;
 }
 
 /// What the mail server's store can do.

@@ -327,11 +327,18 @@ mod tests {
         assert_eq!(of("# only a comment").complaints, Vec::<String>::new());
         let folder = std::env::temp_dir().join("pillarbox-no-such-folder");
         assert_eq!(Settings::read(&folder), Settings::default());
-        for rubbish in
-            ["\0\0\0\0", "[[[[", "= = =", "[host]\n[host]\n", "a.b.c.d", &"[".repeat(60_000), &"a=[".repeat(9000)]
-        {
+        for rubbish in [
+            "\0\0\0\0",
+            "[[[[",
+            "= = =",
+            "[host]\n[host]\n",
+            "a.b.c.d",
+            &"[".repeat(60_000),
+            &"a=[".repeat(9000),
+            &"[a\n".repeat(15_000),
+        ] {
             let settings = of(rubbish);
-            assert!(settings.server.is_none() && (1..=11).contains(&settings.complaints.len()), "{settings:?}");
+            assert!(settings.server.is_none() && !settings.complaints.is_empty(), "{settings:?}");
         }
     }
 

@@ -86,7 +86,11 @@ impl fmt::Display for Fault {
             Fault::Io(cause) => write!(f, "storage failed: {cause}"),
             Fault::Corrupt(what) => write!(f, "damaged record: {what}"),
             Fault::Stopped => f.write_str("the store is shutting down"),
-            Fault::TooNew(version) => write!(f, "the data has format {version}, newer than this program"),
+            Fault::TooNew(version) => write!(
+                f,
+                "the data has format {version}, newer than this program: start the newer one, or go back to how the data was \
+                 before with `pillarbox update undo --discard-newer`"
+            ),
             Fault::InUse => f.write_str("another process has the store open"),
         }
     }
@@ -139,6 +143,7 @@ fault_from!(
     redb::TransactionError,
     redb::CommitError,
     redb::SetDurabilityError,
+    redb::SavepointError,
     std::io::Error
 );
 

@@ -25,8 +25,6 @@ use std::io::{self, Read};
 use std::os::unix::fs::FileExt;
 use std::path::Path;
 
-/// Its name in the data folder.
-const FILE: &str = "journal";
 /// Octets of the file, all written when it is made: a sync then writes no more than what was put in.
 const SIZE: u64 = 4 << 20;
 /// What goes into the journal at most; larger batches are as well off in the tables at once.
@@ -48,9 +46,9 @@ pub(super) struct Journal {
 }
 
 impl Journal {
-    /// Opens the journal in a folder, or makes it; gives the payloads of the records after number `applied`.
-    pub(super) fn open(folder: &Path, applied: u64) -> io::Result<(Journal, Vec<Vec<u8>>)> {
-        let path = folder.join(FILE);
+    /// Opens the journal of a format in a folder, or makes it; gives the payloads of the records after number `applied`.
+    pub(super) fn open(folder: &Path, format: u32, applied: u64) -> io::Result<(Journal, Vec<Vec<u8>>)> {
+        let path = folder.join(name(format));
         let mut file = File::options().read(true).write(true).create(true).truncate(false).open(path)?;
         let octets = read(&mut file, applied)?;
         let length = file.metadata()?.len();
@@ -66,16 +64,6 @@ impl Journal {
         }
         let (records, last) = records(&octets, applied);
         Ok((Journal { file, at: 0, last, broken: false }, records))
-    }
-
-    /// The payloads of the records after number `applied` in a folder that nothing is written to.
-    pub(super) fn read(folder: &Path, applied: u64) -> io::Result<Vec<Vec<u8>>> {
-        match File::open(folder.join(FILE)) {
-            Ok(mut file) => Ok(records(&read(&mut file, applied)?, applied).0),
-            // Made at the first start, together with the tables: there was none.
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
-            Err(error) => Err(error),
-        }
     }
 
     /// Whether a record with a payload of so many octets may go in.
@@ -112,6 +100,49 @@ impl Journal {
     }
 }
 
+/// Each format has a file of its own: a newer program leaves an older one's as it was, for the way back.
+fn name(format: u32) -> String {
+    if format == 1 { "journal".to_owned() } else { format!("journal-{format}") }
+}
+
+/// The payloads in the journal that a program of another format left, and the number of the last record.
+pub(super) fn left_by(folder: &Path, format: u32, applied: u64) -> io::Result<(Vec<Vec<u8>>, u64)> {
+    match File::open(folder.join(name(format))) {
+        Ok(mut file) => Ok(records(&read(&mut file, applied)?, applied)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok((Vec::new(), applied)),
+        Err(error) => Err(error),
+    }
+}
+
+/// Removes the journal of a format, if there is one.
+pub(super) fn remove(folder: &Path, format: u32) -> io::Result<()> {
+    match std::fs::remove_file(folder.join(name(format))) {
+        Ok(()) => File::open(folder)?.sync_all(),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        Err(error) => Err(error),
+    }
+}
+
+/// The octets of a journal that may hold records after number `applied`.
+fn read(file: &mut File, applied: u64) -> io::Result<Vec<u8>> {
+    // Page by page, here and where it is made: the kernel keeps what is read or written at once in one piece, and then
+    // takes all of that piece for changed with each record.
+    fadvise(&*file, 0, None, Advice::Random)?;
+    let mut octets = Vec::new();
+    let mut page = [0; PAGE];
+    loop {
+        match file.read(&mut page)? {
+            0 => break,
+            count => octets.extend_from_slice(page.get(..count).unwrap_or_default()),
+        }
+        // A durable commit takes over all of a round: where the first record is known, the others are as well.
+        if !begins_with(&octets, applied + 1) {
+            break;
+        }
+    }
+    Ok(octets)
+}
+
 /// Whether a write may be durable in the journal first: what comes to the same when it is done again.
 pub(super) fn suits(write: &Write) -> bool {
     match write {
@@ -133,26 +164,6 @@ pub(super) fn encode(writes: &[&Write]) -> Result<Vec<u8>, Fault> {
 /// What a payload holds.
 pub(super) fn decode(payload: &[u8]) -> Result<Vec<Write>, Fault> {
     postcard::from_bytes(payload).map_err(|_| Fault::Corrupt("a record of the journal"))
-}
-
-/// Reads the file, as far as its records are not in the tables already.
-fn read(file: &mut File, applied: u64) -> io::Result<Vec<u8>> {
-    // Page by page, here and where it is made: the kernel keeps what is read or written at once in one piece, and then
-    // takes all of that piece for changed with each record.
-    fadvise(&*file, 0, None, Advice::Random)?;
-    let mut octets = Vec::new();
-    let mut page = [0; PAGE];
-    loop {
-        match file.read(&mut page)? {
-            0 => break,
-            count => octets.extend_from_slice(page.get(..count).unwrap_or_default()),
-        }
-        // A durable commit takes over all of a round: where the first record is known, the others are as well.
-        if !begins_with(&octets, applied + 1) {
-            break;
-        }
-    }
-    Ok(octets)
 }
 
 /// Whether the first record has this number.

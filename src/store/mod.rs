@@ -13,6 +13,7 @@ mod disk;
 mod error;
 mod health;
 mod journal;
+mod layout;
 mod medium;
 mod mirror;
 mod overlay;
@@ -25,11 +26,14 @@ mod snapshot;
 mod space;
 #[expect(clippy::module_inception, reason = "the room's main noun")]
 mod store;
+mod way_back;
 mod write;
 mod writer;
 
 #[cfg(test)]
 mod check_tests;
+#[cfg(test)]
+mod format_tests;
 #[cfg(test)]
 mod read_only_tests;
 #[cfg(test)]
@@ -46,6 +50,8 @@ pub use record::{
     Account, Credentials, Head, Limits, MailboxRecord, Message, OnDelete, Pop3, Retired, SpecialUse, Usage,
 };
 pub use rows::{Row, Rows};
+pub use schema::FORMAT;
 pub use snapshot::{Snapshot, StoredHead};
 pub use store::{Options, Pin, Store};
+pub use way_back::{WayBack, ask_to_restore};
 pub use write::{FlagChange, History, NewAccount, NewMessage, Outcome, Uids, Write};

@@ -1,6 +1,7 @@
 //! A store that is only read: from a folder to which nothing can be, or is to be, written.
 
 use super::error::Fault;
+use super::layout::TODAY;
 use super::medium::{Medium, Opener};
 use super::space::Space;
 use super::store::{Options, Store};
@@ -18,7 +19,7 @@ impl Store {
         }
         let medium = Medium::file(path, options);
         let database = medium.open_frozen()?;
-        Store::start(database, medium, true, Space::of(Some(folder)))
+        Store::start(database, medium, true, Space::of(Some(folder)), &TODAY)
     }
 
     /// Opens a store on a storage that can be had again after it failed: for tests with disks that fail.
@@ -29,7 +30,18 @@ impl Store {
         let opener: Opener = Box::new(opener);
         let medium = Medium::opener(opener, options);
         let database = medium.open()?;
-        Store::start(database, medium, false, Space::of(None))
+        Store::start(database, medium, false, Space::of(None), &TODAY)
+    }
+
+    /// As `open_read_only`, on such a storage.
+    pub fn open_read_only_on(
+        opener: impl Fn() -> io::Result<Box<dyn StorageBackend>> + Send + Sync + 'static,
+        options: Options,
+    ) -> Result<Store, Fault> {
+        let opener: Opener = Box::new(opener);
+        let medium = Medium::opener(opener, options);
+        let database = medium.open_frozen()?;
+        Store::start(database, medium, true, Space::of(None), &TODAY)
     }
 
     /// Whether the store in a folder can be written: asked without changing anything but a time stamp.

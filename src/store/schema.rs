@@ -22,7 +22,7 @@ use crate::mail::{AccountId, BlobId, MailboxId, Uid};
 use redb::TableDefinition;
 
 /// The version of this layout. A store with a newer one is not opened.
-pub(super) const FORMAT: u32 = 1;
+pub const FORMAT: u32 = 1;
 
 pub(super) type Bytes = &'static [u8];
 pub(super) type Key12 = &'static [u8; 12];
@@ -53,6 +53,17 @@ pub(super) const UID_VALIDITY: &str = "uid-validity";
 pub(super) const ROOM_INSIDE: &str = "room-inside";
 /// `config`: the account id given out last.
 pub(super) const LAST_ACCOUNT: &str = "last-account";
+
+/// `config`: of which format the journal is that these tables were taken over from last; absent means 1.
+pub(super) const JOURNAL_FORMAT: &str = "journal-format";
+/// `config`: the savepoint of how the tables were before the format became newer,
+pub(super) const SAVEPOINT: &str = "savepoint";
+/// that earlier format,
+pub(super) const SAVEPOINT_FORMAT: &str = "savepoint-format";
+/// when that was, in seconds since 1970,
+pub(super) const SAVEPOINT_TIME: &str = "savepoint-time";
+/// and the first blob id that was free then.
+pub(super) const SAVEPOINT_BLOB: &str = "savepoint-blob";
 
 /// Raw octets of a body frame: compressed alone, so that reading at an offset needs no more than one frame. As large
 /// as two full pieces, so that what does not shrink is stored without waste.

@@ -4,7 +4,7 @@
 use std::fs::{self, File};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 /// Appends stop when less than this is free: enough for some thousand commits that delete.
 const RESERVE: u64 = 32 << 20;
@@ -26,11 +26,18 @@ pub(super) struct Space {
     pending: AtomicU64,
     // Octets that were deleted inside the file and not written again, roughly.
     inside: AtomicU64,
+    // A savepoint keeps what is deleted: nothing of it can be written again.
+    pinned: AtomicBool,
 }
 
 impl Space {
     pub(super) fn of(folder: Option<&Path>) -> Space {
-        Space { folder: folder.map(Path::to_owned), pending: AtomicU64::new(0), inside: AtomicU64::new(0) }
+        Space {
+            folder: folder.map(Path::to_owned),
+            pending: AtomicU64::new(0),
+            inside: AtomicU64::new(0),
+            pinned: AtomicBool::new(false),
+        }
     }
 
     /// Whether that much mail may still come in.
@@ -41,7 +48,9 @@ impl Space {
         // Pages around it, and partly filled ones.
         let wanted = pending.saturating_add(pending / 2);
         free >= RESERVE.saturating_add(wanted)
-            || (free >= FLOOR.saturating_add(wanted) && self.inside() >= wanted.saturating_mul(2))
+            || (!self.pinned.load(Ordering::Relaxed)
+                && free >= FLOOR.saturating_add(wanted)
+                && self.inside() >= wanted.saturating_mul(2))
     }
 
     /// Whether even deleting may not work any more.
@@ -61,6 +70,11 @@ impl Space {
     /// What was not yet written is lost.
     pub(super) fn reopened(&self) {
         self.pending.store(0, Ordering::Relaxed);
+    }
+
+    /// Whether what is deleted inside the file stays there.
+    pub(super) fn pin(&self, pinned: bool) {
+        self.pinned.store(pinned, Ordering::Relaxed);
     }
 
     /// Octets free inside the file, roughly.

@@ -2,15 +2,17 @@
 
 use super::error::{Fault, StoreError};
 use super::journal::Journal;
+use super::layout::{Layout, TODAY};
 use super::medium::Medium;
 use super::mirror::{Mirrors, Watch};
 use super::parcel::Packer;
 use super::schema::{
-    ACCOUNT, ADDRESS, BLOB_CEILING, BODY, CONFIG, DOOMED, FORMAT, FORMAT_KEY, HEAD, MAILBOX, MSG, NAME, REFS,
-    ROOM_INSIDE, STAGING, SUBSCRIPTION, VANISHED,
+    ACCOUNT, ADDRESS, BLOB_CEILING, BODY, CONFIG, DOOMED, FORMAT_KEY, HEAD, JOURNAL_FORMAT, MAILBOX, MSG, NAME, REFS,
+    ROOM_INSIDE, SAVEPOINT, STAGING, SUBSCRIPTION, VANISHED,
 };
 use super::snapshot::Snapshot;
 use super::space::Space;
+use super::way_back;
 use super::write::{Outcome, Write};
 use super::writer::{self, Job, Message};
 use crate::mail::{BlobId, MailboxId, UniqueId};
@@ -50,6 +52,7 @@ pub struct Store {
 pub(super) struct Shared {
     // Empty for the moment in which it is opened again after an error.
     database: RwLock<Option<Arc<Database>>>,
+    pub(super) layout: &'static Layout,
     pub(super) medium: Medium,
     // Nothing is written: what cannot be kept off the disk is in memory.
     frozen: AtomicBool,
@@ -92,10 +95,15 @@ pub struct Pin {
 impl Store {
     /// Opens the store in a folder, or makes it. One process at a time.
     pub fn open(folder: &Path, options: Options) -> Result<Store, Fault> {
+        Store::open_as(folder, options, &TODAY)
+    }
+
+    /// The same for a program with another layout.
+    pub(super) fn open_as(folder: &Path, options: Options, layout: &'static Layout) -> Result<Store, Fault> {
         std::fs::create_dir_all(folder)?;
         let path = folder.join("mail.redb");
         if !path.try_exists()? {
-            make_database(folder, &path, options)?;
+            make_database(folder, &path, options, layout)?;
         }
         let medium = Medium::file(path, options);
         let database = medium.open()?;
@@ -103,20 +111,28 @@ impl Store {
         if let Err(error) = space.put_ballast() {
             log::warn!("no ballast could be put down: {error}");
         }
-        Store::start(database, medium, false, space)
+        Store::start(database, medium, false, space, layout)
     }
 
     /// Opens a store on a storage of one's own: for tests that pull its plug.
     pub fn open_on(storage: impl StorageBackend, options: Options) -> Result<Store, Fault> {
         let database =
             contained(|| Ok(Database::builder().set_cache_size(options.cache).create_with_backend(storage)?))?;
-        Store::start(database, Medium::given(options), false, Space::of(None))
+        Store::start(database, Medium::given(options), false, Space::of(None), &TODAY)
     }
 
     /// `reads_only`: nothing is to be written, for good.
-    pub(super) fn start(database: Database, medium: Medium, reads_only: bool, space: Space) -> Result<Store, Fault> {
+    pub(super) fn start(
+        database: Database,
+        medium: Medium,
+        reads_only: bool,
+        space: Space,
+        layout: &'static Layout,
+    ) -> Result<Store, Fault> {
         let (database, next_blob) = contained(|| {
-            let next_blob = initialise(&database, &space)?;
+            let folder = medium.path().and_then(Path::parent).filter(|_| !reads_only);
+            way_back::settle(&database, layout, folder)?;
+            let next_blob = initialise(&database, &space, layout)?;
             Ok((database, next_blob))
         })?;
         let shared = Arc::new(Shared {
@@ -125,6 +141,7 @@ impl Store {
             frozen: AtomicBool::new(reads_only),
             reads_only,
             looked_for: AtomicBool::new(false),
+            layout,
             mirrors: Mirrors::default(),
             abandoned: Arc::default(),
             pins: Arc::default(),
@@ -298,6 +315,8 @@ impl Shared {
         if !surely
             && let Some(database) = slot.as_ref()
             && database.begin_write().and_then(|probe| probe.abort().map_err(redb::TransactionError::Storage)).is_ok()
+            // It may be the journal that failed.
+            && (self.is_frozen() || self.medium.can_be_written())
         {
             // What failed was not needed.
             self.medium.forget_failure();
@@ -361,7 +380,14 @@ impl Shared {
     /// was acknowledged.
     fn take_up(&self, database: Database, frozen: bool) -> Result<(), Fault> {
         let database = Arc::new(database);
-        if let Err(fault) = contained(|| writer::repeat(self, &database, frozen)) {
+        let prepare = || {
+            if frozen {
+                // Tables of an earlier format were brought to ours in memory only.
+                way_back::settle(&database, self.layout, None)?;
+            }
+            writer::repeat(self, &database, frozen)
+        };
+        if let Err(fault) = contained(prepare) {
             close(Some(database));
             return Err(fault);
         }
@@ -433,7 +459,7 @@ impl Drop for Pin {
 
 /// Makes the file of a new store. It gets its name when it is whole: power that goes before leaves nothing that would
 /// have to be opened.
-fn make_database(folder: &Path, path: &Path, options: Options) -> Result<(), Fault> {
+fn make_database(folder: &Path, path: &Path, options: Options, layout: &Layout) -> Result<(), Fault> {
     let making = folder.join("mail.redb.new");
     let create = || contained(|| Ok(Database::builder().set_cache_size(options.cache).create(&making)?));
     let database = match create() {
@@ -444,7 +470,7 @@ fn make_database(folder: &Path, path: &Path, options: Options) -> Result<(), Fau
         }
         made => made?,
     };
-    contained(|| initialise(&database, &Space::of(None)))?;
+    contained(|| initialise(&database, &Space::of(None), layout))?;
     // Locked until it has its name, so that no other process takes it for a leftover.
     match rename_new(&making, path) {
         Err(rustix::io::Errno::INVAL | rustix::io::Errno::NOSYS) => std::fs::rename(&making, path)?,
@@ -469,17 +495,14 @@ pub(super) fn contained<T>(read: impl FnOnce() -> Result<T, Fault>) -> Result<T,
 }
 
 /// Makes the tables where there are none, checks the format; returns the first free blob id.
-fn initialise(database: &Database, space: &Space) -> Result<u64, Fault> {
+fn initialise(database: &Database, space: &Space, layout: &Layout) -> Result<u64, Fault> {
     let snapshot = database.begin_read()?;
     match snapshot.open_table(CONFIG) {
         Ok(config) => {
-            let format = config.get(FORMAT_KEY)?.map_or(0, |format| format.value());
-            if format > u64::from(FORMAT) {
-                return Err(Fault::TooNew(u32::try_from(format).unwrap_or(u32::MAX)));
-            }
-            if format != u64::from(FORMAT) {
+            if config.get(FORMAT_KEY)?.map(|format| format.value()) != Some(u64::from(layout.format)) {
                 return Err(Fault::Corrupt("the format"));
             }
+            space.pin(config.get(SAVEPOINT)?.is_some());
             space.remember(config.get(ROOM_INSIDE)?.map_or(0, |inside| inside.value()));
             let ceiling = config.get(BLOB_CEILING)?.map_or(1, |ceiling| ceiling.value().max(1));
             // An id given out twice would put one message's content into another's: better look.
@@ -492,7 +515,11 @@ fn initialise(database: &Database, space: &Space) -> Result<u64, Fault> {
     }
     drop(snapshot);
     let transaction = database.begin_write()?;
-    transaction.open_table(CONFIG)?.insert(FORMAT_KEY, u64::from(FORMAT))?;
+    {
+        let mut config = transaction.open_table(CONFIG)?;
+        config.insert(FORMAT_KEY, u64::from(layout.format))?;
+        config.insert(JOURNAL_FORMAT, u64::from(layout.format))?;
+    }
     transaction.open_table(ACCOUNT)?;
     transaction.open_table(ADDRESS)?;
     transaction.open_table(MAILBOX)?;

@@ -51,6 +51,8 @@ pub enum Write {
     SetUniqueIds { mailbox: MailboxId, ids: Vec<(Uid, UniqueId)> },
     /// Removes those of the messages that POP3 put into this Trash before this second since 1970.
     Expire { mailbox: MailboxId, uids: Uids, before: i64 },
+    /// The data stays in its format: how it was in an earlier one is not kept any longer.
+    KeepFormat,
 }
 
 /// UIDs as ascending, disjoint, inclusive ranges.

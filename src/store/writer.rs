@@ -4,6 +4,7 @@ use super::apply::Batch;
 use super::error::{Fault, Refusal, StoreError};
 use super::journal::{self, Journal};
 use super::store::Shared;
+use super::way_back;
 use super::write::{Outcome, Write};
 use redb::{Database, Durability};
 use smol::channel::Sender;
@@ -85,6 +86,9 @@ pub(super) fn run(shared: &Shared, jobs: &Receiver<Message>) {
                 let look = gather(first, jobs, &mut batch);
                 if look {
                     tidied.look(shared);
+                }
+                if !batch.is_empty() && !shared.is_sound() {
+                    recover(shared, false);
                 }
                 if !batch.is_empty() && writes(shared, &mut batch) && commit(shared, &mut batch) {
                     rest = Rest::Dirty;
@@ -290,6 +294,9 @@ fn transact<'w>(shared: &Shared, writes: impl Iterator<Item = &'w Write>) -> Res
         journal.begin_again();
     }
     drop((journal, fresh));
+    if granted.iter().any(|write| matches!(write, Write::KeepFormat)) {
+        let_go_of_the_rest(shared);
+    }
     shared.grown().extend(done.grown);
     shared.space.committed(done.taken, done.freed, durable);
     shared.abandoned.forget(done.abandoned);
@@ -397,6 +404,7 @@ fn checkpoint(shared: &Shared, idle: bool) -> Result<(), Fault> {
     let recents = shared.mirrors.recents();
     batch.save_recents(&recents)?;
     batch.save_room()?;
+    let let_go = batch.let_go_of_the_way_back(way_back::long_ago())?;
     batch.note_journal(journal.as_ref().map_or(0, Journal::last))?;
     let mut fresh = shared.fresh();
     batch.gather_heads(&fresh)?;
@@ -413,11 +421,26 @@ fn checkpoint(shared: &Shared, idle: bool) -> Result<(), Fault> {
     }
     drop(journal);
     shared.space.committed(0, 0, true);
+    if let_go {
+        let_go_of_the_rest(shared);
+    }
     shared.mirrors.forget_recents(&recents);
     if let Err(error) = shared.space.put_ballast() {
         log::warn!("no ballast could be put down: {error}");
     }
     Ok(())
+}
+
+/// What else is kept for an earlier format, once its savepoint is gone.
+fn let_go_of_the_rest(shared: &Shared) {
+    log::info!("how the data was in an earlier format is not kept any longer");
+    shared.space.pin(false);
+    let Some(folder) = shared.folder() else { return };
+    for format in 1..shared.layout.format {
+        if let Err(error) = journal::remove(folder, format) {
+            log::warn!("the journal of format {format}: {error}");
+        }
+    }
 }
 
 /// Does again what is durable in the journal only, and begins the journal anew: after every opening of the tables.
@@ -429,15 +452,22 @@ pub(super) fn repeat(shared: &Shared, database: &Database, frozen: bool) -> Resu
     let transaction = database.begin_write()?;
     let mut batch = Batch::begin(&transaction, shared)?;
     batch.repeat();
-    let noted = batch.journal_noted()?;
-    let (journal, payloads) = if frozen {
-        (None, Journal::read(folder, noted)?)
+    let (format, noted) = (shared.layout.format, batch.journal_noted()?);
+    // Tables that were just taken over from an earlier format have that one's journal still to come.
+    let earlier = batch.journal_format()?;
+    let read = shared.layout.reader_of(earlier)?;
+    let (journal, payloads, last) = if earlier == format && !frozen {
+        let (journal, payloads) = Journal::open(folder, format, noted)?;
+        let last = journal.last();
+        (Some(journal), payloads, last)
     } else {
-        let (journal, payloads) = Journal::open(folder, noted)?;
-        (Some(journal), payloads)
+        let (payloads, last) = journal::left_by(folder, earlier, noted)?;
+        // Ours begins with these tables.
+        let journal = if frozen { None } else { Some(Journal::open(folder, format, last)?.0) };
+        (journal, payloads, last)
     };
     for payload in &payloads {
-        for write in journal::decode(payload)? {
+        for write in read(payload)? {
             match batch.apply(&write) {
                 Ok(_) => {}
                 Err(StoreError::Fault(fault)) => return Err(fault),
@@ -445,11 +475,12 @@ pub(super) fn repeat(shared: &Shared, database: &Database, frozen: bool) -> Resu
             }
         }
     }
-    if payloads.is_empty() {
+    if payloads.is_empty() && earlier == format {
         drop(batch);
         transaction.abort()?;
     } else {
-        batch.note_journal(journal.as_ref().map_or(noted, Journal::last))?;
+        batch.note_journal(last)?;
+        batch.note_journal_format(format)?;
         batch.finish()?;
         transaction.commit()?;
         log::info!("{} batches of changes were taken over from the journal", payloads.len());

@@ -105,8 +105,7 @@ pub(super) fn trust(ours: bool, fingerprint: &str) -> Html {
     if ours {
         Html::fill(
             "<p>If the program does not trust the certificate, install <a href=\"/ca.pem\">this box&rsquo;s own \
-             authority</a> as a trusted one, once. Its SHA-256 fingerprint, which is to be the same as on the \
-             console:</p>\n<p class=\"fingerprint\">{fingerprint}</p>\n",
+             authority</a> as a trusted one, once. Its SHA-256 fingerprint:</p>\n<p class=\"fingerprint\">{fingerprint}</p>\n",
             &fingerprint,
         )
     } else {

@@ -218,7 +218,7 @@ impl Site {
     }
 
     /// The way to where a password may be entered.
-    fn elsewhere(&self, asked: &Asked) -> [Html; 4] {
+    fn elsewhere(&self, asked: &Asked) -> [Html; 3] {
         let to = format!("https://{}/", at_port(asked.host.as_deref(), &self.found.name, self.found.https));
         [
             paragraph(
@@ -229,8 +229,8 @@ impl Site {
                 "The next page is encrypted. The browser will warn of it, since it does not know this box yet. That is \
                  expected: choose \u{201c}advanced\u{201d} or \u{201c}details\u{201d}, and go on to the page.",
             ),
+            // No fingerprint here: who could change this page could change it as well.
             button(&to, "Go on, encrypted"),
-            page::trust(self.found.authority.is_some(), &(self.found.fingerprint)()),
         ]
     }
 

@@ -41,7 +41,7 @@ def main():
 
 def told(folder, text):
     """What is printed leads to the mail."""
-    for word in ("server ", "993", "user ", "password ", "SHA-256 "):
+    for word in ("server ", "993", "user ", "password ", "SHA-256 ", "web page "):
         expect(word in text, word, text)
     [line] = [line for line in text.splitlines() if line.startswith("curl ")]
     done = subprocess.run(shlex.split(line), cwd=folder, capture_output=True, text=True, timeout=60)
@@ -50,6 +50,10 @@ def told(folder, text):
     # The line as it is, in a shell, where people paste it.
     done = subprocess.run(line, shell=True, cwd=folder, capture_output=True, text=True, timeout=60)
     expect("Good to have you here" in done.stdout, done.stderr)
+
+    page = ["curl", "-sS", "--cacert", "pillarbox-data/tls/ca.pem", re.search(r"web page +(\S+)", text)[1]]
+    done = subprocess.run(page, cwd=folder, capture_output=True, text=True, timeout=60)
+    expect("Mail is served here" in done.stdout, done.stdout, done.stderr)
 
     fingerprint = re.search(r"SHA-256 +([0-9A-F:]{95})", text)[1]
     authority = Path(folder, "pillarbox-data/tls/ca.pem")

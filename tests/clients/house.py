@@ -52,12 +52,15 @@ def until(true, seconds, what):
 class Server:
     """A server; as a context it is started, and stopped in good order at the end."""
 
-    def __init__(self, accounts=((USER, PASSWORD),), settings=None):
+    def __init__(self, accounts=((USER, PASSWORD),), settings=None, environment=None, bind="127.0.0.1"):
         self.folder = Path(tempfile.mkdtemp(prefix="pillarbox-check-"))
         self.data = self.folder / "data"
         self.log_file = self.folder / "log"
         self.process = None
+        self.options = []  # of `serve`
         self.offset = free_offset()
+        self.environment = environment or {}
+        self.bind = bind
         for address, password in accounts:
             self.run("account", "add", address, "--password-stdin", input=f"{password}\n")
         if settings:
@@ -97,6 +100,14 @@ class Server:
         return 995 + self.offset
 
     @property
+    def http_port(self):
+        return 80 + self.offset
+
+    @property
+    def https_port(self):
+        return 443 + self.offset
+
+    @property
     def authority(self):
         """The file with the certificate that a client is to trust."""
         return self.data / "tls" / "ca.pem"
@@ -106,7 +117,11 @@ class Server:
         with open(self.log_file, "ab") as log:
             began = time.monotonic()
             self.process = subprocess.Popen(
-                [binary(), "serve", "--data", self.data, "--port-offset", str(self.offset)],
+                [
+                    *(binary(), "serve", "--data", self.data, "--bind", self.bind),
+                    *("--port-offset", str(self.offset), *self.options),
+                ],
+                env={**os.environ, **self.environment},
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
@@ -193,7 +208,7 @@ def peak(process):
 def free_offset():
     """A port offset at which nobody listens."""
     for offset in random.sample(OFFSETS, 200):
-        if all(is_free(standard + offset) for standard in (110, 143, 993, 995)):
+        if all(is_free(standard + offset) for standard in (80, 110, 143, 443, 993, 995)):
             return offset
     raise AssertionError("no free ports")
 

@@ -221,4 +221,5 @@ def outcome(before, after):
     expect(len(after["Reise/&AMQ-gypten"][1]) == 3 and len(after["Lists"][1]) == 85 and len(after["Sent"][1]) == 13)
 
 
-main()
+if __name__ == "__main__":
+    main()

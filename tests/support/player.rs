@@ -21,9 +21,12 @@
 //! go on                          … and goes on
 //! stop                           the server ends
 //! closed                         the connection must have been closed by now
+//! disk gone|unwritable|well      what becomes of the disk: nothing can be read from it, or nothing written to it
+//! read only                      the server begins anew, on a disk that nothing can be written to; all connections break
 //! ```
 
 use super::client::{Client, Gate};
+use super::memory::Memory;
 use super::script::{Deed, Names, Step, filled, matches, shown};
 use pillarbox::mail::{AccountId, Stamp};
 use pillarbox::session::pop3::{Maildrops, Terms};
@@ -65,6 +68,7 @@ pub struct Player {
     way: Way,
     random: u64,
     pub store: Store,
+    memory: Memory,
     pub gate: Gate,
     maildrops: Arc<Maildrops>,
     now: i64,
@@ -74,8 +78,10 @@ pub struct Player {
 
 impl Player {
     pub fn new(way: Way) -> Player {
-        let store =
-            Store::open_on(redb::backends::InMemoryBackend::new(), Options::default()).expect("memory is there");
+        let memory = Memory::default();
+        let each = memory.clone();
+        let store = Store::open_on_each(move || Ok(Box::new(each.clone())), Options::default());
+        let store = store.expect("memory is there");
         let keys = ScramKeys::derive(PASSWORD, *b"sixteen octets !", NonZeroU32::new(4096).expect("it is not 0"));
         let write = Write::AddAccount(NewAccount {
             address: ADDRESS.to_owned(),
@@ -87,7 +93,17 @@ impl Player {
         let gate = Gate { account, address: ADDRESS.to_owned(), password: PASSWORD.to_owned(), keys, denied: None };
         let random = if let Cut::Random(seed) = way.cut { seed } else { 1 };
         let maildrops = Arc::new(Maildrops::new(Terms { exclusive: true, login_delay: 0 }));
-        Player { way, random, store, gate, maildrops, now: BEGIN, clients: BTreeMap::new(), names: Names::new() }
+        Player {
+            way,
+            random,
+            store,
+            memory,
+            gate,
+            maildrops,
+            now: BEGIN,
+            clients: BTreeMap::new(),
+            names: Names::new(),
+        }
     }
 
     /// Plays it to the end, or says where and how it differs.
@@ -273,6 +289,26 @@ impl Player {
             ["delay", span] => {
                 let login_delay = u32::try_from(seconds(span)).map_err(|error| error.to_string())?;
                 self.maildrops = Arc::new(Maildrops::new(Terms { exclusive: true, login_delay }));
+                Ok(())
+            }
+            ["disk", how] => {
+                let (reads, writes) = match *how {
+                    "gone" => (false, false),
+                    "unwritable" => (true, false),
+                    "well" => (true, true),
+                    other => return Err(format!("{other} is nothing that becomes of a disk")),
+                };
+                self.memory.become_such(reads, writes);
+                Ok(())
+            }
+            ["read", "only"] => {
+                self.clients.clear();
+                let empty = Store::open_on(Memory::default(), Options::default());
+                // One at a time: the one that wrote is closed first.
+                drop(std::mem::replace(&mut self.store, empty.map_err(|fault| fault.to_string())?));
+                let memory = self.memory.clone();
+                let store = Store::open_read_only_on(move || Ok(Box::new(memory.clone())), Options::default());
+                self.store = store.map_err(|fault| fault.to_string())?;
                 Ok(())
             }
             ["sweep"] => {

@@ -49,7 +49,7 @@ impl Question {
         let answer = Message::from_vec(octets).ok()?;
         let asked = self.message.queries.first()?;
         let same =
-            |query: &Query| query.query_type() == asked.query_type() && query.name().eq_ignore_root_case(asked.name());
+            |query: &Query| query.query_type() == asked.query_type() && query.name().eq_ignore_root(asked.name());
         let is_ours = answer.metadata.id == self.message.metadata.id
             && answer.metadata.message_type == MessageType::Response
             && answer.queries.first().is_some_and(same);
@@ -70,7 +70,7 @@ fn addresses(answer: &Message, name: &Name, kind: RecordType) -> Answer {
     let (mut name, mut seconds) = (name.clone(), u32::MAX);
     for _ in 0..ALIASES {
         let of_it = || {
-            let same = |record: &&hickory_proto::rr::Record| record.name.eq_ignore_root_case(&name);
+            let same = |record: &&hickory_proto::rr::Record| record.name.eq_ignore_root(&name);
             answer.answers.iter().filter(|record| record.dns_class == DNSClass::IN).filter(same)
         };
         let found: Vec<(IpAddr, u32)> = of_it()

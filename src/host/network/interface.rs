@@ -172,9 +172,10 @@ impl Interface {
 
     fn plug(&mut self) {
         log::info!("{}: the cable is in", self.link.name);
+        self.link.cable = true;
         self.open();
         if self.fixed.is_none() {
-            self.fixed = self.inside.fixed_for(&self.link.name);
+            self.fixed = self.inside.fixed_for(&self.link);
         }
         match self.fixed.clone() {
             Some(fixed) => {
@@ -201,6 +202,7 @@ impl Interface {
 
     fn unplug(&mut self) {
         log::info!("{}: the cable is out", self.link.name);
+        self.link.cable = false;
         self.probe = None;
         self.announcement = None;
         // Where the cable is put in next, the address may be somebody's.
@@ -215,7 +217,7 @@ impl Interface {
 
     fn vanish(self) {
         log::info!("{}: the link is gone", self.link.name);
-        self.inside.forget(&self.link.name);
+        self.inside.forget(&self.link);
     }
 
     fn release(mut self) {

@@ -3,7 +3,7 @@
 use super::lock;
 use mdns_sd::{DaemonEvent, Error, IfKind, RRType, ServiceDaemon, ServiceInfo};
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// What programs look for, and where it is.
 const SERVICES: [(&str, u16); 5] = [
@@ -69,11 +69,12 @@ impl Mdns {
     /// Tells others to forget us (RFC 6762 §10.1).
     pub(super) fn say_goodbye(&self) {
         let told: Vec<_> = self.services.iter().filter_map(|service| self.daemon.unregister(service).ok()).collect();
+        let end = Instant::now() + GOODBYE;
         for answer in told {
-            let _ = answer.recv_timeout(GOODBYE);
+            let _ = answer.recv_deadline(end);
         }
         if let Ok(answer) = self.daemon.shutdown() {
-            let _ = answer.recv_timeout(GOODBYE);
+            let _ = answer.recv_deadline(end);
         }
     }
 }

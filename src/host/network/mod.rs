@@ -76,7 +76,7 @@ struct Inside {
 struct Notes {
     links: BTreeMap<String, Noted>,
     /// The link that has what the owner set.
-    fixed: Option<String>,
+    fixed: Option<(String, u32)>,
     changes: u64,
 }
 
@@ -164,12 +164,12 @@ impl Inside {
     }
 
     /// What the owner set is for the first link that has a cable, and stays with it.
-    fn fixed_for(&self, link: &str) -> Option<Setup> {
+    fn fixed_for(&self, link: &Link) -> Option<Setup> {
         let (address, prefix) = self.settings.address?;
         let mut notes = lock(&self.noted);
-        let owner = notes.fixed.get_or_insert_with(|| link.to_owned());
+        let (name, index) = notes.fixed.get_or_insert_with(|| (link.name.clone(), link.index));
         let routes = self.settings.gateway.map(Route::default_by).into_iter().collect();
-        (owner == link).then_some(Setup { address, prefix, routes })
+        (*name == link.name && *index == link.index).then_some(Setup { address, prefix, routes })
     }
 
     fn note(&self, link: &Link, setup: Option<&Setup>, source: Source, terms: Terms) {
@@ -182,10 +182,13 @@ impl Inside {
         }
     }
 
-    fn forget(&self, link: &str) {
+    /// A link is gone; one that came after it may have its name.
+    fn forget(&self, link: &Link) {
         let mut notes = lock(&self.noted);
-        notes.links.remove(link);
-        if notes.fixed.as_deref() == Some(link) {
+        if notes.links.get(&link.name).is_some_and(|noted| noted.index == link.index) {
+            notes.links.remove(&link.name);
+        }
+        if notes.fixed.as_ref().is_some_and(|(_, index)| *index == link.index) {
             notes.fixed = None;
         }
         drop(notes);

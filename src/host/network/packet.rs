@@ -318,7 +318,7 @@ mod tests {
     fn an_offer_is_read_whole() {
         let mut options = vec![53, 1, 2, 54, 4, 192, 168, 1, 1, 51, 4, 0, 0, 14, 16, 1, 4, 255, 255, 254, 0];
         options.extend([0, 0, 3, 4, 192, 168, 1, 1, 6, 8, 9, 9, 9, 9, 1, 1, 1, 1, 15, 5, b'h', b'o', b'm', b'e', 0]);
-        options.extend([42, 4, 192, 168, 1, 2, 121, 9, 8, 10, 192, 168, 1, 9, 0, 0, 0, 0, 255]);
+        options.extend([42, 4, 192, 168, 1, 2, 121, 11, 8, 10, 192, 168, 1, 9, 0, 0, 0, 0, 0, 255]);
         let reply = Reply::parse(&reply(&options), MAC).unwrap();
         assert_eq!((reply.kind, reply.exchange), (Kind::Offer, 7));
         assert_eq!(reply.address, Ipv4Addr::new(192, 168, 1, 5));
@@ -330,7 +330,9 @@ mod tests {
         assert_eq!(terms.domain.as_deref(), Some("home"));
         assert_eq!(terms.time_servers, [Ipv4Addr::new(192, 168, 1, 2)]);
         let to = Ipv4Addr::new(10, 0, 0, 0);
-        assert_eq!(terms.routes, [Route { to, prefix: 8, via: Some(Ipv4Addr::new(192, 168, 1, 9)) }]);
+        let far = Route { to, prefix: 8, via: Some(Ipv4Addr::new(192, 168, 1, 9)) };
+        let near = Route { to: Ipv4Addr::UNSPECIFIED, prefix: 0, via: None };
+        assert_eq!(terms.routes, [far, near]);
     }
 
     #[test]

@@ -70,6 +70,7 @@ impl Status {
 /// What a link's thread noted.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Noted {
+    pub(super) index: u32,
     pub(super) mac: [u8; 6],
     pub(super) cable: bool,
     pub(super) setup: Option<Setup>,
@@ -79,7 +80,7 @@ pub(super) struct Noted {
 
 impl Noted {
     pub(super) fn new(link: &Link, setup: Option<&Setup>, source: Source, terms: Terms) -> Noted {
-        Noted { mac: link.mac, cable: link.cable, setup: setup.cloned(), source, terms }
+        Noted { index: link.index, mac: link.mac, cable: link.cable, setup: setup.cloned(), source, terms }
     }
 
     pub(super) fn status(&self, name: &str) -> LinkStatus {

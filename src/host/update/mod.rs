@@ -1,23 +1,29 @@
-//! Updates.
+//! Updates with a way back: a signed system goes into the slot that is not running, is tried, and confirmed or left again.
+//!
+//! Read first: `slots` (what the boot loaders are told), `fat` (how that is made durable), `payload` (what an update is).
+//!
+//! The order of an update, and what a cut at each step leaves:
+//! 1. the file is fetched to the data partition, and its signature verified: nothing has changed;
+//! 2. the boot loader is told to stay with the running slot: as before, whatever was in the other one;
+//! 3. the other slot is emptied, its `slot.toml` first: nothing leads there, and it does not pass for complete;
+//! 4. the files are written, each synced and read again, `slot.toml` last: still nothing leads there;
+//! 5. the boot loader is told to try it: one small file that is renamed, before or after the cut.
+//!
+//! The system that is tried confirms itself when it is healthy. Until then every start of it is counted by the boot
+//! loader, and what does not come up is left by itself.
 
-#![allow(dead_code, clippy::unused_self, clippy::unnecessary_wraps)]
+mod error;
+mod fat;
+mod fetch;
+mod payload;
+mod signature;
+mod slots;
+mod updates;
 
-use super::words::{Release, Slot, Words};
+#[cfg(test)]
+mod fetch_tests;
+#[cfg(test)]
+mod tests;
 
-#[derive(Debug)]
-pub(super) struct Updates;
-
-impl Updates {
-    pub(super) fn new(words: &Words, _: &Release, _: &[String]) -> Updates {
-        log::debug!("the other slot is {:?}", words.slot.map(Slot::other));
-        Updates
-    }
-
-    pub(super) fn confirm(&self) -> Result<(), String> {
-        Ok(())
-    }
-
-    pub(super) fn note_fallback(&self) -> Option<String> {
-        None
-    }
-}
+pub(super) use updates::Updates;
+pub use updates::{OtherSlot, State};

@@ -11,11 +11,12 @@ use super::error::{Fault, Refusal, StoreError};
 use super::mirror::Change;
 use super::record::{Account, Limits, MailboxRecord, MessageStart, Usage, decode, encode};
 use super::schema::{
-    ACCOUNT, ADDRESS, BODY, Bytes, CONFIG, DOOMED, HEAD, JOURNAL, Key12, MAILBOX, MSG, NAME, REFS, ROOM_INSIDE,
-    STAGING, SUBSCRIPTION, VANISHED, msg_key, msg_uid,
+    ACCOUNT, ADDRESS, BODY, Bytes, CONFIG, DOOMED, HEAD, JOURNAL, JOURNAL_FORMAT, Key12, MAILBOX, MSG, NAME, REFS,
+    ROOM_INSIDE, STAGING, SUBSCRIPTION, VANISHED, msg_key, msg_uid,
 };
 use super::snapshot::usage_of;
 use super::store::Shared;
+use super::way_back;
 use super::write::{Outcome, Write};
 use crate::mail::{AccountId, BlobId, MailboxId, Uid};
 use redb::{Table, WriteTransaction};
@@ -40,6 +41,7 @@ struct Tables<'t> {
 
 /// One transaction in the making.
 pub(super) struct Batch<'t> {
+    transaction: &'t WriteTransaction,
     tables: Tables<'t>,
     shared: &'t Shared,
     mailboxes: BTreeMap<MailboxId, Cached>,
@@ -102,6 +104,7 @@ impl<'t> Batch<'t> {
             staging: transaction.open_table(STAGING)?,
         };
         Ok(Batch {
+            transaction,
             tables,
             shared,
             mailboxes: BTreeMap::new(),
@@ -142,6 +145,10 @@ impl<'t> Batch<'t> {
             Write::Retire { mailbox, uids, how } => self.retire(*mailbox, uids, *how),
             Write::SetUniqueIds { mailbox, ids } => self.set_unique_ids(*mailbox, ids),
             Write::Expire { mailbox, uids, before } => self.expire(*mailbox, uids, *before),
+            Write::KeepFormat => {
+                self.touched |= self.let_go_of_the_way_back(u64::MAX)?;
+                Ok(Outcome::Done)
+            }
         }
     }
 
@@ -230,6 +237,25 @@ impl<'t> Batch<'t> {
     /// Which record of the journal is the last that the tables hold.
     pub(super) fn journal_noted(&self) -> Result<u64, Fault> {
         Ok(redb::ReadableTable::get(&self.tables.config, JOURNAL)?.map_or(0, |last| last.value()))
+    }
+
+    /// Of which format the journal is that these tables were taken over from last.
+    pub(super) fn journal_format(&self) -> Result<u32, Fault> {
+        let format = redb::ReadableTable::get(&self.tables.config, JOURNAL_FORMAT)?.map_or(1, |format| format.value());
+        u32::try_from(format).map_err(|_| Fault::Corrupt("the journal's format"))
+    }
+
+    /// Notes that the tables hold all of the journals of earlier formats.
+    pub(super) fn note_journal_format(&mut self, format: u32) -> Result<(), Fault> {
+        if self.journal_format()? != format {
+            self.tables.config.insert(JOURNAL_FORMAT, u64::from(format))?;
+        }
+        Ok(())
+    }
+
+    /// Lets go of how the tables were in an earlier format, if that was before this moment; whether it did.
+    pub(super) fn let_go_of_the_way_back(&mut self, before: u64) -> Result<bool, Fault> {
+        way_back::let_go(self.transaction, &mut self.tables.config, before)
     }
 
     /// From now on writes are done that were granted once already: the disk is not asked whether there is room.

@@ -138,7 +138,7 @@ fn what_was_entered_wrongly_is_said_and_the_code_stays_good() {
 fn no_password_is_asked_for_where_others_could_read_it() {
     let world = World::new("plain", Some("K3MF-W8TA"));
     let page = world.get(LAN, false, "/");
-    assert!(!page.contains("<form") && page.contains("href=\"https://box/\"") && page.contains("AA:BB:CC"), "{page}");
+    assert!(!page.contains("<form") && page.contains("href=\"https://box/\"") && !page.contains("AA:BB:CC"), "{page}");
     assert_eq!(status(&world.post(LAN, false, GOOD)), "403");
     assert!(world.accounts().is_empty());
     let mapped: IpAddr = "::ffff:127.0.0.1".parse().unwrap();

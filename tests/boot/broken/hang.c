@@ -1,0 +1,48 @@
+/* A system that hangs once it runs: the real PID 1 starts and feeds the watchdog, then nothing is done any more.
+ * A child of the highest priority, which no other may interrupt, keeps the only processor for itself. */
+#include <dirent.h>
+#include <fcntl.h>
+#include <sched.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+static int watchdog_is_open(void)
+{
+	DIR *open_files = opendir("/proc/1/fd");
+	struct dirent *entry;
+	char path[300], target[300];
+	int found = 0;
+
+	while (open_files && (entry = readdir(open_files))) {
+		ssize_t length;
+
+		snprintf(path, sizeof path, "/proc/1/fd/%s", entry->d_name);
+		length = readlink(path, target, sizeof target - 1);
+		target[length > 0 ? length : 0] = 0;
+		found |= !strncmp(target, "/dev/watchdog", 13);
+	}
+	if (open_files)
+		closedir(open_files);
+	return found;
+}
+
+int main(int count, char **words)
+{
+	(void)count;
+	if (fork() == 0) {
+		struct sched_param highest = { .sched_priority = 99 };
+		int limit;
+
+		while (!watchdog_is_open())
+			usleep(100000);
+		/* Without this the kernel would keep a part of the time for others. */
+		limit = open("/proc/sys/kernel/sched_rt_runtime_us", O_WRONLY);
+		if (write(limit, "-1", 2) != 2 || sched_setscheduler(0, SCHED_FIFO, &highest))
+			return 1;
+		for (;;)
+			;
+	}
+	execv("/pillarbox", words);
+	return 1;
+}
