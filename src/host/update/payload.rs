@@ -6,7 +6,7 @@
 
 use super::error::UpdateError;
 use super::signature::Hashed;
-use super::slots::{CONFIRMED, FAILED, TRIAL_LINE};
+use super::slots::{CMDLINE, CONFIRMED, FAILED};
 use minisign_verify::StreamVerifier;
 use ring::digest;
 use serde::Deserialize;
@@ -78,7 +78,7 @@ fn is_name(name: &str) -> bool {
         && name.starts_with(|first: char| first.is_ascii_alphanumeric())
         && !name.ends_with('.')
         // What the updates themselves keep there.
-        && ![SLOT, CONFIRMED, FAILED, TRIAL_LINE].iter().any(|ours| name.eq_ignore_ascii_case(ours))
+        && ![SLOT, CONFIRMED, FAILED, CMDLINE].iter().any(|ours| name.eq_ignore_ascii_case(ours))
 }
 
 /// Reads an update from end to end, and believes it if the signature is right.

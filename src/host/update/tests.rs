@@ -84,8 +84,8 @@ impl Machine {
                 put("slot.env", "slot=a\ntrial=\ntries=0\n");
             }
             Loader::Firmware => {
-                put("slot.txt", "os_prefix=a/\ncmdline=cmdline-a.txt\n");
-                put("a/cmdline-a.txt", "panic=10 pillarbox.slot=a\n");
+                put("config.txt", "arm_64bit=1\n[pi5]\nkernel=vmlinuz\nos_prefix=a/\n# mine\n");
+                put("a/cmdline.txt", "panic=10 pillarbox.slot=a\n");
             }
         }
         let key = KeyPair::generate_unencrypted_keypair().unwrap();
@@ -106,11 +106,11 @@ impl Machine {
             Loader::SystemdBoot => self.systemd_boot()?,
             Loader::UBoot => self.u_boot()?,
             Loader::Firmware => {
-                let text = self.read("slot.txt");
-                let says = |key: &str| text.lines().find_map(|line| line.strip_prefix(key)?.strip_prefix('='));
-                let prefix = says("os_prefix")?;
+                let config = self.read("config.txt");
+                assert!(config.starts_with("arm_64bit=1\n[pi5]\n") && config.ends_with("\n# mine\n"), "{config}");
+                let prefix = config.lines().find_map(|line| line.strip_prefix("os_prefix="))?;
                 let slot = Slot::from_letter(prefix.trim_end_matches('/'))?;
-                (slot, self.read(&format!("{prefix}{}", says("cmdline")?)))
+                (slot, self.read(&format!("{prefix}cmdline.txt")))
             }
         };
         let letter = slot.letter();
