@@ -1,13 +1,13 @@
 //! The two slots, and what decides which one the machine starts from: three ways, one for each kind of boot loader.
 //!
-//! All of them have the same four moves, in which a slot that is tried never becomes the one to stay by itself:
+//! All of them have the same moves, in which a slot that is tried never becomes the one to stay by itself:
 //!
 //! | | systemd-boot | U-Boot (Pi 3, 4, Zero 2) | firmware alone (Pi 5) |
 //! |---|---|---|---|
 //! | stay | remove the other slot's entries | `slot.env`: `trial=` | `slot.txt`: `os_prefix` of this slot |
 //! | try | entry `…-b+3.conf`, sorting first | `trial=b`, `tries=3` | `os_prefix=b/`, `cmdline=cmdline-trial.txt` |
 //! | confirm | entry without `+…` | `slot=b`, `trial=` | `cmdline=cmdline-b.txt` |
-//! | way back | the loader counts, and takes the other | `boot.scr` counts, and takes the other | PID 1 only, where it gets that far |
+//! | what does not come up | counted by the loader, which then takes the other | counted by `boot.scr`, which then takes the other | only as far as PID 1 itself can give up |
 
 use super::error::{UpdateError, While};
 use super::fat::Fat;
@@ -67,6 +67,10 @@ impl Scheme {
                 for entry in entries(fat, running.other()) {
                     fat.remove(&entry.path())?;
                 }
+                // What a cut left of one that had not got its name.
+                for name in fat.list(ENTRIES).iter().filter(|name| name.ends_with(".new")) {
+                    fat.remove(&format!("{ENTRIES}/{name}"))?;
+                }
                 Ok(())
             }
             Scheme::UBoot => put_environment(fat, running, None),
@@ -84,15 +88,12 @@ impl Scheme {
         match self {
             Scheme::SystemdBoot => {
                 let entry = Entry { slot, count: Some((TRIES, 0)) };
-                let serial = next_serial(fat);
-                let own = entries(fat, running);
-                let own = own
-                    .first()
-                    .ok_or_else(|| UpdateError::NothingToUndo("the running slot has no entry".to_owned()))?;
-                let text = fat.read(&own.path()).during(own.path())?;
-                let options =
-                    system.options.clone().unwrap_or_else(|| value(&text, "options").unwrap_or_default().to_owned());
-                fat.put(&entry.path(), &entry_text(system, slot, serial, &options_of(&options, slot, true)))?;
+                let options = match &system.options {
+                    Some(options) => options.clone(),
+                    None => options_in_use(fat, running)?,
+                };
+                let options = options_of(&options, slot, true);
+                fat.put(&entry.path(), &entry_text(system, slot, next_serial(fat), &options))?;
                 // A cut before this leaves two entries of one slot: the new one sorts first.
                 remove_others(fat, &entry)
             }
@@ -138,7 +139,7 @@ impl Scheme {
         }
     }
 
-    /// The system on trial knows that it will not do: what does not count by itself is switched back.
+    /// The system on trial knows that it will not do. Where starts are counted, it may do the next time.
     pub(super) fn give_up(self, fat: &Fat, running: Slot) -> Result<(), UpdateError> {
         match self {
             Scheme::SystemdBoot | Scheme::UBoot => Ok(()),
@@ -237,6 +238,14 @@ fn remove_others(fat: &Fat, kept: &Entry) -> Result<(), UpdateError> {
         }
     }
     Ok(())
+}
+
+/// The command line of the running slot's entry.
+fn options_in_use(fat: &Fat, running: Slot) -> Result<String, UpdateError> {
+    let none = || UpdateError::NoUpdate("it says no options, and the running system has no entry".to_owned());
+    let entry = *entries(fat, running).first().ok_or_else(none)?;
+    let text = fat.read(&entry.path()).during(entry.path())?;
+    Ok(value(&text, "options").unwrap_or_default().to_owned())
 }
 
 /// systemd-boot puts what has a sort key first, then the highest version: a number that only grows is right even where a
