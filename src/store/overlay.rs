@@ -38,7 +38,9 @@ impl Overlay {
     pub(super) fn new(below: Box<dyn StorageBackend>) -> io::Result<Overlay> {
         let length = below.len()?;
         let memory = rustix::system::sysinfo();
-        let share = (u64::from(memory.totalram) * u64::from(memory.mem_unit) / SHARE).max(LEAST);
+        #[allow(clippy::useless_conversion, reason = "of 32 bits on a machine of 32 bits")]
+        let total = u64::from(memory.totalram) * u64::from(memory.mem_unit);
+        let share = (total / SHARE).max(LEAST);
         let most = place(share) / PAGE;
         Ok(Overlay { below, most, state: RwLock::new(State { pages: BTreeMap::new(), length, shown: length }) })
     }
