@@ -1,8 +1,8 @@
 //! Being PID 1 of an appliance: what `host` asks of the other rooms.
 
 use pillarbox::admin::{Door, Quota, Reply, Request, Secret, Settings, Status};
-use pillarbox::host::{RUNTIME, Seed, Wiring, run};
-use pillarbox::store::FORMAT;
+use pillarbox::host::{RUNTIME, Seed, Store, Wiring, run};
+use pillarbox::store::{FORMAT, Health};
 use std::path::Path;
 use std::time::Duration;
 
@@ -18,8 +18,13 @@ pub fn be_pid1() -> ! {
 struct Rooms;
 
 impl Wiring for Rooms {
-    fn answers(&self, folder: &Path) -> Result<(), String> {
-        status(folder).map(drop)
+    fn answers(&self, folder: &Path) -> Result<Store, String> {
+        match status(folder)?.state {
+            Health::Good => Ok(Store::Good),
+            Health::Full => Ok(Store::Full),
+            Health::ReadOnly => Ok(Store::ReadOnly),
+            Health::Failing => Err("it cannot read its file".to_owned()),
+        }
     }
 
     fn add_account(&self, folder: &Path, seed: &Seed) -> Result<(), String> {

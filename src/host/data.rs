@@ -1,6 +1,7 @@
 //! The data partition: found, mounted, watched. What is wrong with it is told; it is never made anew.
 
 use super::disk::{self, Kind, Partition};
+use super::pid1::Store;
 use super::probe::Probe;
 use super::{grow, mounts};
 use rustix::mount::MountFlags;
@@ -123,29 +124,35 @@ impl Data {
         }
     }
 
-    /// What is wrong with it.
-    pub(super) fn trouble(&self) -> Option<String> {
+    /// What is wrong with it, as the kernel and the mail server's store have it.
+    pub(super) fn trouble(&self, store: Store) -> Option<String> {
         match &self.state {
             State::ReadOnly(why) => Some(format!("mail can only be read: {why}")),
             State::Lost(why) => Some(format!("the data partition: {why}; put the disk back, and start again")),
             State::Absent(why) => Some(format!("there is no mail: {why}")),
-            State::Good => full(),
+            State::Good if store == Store::ReadOnly => {
+                Some("mail can only be read: the mail server could not write to the data partition".to_owned())
+            }
+            State::Good => room(store == Store::Full),
         }
     }
 }
 
 /// What the room that is left is worth saying.
-fn full() -> Option<String> {
+fn room(full: bool) -> Option<String> {
     let space = rustix::fs::statvfs(FOLDER).ok()?;
-    scarce(space.f_bavail.saturating_mul(space.f_frsize), space.f_blocks.saturating_mul(space.f_frsize))
+    let (left, whole) = (space.f_bavail.saturating_mul(space.f_frsize), space.f_blocks.saturating_mul(space.f_frsize));
+    scarce(left, whole, full)
 }
 
-fn scarce(left: u64, whole: u64) -> Option<String> {
+fn scarce(left: u64, whole: u64, full: bool) -> Option<String> {
     let shown = left >> 20;
-    match left {
-        0..FULL => Some(format!("the data partition is full, {shown} MiB are left: no new mail can be kept")),
-        _ if left < whole / SCARCE => Some(format!("the data partition is nearly full: {shown} MiB are left")),
-        _ => None,
+    if full || left < FULL {
+        Some(format!("the data partition is full, {shown} MiB are left: no new mail can be kept"))
+    } else if left < whole / SCARCE {
+        Some(format!("the data partition is nearly full: {shown} MiB are left"))
+    } else {
+        None
     }
 }
 
@@ -249,10 +256,11 @@ mod tests {
 
     #[test]
     fn room_is_told_when_it_becomes_scarce() {
-        assert_eq!(scarce(1 << 30, 8 << 30), None);
-        assert!(scarce(1 << 30, 64 << 30).unwrap().contains("nearly full: 1024 MiB"));
-        assert!(scarce(5 << 20, 64 << 30).unwrap().contains("is full, 5 MiB"));
-        assert!(scarce(0, 0).unwrap().contains("is full"));
+        assert_eq!(scarce(1 << 30, 8 << 30, false), None);
+        assert!(scarce(1 << 30, 64 << 30, false).unwrap().contains("nearly full: 1024 MiB"));
+        assert!(scarce(5 << 20, 64 << 30, false).unwrap().contains("is full, 5 MiB"));
+        assert!(scarce(40 << 20, 64 << 20, true).unwrap().contains("is full, 40 MiB"));
+        assert!(scarce(0, 0, false).unwrap().contains("is full"));
     }
 
     #[test]

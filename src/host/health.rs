@@ -1,5 +1,6 @@
 //! Whether mail is served: the ports are open, IMAP greets, the store answers.
 
+use super::pid1::Store;
 use super::threads;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpStream};
@@ -22,7 +23,7 @@ const PAUSES: (Duration, Duration, Duration) =
 /// How the server is.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Pulse {
-    Good { since: Instant },
+    Good { since: Instant, store: Store },
     Bad { since: Instant, why: String },
 }
 
@@ -41,7 +42,7 @@ struct Seen {
 impl Health {
     /// Looks again and again; `store` asks the store, `told` runs when the answer is another one.
     pub(super) fn start(
-        store: impl Fn() -> Result<(), String> + Send + 'static,
+        store: impl Fn() -> Result<Store, String> + Send + 'static,
         told: impl Fn() + Send + 'static,
     ) -> Health {
         let now = Instant::now();
@@ -65,7 +66,7 @@ impl Health {
         seen.as_of(Instant::now())
     }
 
-    fn note(&self, result: Result<(), String>, now: Instant) -> (bool, Duration) {
+    fn note(&self, result: Result<Store, String>, now: Instant) -> (bool, Duration) {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).note(result, now)
     }
 }
@@ -80,11 +81,13 @@ impl Seen {
     }
 
     /// Whether it is another than before, and when to look again.
-    fn note(&mut self, result: Result<(), String>, now: Instant) -> (bool, Duration) {
+    fn note(&mut self, result: Result<Store, String>, now: Instant) -> (bool, Duration) {
         self.at = now;
         let (pulse, changed) = match (result, &self.pulse) {
-            (Ok(()), Pulse::Good { since }) => (Pulse::Good { since: *since }, false),
-            (Ok(()), Pulse::Bad { .. }) => (Pulse::Good { since: now }, true),
+            (Ok(store), Pulse::Good { since, store: before }) => {
+                (Pulse::Good { since: *since, store }, store != *before)
+            }
+            (Ok(store), Pulse::Bad { .. }) => (Pulse::Good { since: now, store }, true),
             (Err(why), Pulse::Bad { since, .. }) => (Pulse::Bad { since: *since, why }, false),
             (Err(why), Pulse::Good { .. }) => (Pulse::Bad { since: now, why }, true),
         };
@@ -105,7 +108,7 @@ impl Seen {
     }
 }
 
-fn look(store: &impl Fn() -> Result<(), String>) -> Result<(), String> {
+fn look(store: &impl Fn() -> Result<Store, String>) -> Result<Store, String> {
     greeting(IMAP)?;
     for port in OPEN {
         connect(port)?;
@@ -149,19 +152,20 @@ mod tests {
         let at = |seconds| start + Duration::from_secs(seconds);
         let mut seen = seen(start);
         assert_eq!(seen.note(Err("not yet".to_owned()), at(1)), (false, PAUSES.2));
-        assert_eq!(seen.note(Ok(()), at(2)), (true, PAUSES.0));
-        assert_eq!(seen.note(Ok(()), at(17)), (false, PAUSES.0));
-        assert_eq!(seen.as_of(at(18)), Pulse::Good { since: at(2) });
+        assert_eq!(seen.note(Ok(Store::Good), at(2)), (true, PAUSES.0));
+        assert_eq!(seen.note(Ok(Store::Good), at(17)), (false, PAUSES.0));
+        assert_eq!(seen.as_of(at(18)), Pulse::Good { since: at(2), store: Store::Good });
         assert_eq!(seen.note(Err("gone".to_owned()), at(32)), (true, PAUSES.1));
-        assert_eq!(seen.note(Ok(()), at(34)), (true, PAUSES.0));
-        assert_eq!(seen.as_of(at(40)), Pulse::Good { since: at(34) });
+        assert_eq!(seen.note(Ok(Store::Good), at(34)), (true, PAUSES.0));
+        assert_eq!(seen.note(Ok(Store::Full), at(36)), (true, PAUSES.0), "what it can do is another thing");
+        assert_eq!(seen.as_of(at(40)), Pulse::Good { since: at(34), store: Store::Full });
     }
 
     #[test]
     fn a_check_that_does_not_come_back_is_no_health() {
         let start = Instant::now();
         let mut seen = seen(start);
-        seen.note(Ok(()), start);
+        seen.note(Ok(Store::Good), start);
         assert!(matches!(seen.as_of(start + LOST), Pulse::Good { .. }));
         assert!(matches!(seen.as_of(start + LOST + Duration::from_secs(1)), Pulse::Bad { .. }));
     }

@@ -8,7 +8,7 @@ use super::disk::Partition;
 use super::health::{Health, Pulse};
 use super::network::Network;
 use super::owners::Owners;
-use super::pid1::{Ground, Order};
+use super::pid1::{Ground, Order, Store};
 use super::report::{Report, Serving};
 use super::server::{Mode, Server};
 use super::settings::Settings;
@@ -168,7 +168,8 @@ impl House {
 
     /// Disks that fail, go, and come.
     fn look_at_disks(&mut self) {
-        if self.data.look_again() {
+        // A server whose disk does not answer is left as it is: what it has in memory can be read.
+        if self.data.look_again() && !matches!(self.data.state(), State::Lost(_)) {
             self.server.want(mode(self.data.state()));
         }
         if self.data.may_be_back() {
@@ -192,7 +193,7 @@ impl House {
     fn judge(&mut self, pulse: &Pulse) {
         let Some(until) = self.trial else { return };
         match pulse {
-            Pulse::Good { since } if since.elapsed() >= self.ground.words.confirm => match self.updates.confirm() {
+            Pulse::Good { since, .. } if since.elapsed() >= self.ground.words.confirm => match self.updates.confirm() {
                 Ok(()) => {
                     log::info!("this system is confirmed");
                     self.trial = None;
@@ -213,7 +214,7 @@ impl House {
     /// What is wrong, and nobody knows why, may be helped by beginning again: the server first, then the machine.
     fn treat(&mut self, pulse: &Pulse) {
         let (since, why) = match pulse {
-            Pulse::Good { since } => {
+            Pulse::Good { since, .. } => {
                 if since.elapsed() > WELL {
                     self.starts.forget();
                 }
@@ -255,9 +256,15 @@ impl House {
         }
         let mut troubles = self.complaints.clone();
         troubles.extend(known.complaints);
-        troubles.extend(self.data.trouble());
+        let store = match pulse {
+            Pulse::Good { store, .. } => *store,
+            Pulse::Bad { .. } => Store::Good,
+        };
+        troubles.extend(self.data.trouble(store));
         let serving = match (pulse, mode(self.data.state())) {
-            (Pulse::Good { .. }, Some(Mode::ReadOnly)) => Serving::ReadOnly,
+            (Pulse::Good { .. }, Some(Mode::ReadOnly)) | (Pulse::Good { store: Store::ReadOnly, .. }, _) => {
+                Serving::ReadOnly
+            }
             (Pulse::Good { .. }, _) => Serving::Whole,
             (_, Some(_)) if self.began.elapsed() < GRACE => Serving::Starting,
             _ => Serving::Not,
@@ -329,8 +336,7 @@ impl House {
     }
 }
 
-/// How the server can run on such a partition. One whose disk does not answer is left to the server as it is: what it
-/// has in memory can be read.
+/// How the server can run on such a partition.
 fn mode(state: &State) -> Option<Mode> {
     match state {
         State::Good | State::Lost(_) => Some(Mode::Whole),

@@ -41,7 +41,7 @@ mod words;
 
 pub use confine::confine;
 pub use door::{Ask, Caller, PATH, Say};
-pub use pid1::{Wiring, is_pid1, run};
+pub use pid1::{Store, Wiring, is_pid1, run};
 pub use server::RUNTIME;
 pub use settings::Seed;
 pub use update::{OtherSlot, State};

@@ -79,14 +79,15 @@ fn look(wiring: &dyn Wiring, missing: &mut Vec<Seed>) -> Known {
 
 #[cfg(test)]
 mod tests {
+    use super::super::pid1::Store;
     use super::*;
 
     /// A server that makes accounts, or does not.
     struct Works(bool);
 
     impl Wiring for Works {
-        fn answers(&self, _: &Path) -> Result<(), String> {
-            Ok(())
+        fn answers(&self, _: &Path) -> Result<Store, String> {
+            Ok(Store::Good)
         }
 
         fn add_account(&self, _: &Path, _: &Seed) -> Result<(), String> {

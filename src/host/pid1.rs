@@ -19,8 +19,8 @@ const START: Duration = Duration::from_mins(5);
 
 /// What PID 1 asks of the rooms that it does not know. A folder is the mail server's.
 pub trait Wiring: Send + Sync + 'static {
-    /// Whether the store answers, through the server that has it open.
-    fn answers(&self, folder: &Path) -> Result<(), String>;
+    /// What the store can do, through the server that has it open; an error where it does not answer, or can do nothing.
+    fn answers(&self, folder: &Path) -> Result<Store, String>;
     /// Makes an account through the server; one that is there stays as it is.
     fn add_account(&self, folder: &Path, seed: &Seed) -> Result<(), String>;
     /// Whether there is an account.
@@ -29,6 +29,17 @@ pub trait Wiring: Send + Sync + 'static {
     fn accepts(&self, settings: &str) -> Result<(), String>;
     /// The format in which the mail server writes its data.
     fn format(&self) -> u32;
+}
+
+/// What the mail server's store can do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Store {
+    /// Everything.
+    Good,
+    /// All but take in mail: its disk is full.
+    Full,
+    /// Only be read.
+    ReadOnly,
 }
 
 /// What the main loop is asked for.
