@@ -11,6 +11,9 @@ use super::schema::FORMAT;
 use super::write::Write;
 use redb::WriteTransaction;
 
+/// Reads a record of a journal.
+pub(super) type Reader = fn(&[u8]) -> Result<Vec<Write>, Fault>;
+
 /// What a program writes, and what it can take over.
 pub(super) struct Layout {
     pub(super) format: u32,
@@ -24,7 +27,7 @@ pub(super) struct Step {
     /// Brings the tables from one format to the next.
     pub(super) tables: fn(&WriteTransaction) -> Result<(), Fault>,
     /// Reads a record of the journal that a program of the earlier format left, as writes of today.
-    pub(super) journal: fn(&[u8]) -> Result<Vec<Write>, Fault>,
+    pub(super) journal: Reader,
 }
 
 /// Today's. There was no other yet, so there are no steps.
@@ -44,7 +47,7 @@ impl Layout {
     }
 
     /// How to read a record of the journal of this format.
-    pub(super) fn reader_of(&self, format: u32) -> Result<fn(&[u8]) -> Result<Vec<Write>, Fault>, Fault> {
+    pub(super) fn reader_of(&self, format: u32) -> Result<Reader, Fault> {
         if format == self.format {
             return Ok(journal::decode);
         }

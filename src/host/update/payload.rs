@@ -173,7 +173,7 @@ impl<R: Read> Sum<R> {
 
     /// Of what was read so far.
     pub(super) fn hexadecimal(&self) -> String {
-        self.context.clone().finish().as_ref().iter().map(|octet| format!("{octet:02x}")).collect()
+        self.context.clone().finish().as_ref().iter().fold(String::new(), |text, octet| text + &format!("{octet:02x}"))
     }
 }
 

@@ -68,7 +68,7 @@ impl Scheme {
                     fat.remove(&entry.path())?;
                 }
                 // What a cut left of one that had not got its name.
-                for name in fat.list(ENTRIES).iter().filter(|name| name.ends_with(".new")) {
+                for name in fat.list(ENTRIES).iter().filter(|name| name.contains(".new")) {
                     fat.remove(&format!("{ENTRIES}/{name}"))?;
                 }
                 Ok(())
@@ -99,12 +99,11 @@ impl Scheme {
             }
             Scheme::UBoot => put_environment(fat, running, Some(TRIES)),
             Scheme::Firmware => {
-                let options = match &system.options {
-                    Some(options) => options.clone(),
-                    None => {
-                        let own = cmdline(running);
-                        fat.read(&own).during(own)?
-                    }
+                let options = if let Some(options) = &system.options {
+                    options.clone()
+                } else {
+                    let own = cmdline(running);
+                    fat.read(&own).during(own)?
                 };
                 fat.put(&cmdline(slot), &format!("{}\n", options_of(&options, slot, true)))?;
                 choose(fat, slot)
