@@ -21,6 +21,9 @@ pub(super) struct Layout {
     pub(super) steps: &'static [Step],
 }
 
+/// Reads a record of a journal.
+pub(super) type Reader = fn(&[u8]) -> Result<Vec<Write>, Fault>;
+
 /// From one format to the next.
 pub(super) struct Step {
     pub(super) from: u32,

@@ -11,6 +11,7 @@ use minisign_verify::StreamVerifier;
 use ring::digest;
 use serde::Deserialize;
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
 use std::io::{self, Read};
 
 /// Octets of an update at most.
@@ -173,8 +174,17 @@ impl<R: Read> Sum<R> {
 
     /// Of what was read so far.
     pub(super) fn hexadecimal(&self) -> String {
-        self.context.clone().finish().as_ref().iter().fold(String::new(), |text, octet| text + &format!("{octet:02x}"))
+        hexadecimal(self.context.clone().finish().as_ref())
     }
+}
+
+/// Two digits for each octet.
+pub(super) fn hexadecimal(octets: &[u8]) -> String {
+    octets.iter().fold(String::with_capacity(2 * octets.len()), |mut text, octet| {
+        // Into a string nothing fails to be written.
+        let _ = write!(text, "{octet:02x}");
+        text
+    })
 }
 
 impl<R: Read> Read for Sum<R> {

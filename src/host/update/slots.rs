@@ -68,7 +68,7 @@ impl Scheme {
                     fat.remove(&entry.path())?;
                 }
                 // What a cut left of one that had not got its name.
-                for name in fat.list(ENTRIES).iter().filter(|name| name.contains(".new")) {
+                for name in fat.list(ENTRIES).iter().filter(|name| name.strip_suffix(".new").is_some()) {
                     fat.remove(&format!("{ENTRIES}/{name}"))?;
                 }
                 Ok(())

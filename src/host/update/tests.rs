@@ -3,6 +3,7 @@
 
 use super::error::UpdateError;
 use super::fat::{Fat, Mode};
+use super::payload::hexadecimal;
 use super::slots::CONFIRMED;
 use super::updates::{Places, Updates};
 use crate::host::words::{Release, Slot, Words};
@@ -129,7 +130,7 @@ impl Machine {
         use std::cmp::Reverse;
         let folder = self.boot().join("loader/entries");
         let names = fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
-        let entries = names.filter(|name| Path::new(name).extension().is_some_and(|end| end == "conf")).map(|name| {
+        let entries = names.filter(|name| name.strip_suffix(".conf").is_some()).map(|name| {
             let text = fs::read_to_string(folder.join(&name)).unwrap();
             (name, text)
         });
@@ -230,8 +231,7 @@ pub(super) fn manifest(version: &str, built: i64, board: &str, files: &[(&str, &
     let mut text = format!("version = \"{version}\"\nboard = \"{board}\"\nbuilt = {built}\n\n[files]\n");
     for (name, content) in files {
         let sum = digest::digest(&digest::SHA256, content);
-        let sum = sum.as_ref().iter().fold(String::new(), |text, octet| text + &format!("{octet:02x}"));
-        text = text + "\"" + name + "\" = \"" + &sum + "\"\n";
+        text += &[&format!("\"{name}\" = \""), &*hexadecimal(sum.as_ref()), "\"\n"].concat();
     }
     text
 }
