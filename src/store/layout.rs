@@ -11,9 +11,6 @@ use super::schema::FORMAT;
 use super::write::Write;
 use redb::WriteTransaction;
 
-/// Reads a record of a journal.
-pub(super) type Reader = fn(&[u8]) -> Result<Vec<Write>, Fault>;
-
 /// What a program writes, and what it can take over.
 pub(super) struct Layout {
     pub(super) format: u32,
