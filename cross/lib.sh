@@ -4,6 +4,8 @@ set -euo pipefail
 cross=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 repo=$(dirname "$cross")
 target=${CARGO_TARGET_DIR:-$repo/target}
+mkdir -p "$target"
+target=$(cd "$target" && pwd)
 work=$target/cross
 lock=${PILLARBOX_PINS:-$cross/pins.lock}
 mkdir -p "$work/debs"
@@ -21,16 +23,22 @@ needs() {
   done
   [ ${#missing[@]} -eq 0 ] && return
   [ "$(id -u)" = 0 ] || die "please install: ${missing[*]}"
-  echo "apt-get install ${missing[*]}"
+  echo "apt-get install ${missing[*]}" >&2
   DEBIAN_FRONTEND=noninteractive apt-get update -qq &&
     DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends "${missing[@]}" >/dev/null
 }
 
 mirror() {
-  local found
-  found=${PILLARBOX_MIRROR:-$(apt-get indextargets --format '$(REPO_URI)' 'Created-By: Packages' | grep -m1 '/debian/*$' || true)}
+  local found=${PILLARBOX_MIRROR:-}
+  [ -n "$found" ] || found=$(mirror_of_apt)
+  # apt tells only of what it has looked at.
+  [ -n "$found" ] || [ "$(id -u)" != 0 ] || { apt-get update -qq >&2 && found=$(mirror_of_apt); }
   [ -n "$found" ] || die "no Debian mirror in apt's sources; name one in PILLARBOX_MIRROR"
   echo "${found%/}"
+}
+
+mirror_of_apt() {
+  apt-get indextargets --format '$(REPO_URI)' 'Created-By: Packages' | grep -m1 '/debian/*$' || true
 }
 
 # fetch_group GROUP: all its packages are in $work/debs afterwards, each what the lock says.

@@ -1,13 +1,19 @@
 # What the scripts of this folder share: the builder, which is made where it is missing. To be sourced.
-set -euo pipefail
+# CARGO_TARGET_DIR names another place for all that is made, PILLARBOX_BUILDER a builder that was made already.
 images=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
-repo=$(dirname "$images")
-target=${CARGO_TARGET_DIR:-$repo/target}
-mkdir -p "$target"
-target=$(cd "$target" && pwd)
+. "$images/../cross/lib.sh"
+
+builder_file() {
+  local built=$target/images/cargo
+  if [ -z "${PILLARBOX_BUILDER:-}" ]; then
+    needs cc:build-essential
+    CARGO_TARGET_DIR=$built cargo build --quiet --locked --manifest-path "$images/Cargo.toml" >&2
+  fi
+  echo "${PILLARBOX_BUILDER:-$built/debug/pillarbox-images}"
+}
 
 builder() {
-  local built=$target/images/cargo
-  CARGO_TARGET_DIR=$built cargo build --quiet --locked --manifest-path "$images/Cargo.toml"
-  PILLARBOX_TARGET=$target "$built/debug/pillarbox-images" "$@"
+  local file
+  file=$(builder_file)
+  PILLARBOX_REPOSITORY=$repo PILLARBOX_TARGET=$target "$file" "$@"
 }

@@ -110,11 +110,17 @@ impl World {
     }
 
     fn start(&self, arguments: &[&str]) -> Output {
+        self.start_in(&self.client, arguments)
+    }
+
+    fn start_in(&self, namespace: &str, arguments: &[&str]) -> Output {
         let program = std::env::current_exe().expect("this program has a path");
         let folder = program.parent().and_then(Path::parent).expect("it lies in deps");
         let mut command = Command::new("ip");
-        command.args(["netns", "exec", &self.client]).arg(folder.join("examples/network"));
-        Output::of(command.arg(&self.home).args(arguments))
+        command.args(["netns", "exec", namespace]).arg(folder.join("examples/network"));
+        Output::of(
+            command.arg(if namespace == self.client { self.home.as_os_str() } else { "-".as_ref() }).args(arguments),
+        )
     }
 
     /// The addresses that the kernel has.
@@ -251,10 +257,12 @@ fn a_server_that_refuses_the_renewal_lends_another_address() {
     client.state(&["lease(10.9.0.1) 10.9.0.5"], PATIENCE);
     world.serve(MOVED, &[]);
     world.server_says("DHCPNAK");
-    client.state(&["lease(10.9.0.1) 10.9.0.10"], PATIENCE);
+    let state = client.state(&["lease(10.9.0.1) 10.9.0.10"], PATIENCE);
     let addresses = world.addresses();
     assert!(addresses.len() == 1 && addresses.iter().all(|address| address.starts_with("10.9.0.10")), "{addresses:?}");
     assert!(world.at_client("ip -4 route").contains("default via 10.9.0.1"));
+    let new: Ipv4Addr = address(&state).split('/').next().and_then(|new| new.parse().ok()).expect("it is an address");
+    assert!(ask_mdns(&world, "pillarbox.local", &new.octets()), "the name follows the address");
 }
 
 #[test]
@@ -347,6 +355,18 @@ fn an_address_that_the_owner_set_is_kept_and_told_as_a_name() {
     assert!(asks("_imaps._tcp.local", b"pillarbox"), "the service has a name");
     client.say("release");
     client.wait_for("released", PATIENCE, |line| line == "released");
+}
+
+#[test]
+#[ignore = "needs root and dnsmasq: tests/run asks for it"]
+fn of_two_machines_with_one_name_the_second_takes_another() {
+    let world = World::new();
+    let first = world.start(&["10.9.0.7/24"]);
+    first.state(&["cable fixed 10.9.0.7/24"], PATIENCE);
+    assert!(ask_mdns(&world, "pillarbox.local", &[10, 9, 0, 7]), "the name has its address");
+    let second = world.start_in(&world.server, &["10.9.0.1/24"]);
+    second.state(&["state pillarbox-2 "], PATIENCE);
+    assert!(!first.seen.borrow().iter().any(|line| line.starts_with("state pillarbox-2")));
 }
 
 /// Whether a name is told by the client to one who asks all.

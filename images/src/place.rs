@@ -15,9 +15,12 @@ pub(crate) struct Place {
 
 impl Place {
     pub(crate) fn find() -> Result<Place> {
-        let repository = fs::canonicalize(Path::new(env!("CARGO_MANIFEST_DIR")).join(".."))?;
-        // The script that starts this has set it aside: for cargo it is the builder's own.
-        let target = env::var_os("PILLARBOX_TARGET").map_or_else(|| repository.join("target"), PathBuf::from);
+        // The scripts name both: cargo's own variable for the second one is the builder's.
+        let named = |name: &str| env::var_os(name).map(PathBuf::from);
+        let repository =
+            named("PILLARBOX_REPOSITORY").unwrap_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join(".."));
+        let repository = fs::canonicalize(repository)?;
+        let target = named("PILLARBOX_TARGET").unwrap_or_else(|| repository.join("target"));
         Ok(Place { repository, target })
     }
 

@@ -4,13 +4,17 @@ use super::args::Machine;
 use super::{Failed, ask, terminal, unexpected};
 use pillarbox::admin::{Reply, Request, WayBack};
 use pillarbox::host::{Ask, Caller, PATH, Say, State};
+use pillarbox::store::{Fault, Options, Store, ask_to_restore};
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 /// Does it, and says what was done.
-pub fn run(data: Option<PathBuf>, wish: Machine) -> Result<ExitCode, Failed> {
-    let data = || data.clone().unwrap_or_else(|| PathBuf::from("/data/mail"));
+pub fn run(data: Option<&Path>, wish: Machine) -> Result<ExitCode, Failed> {
+    let folder = || {
+        let usual = if Path::new(PATH).exists() { "/data/mail" } else { "pillarbox-data" };
+        data.map_or_else(|| PathBuf::from(usual), Path::to_owned)
+    };
     match wish {
         Machine::Update { source, reboot } => {
             let mut door = door()?;
@@ -24,9 +28,12 @@ pub fn run(data: Option<PathBuf>, wish: Machine) -> Result<ExitCode, Failed> {
             let Say::Status { update, .. } = answer(&mut door()?, &Ask::Status)? else { return Err(unexpected()) };
             terminal::print(&slots(&update));
         }
-        Machine::Undo { discard } => terminal::print(&format!("{}\n", undo(&data(), discard)?)),
+        Machine::Undo { discard } if Path::new(PATH).exists() => {
+            terminal::print(&format!("{}\n", undo(&folder(), discard)?));
+        }
+        Machine::Undo { discard } => terminal::print(restore_here(&folder(), discard)?),
         Machine::Keep => {
-            ask(&data(), Request::KeepFormat)?;
+            ask(&folder(), Request::KeepFormat)?;
             terminal::print("Done: the data stays as it is now.\n");
         }
         Machine::Log { lines } => {
@@ -76,6 +83,11 @@ fn absolute(source: &str) -> Result<String, Failed> {
 }
 
 fn undo(data: &Path, discard: bool) -> Result<String, Failed> {
+    // After a newer version that did not come up: this one runs, and its mail server cannot.
+    if discard && matches!(Store::open_read_only(data, Options::default()), Err(Fault::TooNew(_))) {
+        ask_to_restore(data)?;
+        return Ok("the data goes back with the next start of the mail server, in a moment".to_owned());
+    }
     let mut door = door()?;
     let Say::Status { update, .. } = answer(&mut door, &Ask::Status)? else { return Err(unexpected()) };
     if let Some(theirs) = update.other.as_ref().filter(|other| !other.is_next).and_then(|other| other.confirmed)
@@ -94,6 +106,21 @@ fn undo(data: &Path, discard: bool) -> Result<String, Failed> {
         }
     }
     done(&mut door, &Ask::Undo { discard })
+}
+
+/// Where Pillarbox does not run the machine, the earlier program itself takes the data back.
+fn restore_here(data: &Path, discard: bool) -> Result<&'static str, Failed> {
+    if !data.join("mail.redb").exists() {
+        return Err(Failed(format!("there is no mail in {}: say where it is with --data", data.display())));
+    }
+    match Store::open(data, Options::default()) {
+        Ok(_) => return Ok("The data has the form of this version: there is nothing to go back from.\n"),
+        Err(Fault::TooNew(_)) if discard => {}
+        Err(fault) => return Err(fault.into()),
+    }
+    ask_to_restore(data)?;
+    drop(Store::open(data, Options::default())?);
+    Ok("Done: the data is as it was before a newer version took it over.\n")
 }
 
 fn would_lose(way_back: &WayBack) -> String {
@@ -128,4 +155,30 @@ fn slots(state: &State) -> String {
 fn day(seconds: i64) -> String {
     let moment = time::OffsetDateTime::from_unix_timestamp(seconds);
     moment.map_or_else(|_| "an unknown day".to_owned(), |moment| moment.date().to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use pillarbox::host::OtherSlot;
+
+    #[test]
+    fn the_slots_are_told_as_they_are() {
+        let other = OtherSlot { version: "0.2.0".to_owned(), is_next: true, failed: false, confirmed: None };
+        let state = State {
+            version: "0.1.0".to_owned(),
+            built: 1_760_000_000,
+            slot: Some("a".to_owned()),
+            on_trial: false,
+            format: 1,
+            other: Some(other.clone()),
+        };
+        let told = |other: OtherSlot| slots(&State { other: Some(other), ..state.clone() });
+        let next = "running  0.1.0, built 2025-10-09, slot a\nother    0.2.0: starts with the next reboot\n";
+        assert_eq!(slots(&state), next);
+        let failed = OtherSlot { is_next: false, failed: true, ..other.clone() };
+        assert!(told(failed).ends_with("was tried, and did not come up\n"));
+        let confirmed = OtherSlot { is_next: false, confirmed: Some(1), ..other };
+        assert!(told(confirmed).ends_with("`pillarbox update undo` goes back to it\n"));
+    }
 }

@@ -57,7 +57,7 @@ pub fn run(wish: Wish) -> ExitCode {
         Wish::Export { data, address, folder, format } => export::run(&data, &address, &folder, format),
         Wish::Check { data, mend } => report::check(&data, mend),
         Wish::Status { data, json } => report::status(&data, json),
-        Wish::Machine { data, wish } => machine::run(data, wish),
+        Wish::Machine { data, wish } => machine::run(data.as_deref(), wish),
     };
     done.unwrap_or_else(|Failed(why)| {
         eprintln!("pillarbox: {why}");

@@ -44,7 +44,7 @@ impl Host for Desk {
             Ask::Update { source } => match self.updates.install(&source, progress) {
                 Ok(version) => {
                     log::info!("the update to {version} is installed");
-                    Say::Done { text: format!("Pillarbox {version} is installed; a reboot starts it on trial") }
+                    Say::Done { text: format!("Pillarbox {version} is installed, and starts with the next reboot") }
                 }
                 Err(error) => {
                     log::warn!("the update from {source} was not installed: {error}");

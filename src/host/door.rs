@@ -90,22 +90,40 @@ fn receive(listener: &UnixListener, host: &Arc<dyn Host>) {
         if !is_ours(&stream) {
             continue;
         }
-        if guests.fetch_add(1, Ordering::SeqCst) >= GUESTS {
-            guests.fetch_sub(1, Ordering::SeqCst);
+        let guest = Guest::count(&guests);
+        if guest.number > GUESTS {
             // Whoever does not hear it sees that the line is closed.
             let _ = say(&mut stream, &Say::Failed { why: "too many are asking at once".to_owned() });
             continue;
         }
-        let (host, counted) = (Arc::clone(host), Arc::clone(&guests));
+        let host = Arc::clone(host);
         let thread = std::thread::Builder::new().name("guest".to_owned()).spawn(move || {
+            let _counted = guest;
             if let Err(error) = converse(stream, &*host) {
                 log::debug!("host.sock: {error}");
             }
-            counted.fetch_sub(1, Ordering::SeqCst);
         });
-        if thread.is_err() {
-            guests.fetch_sub(1, Ordering::SeqCst);
+        if let Err(error) = thread {
+            log::warn!("host.sock: {error}");
         }
+    }
+}
+
+/// One who asks, counted as long as he is there.
+struct Guest {
+    all: Arc<AtomicUsize>,
+    number: usize,
+}
+
+impl Guest {
+    fn count(all: &Arc<AtomicUsize>) -> Guest {
+        Guest { all: Arc::clone(all), number: all.fetch_add(1, Ordering::SeqCst) + 1 }
+    }
+}
+
+impl Drop for Guest {
+    fn drop(&mut self) {
+        self.all.fetch_sub(1, Ordering::SeqCst);
     }
 }
 

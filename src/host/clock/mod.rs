@@ -232,8 +232,7 @@ fn step(microseconds: i64) -> io::Result<()> {
     let out_of_range = |_| io::Error::from(io::ErrorKind::InvalidInput);
     let then = Timespec {
         tv_sec: i64::try_from(nanoseconds.div_euclid(1_000_000_000)).map_err(out_of_range)?,
-        #[allow(clippy::useless_conversion, reason = "it is a shorter number on some machines")]
-        tv_nsec: i64::try_from(nanoseconds.rem_euclid(1_000_000_000)).map_err(out_of_range)?.try_into().unwrap_or(0),
+        tv_nsec: i64::try_from(nanoseconds.rem_euclid(1_000_000_000)).map_err(out_of_range)?,
     };
     clock_settime(ClockId::Realtime, then)?;
     Ok(())

@@ -1,8 +1,10 @@
 //! One Ethernet link: what it hears goes to the machines, what they want is done. A thread for each.
 
+use super::Inside;
 use super::arp::{self, Arp};
 use super::dhcp::{Action, Event, Machine};
 use super::fallback::{Deed, Fallback};
+use super::handle::Order;
 use super::kernel::Kernel;
 use super::lease::{Identity, Lease, Remembered};
 use super::links::Link;
@@ -10,17 +12,15 @@ use super::packet::{LARGEST, Question, Reply};
 use super::probe::{Probe, QUICK, Turn};
 use super::setup::{self, Setup};
 use super::status::Source;
-use super::{Inside, links};
 use fastrand::Rng;
-use rustix::event::{EventfdFlags, PollFd, PollFlags, Timespec, eventfd, poll};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fd::OwnedFd;
 use rustix::io::Errno;
 use socket2::{Domain, Protocol, Type};
 use std::io::{self, Read};
 use std::net::{Ipv4Addr, SocketAddrV4};
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver, Sender, TryRecvError, channel};
-use std::thread::JoinHandle;
+use std::sync::mpsc::{Receiver, TryRecvError};
 use std::time::{Duration, Instant};
 
 /// RFC 5227 §1.1: an address is told twice, two seconds apart.
@@ -31,52 +31,8 @@ const DEFENCE: Duration = Duration::from_secs(10);
 /// Packets that are taken before others get their turn.
 const AT_ONCE: usize = 64;
 
-/// What the watcher tells a link's thread.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Order {
-    CableIn,
-    CableOut,
-    /// The link is gone.
-    Vanish,
-    /// The machine is switched off.
-    Release,
-}
-
-/// The watcher's end of a link's thread.
-#[derive(Debug)]
-pub(super) struct Handle {
-    orders: Sender<Order>,
-    bell: Arc<OwnedFd>,
-    thread: JoinHandle<()>,
-}
-
-impl Handle {
-    pub(super) fn tell(&self, order: Order) {
-        // A thread that is gone needs no orders.
-        let _ = self.orders.send(order);
-        let _ = rustix::io::write(&self.bell, &1_u64.to_ne_bytes());
-    }
-
-    pub(super) fn is_finished(&self) -> bool {
-        self.thread.is_finished()
-    }
-}
-
-/// Begins to run a link.
-pub(super) fn start(link: Link, inside: &Arc<Inside>) -> io::Result<Handle> {
-    let mut kernel = Kernel::open()?;
-    links::prepare(&link.name);
-    kernel.switch_on(link.index)?;
-    let bell = Arc::new(eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?);
-    let (sender, orders) = channel();
-    let name = link.name.clone();
-    let interface = Interface::new(link, kernel, inside, orders, Arc::clone(&bell));
-    let thread = std::thread::Builder::new().name(name).spawn(move || interface.run())?;
-    Ok(Handle { orders: sender, bell, thread })
-}
-
 /// A link with all that runs it.
-struct Interface {
+pub(super) struct Interface {
     link: Link,
     me: Identity,
     inside: Arc<Inside>,
@@ -99,7 +55,13 @@ struct Interface {
 }
 
 impl Interface {
-    fn new(link: Link, kernel: Kernel, inside: &Arc<Inside>, orders: Receiver<Order>, bell: Arc<OwnedFd>) -> Interface {
+    pub(super) fn new(
+        link: Link,
+        kernel: Kernel,
+        inside: &Arc<Inside>,
+        orders: Receiver<Order>,
+        bell: Arc<OwnedFd>,
+    ) -> Interface {
         let mut random = Rng::new();
         let remembered = inside.folder.as_deref().and_then(|folder| Remembered::read(folder, &link.name));
         let client = Machine::new(random.fork(), remembered, Instant::now());
@@ -123,7 +85,7 @@ impl Interface {
         }
     }
 
-    fn run(mut self) {
+    pub(super) fn run(mut self) {
         log::info!("{}: an Ethernet link", self.link.name);
         loop {
             self.tell();

@@ -49,9 +49,12 @@ impl Mdns {
         // Until the daemon ends, and its channel with it.
         let listen = move || {
             while let Ok(event) = events.recv() {
-                if let Some(new) = new_name(&event) {
-                    log::warn!("{}.local is another machine's: this one is {new}.local", lock(&ours));
-                    *lock(&ours) = new;
+                let Some(new) = new_name(&event) else { continue };
+                let mut name = lock(&ours);
+                // It is told for each kind of address.
+                if *name != new {
+                    log::warn!("{name}.local is another machine's: this one is {new}.local");
+                    *name = new;
                 }
             }
         };

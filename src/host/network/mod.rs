@@ -9,6 +9,7 @@ mod dhcp;
 #[cfg(test)]
 mod dhcp_tests;
 mod fallback;
+mod handle;
 mod interface;
 mod kernel;
 mod lease;
@@ -16,6 +17,8 @@ mod links;
 mod mdns;
 mod names;
 mod packet;
+#[cfg(test)]
+mod packet_tests;
 mod probe;
 mod setup;
 mod status;

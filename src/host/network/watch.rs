@@ -1,7 +1,7 @@
 //! The one thread that sees links come and go, and cables in and out.
 
 use super::Inside;
-use super::interface::{self, Handle, Order};
+use super::handle::{Handle, Order};
 use super::kernel::{Bell, Kernel};
 use super::links::{self, Link};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
@@ -65,7 +65,7 @@ fn look(run: &mut BTreeMap<String, (Link, Handle)>, inside: &Arc<Inside>) {
         }
         // A cable that is in already is noticed as one that comes.
         let unplugged = Link { cable: false, ..link.clone() };
-        match interface::start(unplugged, inside) {
+        match Handle::start(unplugged, inside) {
             Ok(handle) => {
                 if link.cable {
                     handle.tell(Order::CableIn);

@@ -161,7 +161,12 @@ impl Updates {
             let signature = signature::parse(&remote.signature()?)?;
             // Said before many octets come for nothing.
             keys.verifier(&signature)?;
-            fs::create_dir_all(&self.places.incoming).during("the update cannot be kept")?;
+            // Not with the folders above: where the data partition is missing, they would be in memory.
+            match fs::create_dir(&self.places.incoming) {
+                Err(error) if error.kind() != io::ErrorKind::AlreadyExists => Err(error),
+                _ => Ok(()),
+            }
+            .during("there is no disk to keep the update on")?;
             progress("fetching the update".to_owned());
             (remote.fetch(fetched, payload::MOST, progress)?, signature)
         } else {
