@@ -32,8 +32,6 @@ pub(super) struct Data {
     /// The one that is mounted.
     partition: Option<Partition>,
     probe: Option<Probe>,
-    /// Those that were there when it was looked for last: with the same ones it would not be found again.
-    seen: Vec<Partition>,
 }
 
 /// How it is.
@@ -51,15 +49,19 @@ pub(super) enum State {
 
 impl Data {
     /// Finds the partition on the disk that we started from, and mounts it.
-    pub(super) fn mount(disk: Option<&str>) -> Data {
-        let seen = disk::partitions();
-        let (state, partition) = find(&seen, disk);
-        match &state {
-            State::Good => log::info!("the data is on {}", partition.as_ref().map_or("?", |one| &one.name)),
-            State::ReadOnly(why) | State::Lost(why) | State::Absent(why) => log::error!("the data partition: {why}"),
-        }
+    pub(super) fn mount(all: &[Partition], disk: Option<&str>) -> Data {
+        let (state, partition) = find(all, disk);
         let probe = partition.as_ref().map(|partition| Probe::start(partition.device()));
-        Data { state, partition, probe, seen }
+        Data { state, partition, probe }
+    }
+
+    /// Tells the log how it is.
+    pub(super) fn log(&self) {
+        let name = self.partition.as_ref().map_or("the data partition", |partition| &partition.name);
+        match &self.state {
+            State::Good => log::info!("{name} holds the data"),
+            State::ReadOnly(why) | State::Lost(why) | State::Absent(why) => log::error!("{name}: {why}"),
+        }
     }
 
     pub(super) fn state(&self) -> &State {
@@ -80,25 +82,15 @@ impl Data {
         };
         let kind = std::mem::discriminant;
         let changed = kind(&now) != kind(&self.state);
-        if changed {
-            match &now {
-                State::Good => log::info!("the data partition answers again"),
-                State::ReadOnly(why) | State::Lost(why) | State::Absent(why) => {
-                    log::error!("the data partition: {why}");
-                }
-            }
-        }
         self.state = now;
+        if changed {
+            self.log();
+        }
         changed
     }
 
-    /// Whether to unmount what is there, if anything, and to look for the partition again: other disks are there now.
-    pub(super) fn may_be_back(&mut self) -> bool {
-        let now = disk::partitions();
-        if now == self.seen {
-            return false;
-        }
-        self.seen.clone_from(&now);
+    /// Whether to unmount what is there, if anything, and to look for the partition again among those that are there now.
+    pub(super) fn may_be_back(&self, now: &[Partition]) -> bool {
         match self.state {
             State::Absent(_) => true,
             // As long as the kernel has the disk, it is the one.

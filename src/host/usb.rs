@@ -1,6 +1,6 @@
 //! The disk for backups: known by its label when it is plugged in, mounted at /usb.
 
-use super::disk::{self, Kind, Partition};
+use super::disk::{Kind, Partition};
 use super::modules::Modules;
 use super::mounts;
 use rustix::mount::MountFlags;
@@ -47,8 +47,7 @@ impl Usb {
     }
 
     /// Looks whether it came or went.
-    pub(super) fn look(&mut self, boot_disk: Option<&str>, modules: &Mutex<Modules>) {
-        let all = disk::partitions();
+    pub(super) fn look(&mut self, all: &[Partition], boot_disk: Option<&str>, modules: &Mutex<Modules>) {
         if let State::Mounted { partition, .. } | State::Useless { partition, .. } = &self.state {
             if all.contains(partition) {
                 return;
@@ -110,7 +109,7 @@ mod tests {
         assert_eq!(usb.told().as_deref(), Some("sda1 is at /usb, and can only be read"));
         let mut usb = Usb { state: State::Useless { partition, why: "it is worn out".to_owned() } };
         assert!(usb.told().unwrap().contains("worn out"));
-        usb.look(None, &Mutex::default());
+        usb.look(&[], None, &Mutex::default());
         assert_eq!(usb.told(), None, "a disk that is not there any more");
     }
 }
