@@ -163,12 +163,29 @@ fn open_and_compare(image: &[u8], worlds: &[World]) -> Result<(World, usize), St
         }
     }
     let (world, place) = found.ok_or_else(|| format!("it holds none of what it may hold: {wrong:?}"))?;
+    only_read(image, &world)?;
     while let Outcome::Swept { more: true, .. } =
         store.write_blocking(Write::Sweep).map_err(|error| error.to_string())?
     {}
     drop(store);
     no_orphans(disk)?;
     Ok((world, place))
+}
+
+/// Who may not write sees the same, and writes nothing.
+fn only_read(image: &[u8], world: &World) -> Result<(), String> {
+    let disk = Disk::new(image.to_vec());
+    let given = disk.clone();
+    let store = Store::open_read_only_on(move || Ok(Box::new(given.clone())), OPTIONS);
+    let store = store.map_err(|fault| format!("it cannot be read only: {fault}"))?;
+    states::compare(&store, &mut world.clone(), false)?;
+    let found = store.check().map_err(|fault| fault.to_string())?.findings;
+    drop(store);
+    if (found.len(), disk.writes(), disk.syncs()) == (0, 0, 0) && disk.now() == image {
+        Ok(())
+    } else {
+        Err(format!("read only, {} writes and {} syncs; check finds {found:?}", disk.writes(), disk.syncs()))
+    }
 }
 
 /// After a sweep there is a head for each blob that is shown and for no other, and no piece without its head.

@@ -37,19 +37,22 @@ const RUNTIME: &str = "PILLARBOX_RUNTIME";
 pub struct Place {
     folder: PathBuf,
     file: String,
+    /// Mail is served without it as well.
+    is_extra: bool,
 }
 
 impl Place {
     /// In the data folder.
     #[must_use]
     pub fn in_data(data: &Path) -> Place {
-        Place { folder: data.to_owned(), file: FILE.to_owned() }
+        Place { folder: data.to_owned(), file: FILE.to_owned(), is_extra: false }
     }
 
     /// In a runtime folder, which servers of several data folders may share.
     pub fn in_runtime(runtime: &Path, data: &Path) -> io::Result<Place> {
         let data = std::fs::metadata(data)?;
-        Ok(Place { folder: runtime.to_owned(), file: format!("admin-{:x}-{:x}.sock", data.dev(), data.ino()) })
+        let file = format!("admin-{:x}-{:x}.sock", data.dev(), data.ino());
+        Ok(Place { folder: runtime.to_owned(), file, is_extra: true })
     }
 
     /// Removes the socket when its server ends.
@@ -87,6 +90,17 @@ pub fn bind(place: &Place) -> io::Result<UnixListener> {
     std::fs::set_permissions(&new, Permissions::from_mode(0o600))?;
     std::fs::rename(&new, &path)?;
     Ok(listener)
+}
+
+/// Binds the socket; one that mail is served without as well may be missing.
+pub fn bind_where_possible(place: &Place) -> io::Result<Option<UnixListener>> {
+    match bind(place) {
+        Err(error) if place.is_extra => {
+            log::warn!("there is no admin socket in {}: {error}", place.folder.display());
+            Ok(None)
+        }
+        bound => bound.map(Some),
+    }
 }
 
 /// Connects to the server of a data folder.

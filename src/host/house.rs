@@ -262,8 +262,9 @@ impl House {
         };
         troubles.extend(self.data.trouble(store));
         let serving = match (pulse, mode(self.data.state())) {
-            (Pulse::Good { .. }, Some(Mode::ReadOnly)) => Serving::ReadOnly,
-            (Pulse::Good { store: Store::ReadOnly, .. }, _) => Serving::ReadOnly,
+            (Pulse::Good { .. }, Some(Mode::ReadOnly)) | (Pulse::Good { store: Store::ReadOnly, .. }, _) => {
+                Serving::ReadOnly
+            }
             (Pulse::Good { .. }, _) => Serving::Whole,
             (_, Some(_)) if self.began.elapsed() < GRACE => Serving::Starting,
             _ => Serving::Not,

@@ -161,7 +161,7 @@ async fn run(
     ready: impl FnOnce(),
 ) -> io::Result<()> {
     let mut signals = Signals::new([Signal::Int, Signal::Term])?;
-    let admin = socket.map(admin::socket::bind).transpose()?;
+    let admin = socket.map(admin::socket::bind_where_possible).transpose()?.flatten();
     // All are bound before one is answered at: who sees one port open may count on the others.
     let mut listeners = Vec::new();
     for (address, entrance) in doors {

@@ -18,13 +18,16 @@ pub(super) struct Layout {
     pub(super) steps: &'static [Step],
 }
 
+/// Reads a record of a journal.
+pub(super) type Reader = fn(&[u8]) -> Result<Vec<Write>, Fault>;
+
 /// From one format to the next.
 pub(super) struct Step {
     pub(super) from: u32,
     /// Brings the tables from one format to the next.
     pub(super) tables: fn(&WriteTransaction) -> Result<(), Fault>,
     /// Reads a record of the journal that a program of the earlier format left, as writes of today.
-    pub(super) journal: fn(&[u8]) -> Result<Vec<Write>, Fault>,
+    pub(super) journal: Reader,
 }
 
 /// Today's. There was no other yet, so there are no steps.
@@ -44,7 +47,7 @@ impl Layout {
     }
 
     /// How to read a record of the journal of this format.
-    pub(super) fn reader_of(&self, format: u32) -> Result<fn(&[u8]) -> Result<Vec<Write>, Fault>, Fault> {
+    pub(super) fn reader_of(&self, format: u32) -> Result<Reader, Fault> {
         if format == self.format {
             return Ok(journal::decode);
         }

@@ -11,14 +11,18 @@ use std::ops::Bound;
 use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 const PAGE: usize = 4096;
-/// Pages that are kept, 32 MiB of them: a full journal changes less than half of that.
-const PAGES: usize = 8192;
+/// Octets of pages that are kept at least: a full journal of mail changes less than half of that.
+const LEAST: u64 = 32 << 20;
+/// And where there is more memory, this share of it: one record of the journal can change all rows of a mailbox.
+const SHARE: u64 = 8;
 
 /// The storage as it would be.
 #[derive(Debug)]
 pub(super) struct Overlay {
     below: Box<dyn StorageBackend>,
     state: RwLock<State>,
+    /// How many pages are kept at most.
+    most: usize,
 }
 
 #[derive(Debug)]
@@ -33,7 +37,12 @@ struct State {
 impl Overlay {
     pub(super) fn new(below: Box<dyn StorageBackend>) -> io::Result<Overlay> {
         let length = below.len()?;
-        Ok(Overlay { below, state: RwLock::new(State { pages: BTreeMap::new(), length, shown: length }) })
+        let memory = rustix::system::sysinfo();
+        #[allow(clippy::useless_conversion, reason = "of 32 bits on a machine of 32 bits")]
+        let total = u64::from(memory.totalram) * u64::from(memory.mem_unit);
+        let share = (total / SHARE).max(LEAST);
+        let most = place(share) / PAGE;
+        Ok(Overlay { below, most, state: RwLock::new(State { pages: BTreeMap::new(), length, shown: length }) })
     }
 
     fn state(&self) -> RwLockReadGuard<'_, State> {
@@ -113,11 +122,10 @@ impl StorageBackend for Overlay {
             let (number, within) = (offset / PAGE as u64, place(offset % PAGE as u64));
             let (now, later) = data.split_at(data.len().min(PAGE - within));
             if !state.pages.contains_key(&number) {
-                if state.pages.len() >= PAGES {
-                    return Err(io::Error::new(
-                        io::ErrorKind::OutOfMemory,
-                        "what would have to be written is more than is kept in memory",
-                    ));
+                if state.pages.len() >= self.most {
+                    let text =
+                        "more would have to be written than fits into memory: a disk that can be written is needed";
+                    return Err(io::Error::new(io::ErrorKind::OutOfMemory, text));
                 }
                 let mut page = Box::new([0; PAGE]);
                 if now.len() < PAGE {
@@ -235,12 +243,12 @@ mod tests {
 
     #[test]
     fn more_than_its_pages_is_refused() {
-        let overlay = Overlay::new(below(&[])).unwrap();
+        let overlay = Overlay { most: 100, ..Overlay::new(below(&[])).unwrap() };
         let page = [1; PAGE];
-        for number in 0..PAGES {
+        for number in 0..100 {
             overlay.write((number * PAGE) as u64, &page).unwrap();
         }
-        assert!(overlay.write((PAGES * PAGE) as u64, &page).is_err());
+        assert!(overlay.write((100 * PAGE) as u64, &page).is_err());
         overlay.write(0, &page).unwrap();
     }
 

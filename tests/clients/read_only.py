@@ -148,10 +148,87 @@ def by_commands(server, kept, running):
     expect(len(files) == status["messages"], len(files), status)
 
 
+class Card:
+    """A card that wears out: a file system in a file, mounted where a server's data is to be."""
+
+    def __init__(self, server):
+        self.image, self.mounted = server.folder / "card", server.data
+
+    def __enter__(self):
+        with open(self.image, "wb") as image:
+            image.truncate(256 << 20)
+        subprocess.run(["mke2fs", "-q", "-F", "-t", "ext4", self.image], check=True, timeout=60)
+        self.mount()
+        return self
+
+    def __exit__(self, *_):
+        subprocess.run(["umount", "--lazy", self.mounted], check=False, timeout=60)
+
+    def mount(self):
+        options = ["-t", "ext4", "-o", "loop,errors=remount-ro"]
+        subprocess.run(["mount", *options, self.image, self.mounted], check=True, timeout=60)
+
+    def unmount(self):
+        subprocess.run(["umount", self.mounted], check=True, timeout=60)
+
+    def wears_out(self):
+        """The kernel finds an error, as it would on a worn card."""
+        found = subprocess.run(["findmnt", "-no", "SOURCE", self.mounted], check=True, capture_output=True, text=True)
+        device = Path(found.stdout.strip()).name
+        Path(f"/sys/fs/ext4/{device}/trigger_fs_error").write_text("a check wants it")
+
+
+def on_a_card_that_wears_out():
+    """The server goes on, and says what it can do; who is connected stays so."""
+    with Server(accounts=()) as server:
+        server.stop()
+        with Card(server) as card:
+            server.run("account", "add", USER, "--password-stdin", input=f"{PASSWORD}\n")
+            server.start()
+            kept = fill(server)
+            with server.connect(tls=True) as client:
+                client.ok("SELECT INBOX")
+                drop = server.pop3(tls=True)
+                drop.ok("DELE 1")
+                card.wears_out()
+                for _ in range(3):
+                    answer = client.command("STORE 1 +FLAGS (\\Flagged)")
+                    expect(answer.status == "NO" and "[UNAVAILABLE]" in answer.text, answer)
+                refused(client, "CREATE New")
+                refused(client, "APPEND INBOX ", made(5))
+                expect("Nothing was deleted" in drop.refused("QUIT"))
+                expect(len(client.ok("FETCH 1:* BODY[]").of("FETCH")) == len(kept["INBOX"]))
+            by_imap(server, kept)
+            names = by_pop3(server, kept)
+            by_commands(server, kept, running=True)
+            server.stop()
+            server.options = ["--read-only"]
+            server.start()
+            by_imap(server, kept)
+            expect(by_pop3(server, kept) == names)
+            server.stop()
+            card.unmount()
+            card.mount()
+            server.options = []
+            server.start()
+            with server.connect(tls=True) as client:
+                for name, found in kept.items():
+                    expect(client.messages(name, "FLAGS INTERNALDATE BODY.PEEK[]") == found, name)
+                client.append("INBOX", made(6))
+            expect(server.status()["state"] == "good" and "all is well" in server.run("check"))
+            server.stop()
+            fact(f"{sum(map(len, kept.values()))} messages served on while the file system had given up")
+
+
 def main():
     if os.geteuid() != 0:
         fact("SKIPPED: a folder is made read-only by a mount, which needs root")
         return
+    on_a_folder_that_cannot_be_written()
+    on_a_card_that_wears_out()
+
+
+def on_a_folder_that_cannot_be_written():
     with tempfile.TemporaryDirectory() as runtime, Server() as server:
         kept = fill(server)
         with server.connect(tls=True) as client:

@@ -6,11 +6,12 @@
 
 use super::error::UpdateError;
 use super::signature::Hashed;
-use super::slots::{CONFIRMED, FAILED, TRIAL_LINE};
+use super::slots::{CMDLINE, CONFIRMED, FAILED};
 use minisign_verify::StreamVerifier;
 use ring::digest;
 use serde::Deserialize;
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
 use std::io::{self, Read};
 
 /// Octets of an update at most.
@@ -78,7 +79,7 @@ fn is_name(name: &str) -> bool {
         && name.starts_with(|first: char| first.is_ascii_alphanumeric())
         && !name.ends_with('.')
         // What the updates themselves keep there.
-        && ![SLOT, CONFIRMED, FAILED, TRIAL_LINE].iter().any(|ours| name.eq_ignore_ascii_case(ours))
+        && ![SLOT, CONFIRMED, FAILED, CMDLINE].iter().any(|ours| name.eq_ignore_ascii_case(ours))
 }
 
 /// Reads an update from end to end, and believes it if the signature is right.
@@ -173,8 +174,17 @@ impl<R: Read> Sum<R> {
 
     /// Of what was read so far.
     pub(super) fn hexadecimal(&self) -> String {
-        self.context.clone().finish().as_ref().iter().map(|octet| format!("{octet:02x}")).collect()
+        hexadecimal(self.context.clone().finish().as_ref())
     }
+}
+
+/// Two digits for each octet.
+pub(super) fn hexadecimal(octets: &[u8]) -> String {
+    octets.iter().fold(String::with_capacity(2 * octets.len()), |mut text, octet| {
+        // Into a string nothing fails to be written.
+        let _ = write!(text, "{octet:02x}");
+        text
+    })
 }
 
 impl<R: Read> Read for Sum<R> {

@@ -4,9 +4,9 @@
 //!
 //! | | systemd-boot | U-Boot (Pi 3, 4, Zero 2) | firmware alone (Pi 5) |
 //! |---|---|---|---|
-//! | stay | remove the other slot's entries | `slot.env`: `trial=` | `slot.txt`: `os_prefix` of this slot |
-//! | try | entry `…-b+3.conf`, sorting first | `trial=b`, `tries=3` | `os_prefix=b/`, `cmdline=cmdline-trial.txt` |
-//! | confirm | entry without `+…` | `slot=b`, `trial=` | `cmdline=cmdline-b.txt` |
+//! | stay | remove the other slot's entries | `slot.env`: `trial=` | `config.txt`: `os_prefix` of this slot |
+//! | try | entry `…-b+3.conf`, sorting first | `trial=b`, `tries=3` | `os_prefix=b/`, and its `cmdline.txt` says so |
+//! | confirm | entry without `+…` | `slot=b`, `trial=` | `cmdline.txt` does not say so any more |
 //! | what does not come up | counted by the loader, which then takes the other | counted by `boot.scr`, which then takes the other | only as far as PID 1 itself can give up |
 
 use super::error::{UpdateError, While};
@@ -22,9 +22,9 @@ pub(super) const FAILED: &str = "failed";
 const TRIES: u32 = 3;
 const ENTRIES: &str = "loader/entries";
 const ENVIRONMENT: &str = "slot.env";
-const CHOICE: &str = "slot.txt";
-/// In a slot's folder, for the firmware: the kernel's command line of a trial.
-pub(super) const TRIAL_LINE: &str = "cmdline-trial.txt";
+const CONFIG: &str = "config.txt";
+/// In a slot's folder, for the firmware: the kernel's command line, which says so during a trial.
+pub(super) const CMDLINE: &str = "cmdline.txt";
 
 /// Which way this machine has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -68,16 +68,16 @@ impl Scheme {
                     fat.remove(&entry.path())?;
                 }
                 // What a cut left of one that had not got its name.
-                for name in fat.list(ENTRIES).iter().filter(|name| name.ends_with(".new")) {
+                for name in fat.list(ENTRIES).iter().filter(|name| name.strip_suffix(".new").is_some()) {
                     fat.remove(&format!("{ENTRIES}/{name}"))?;
                 }
                 Ok(())
             }
             Scheme::UBoot => put_environment(fat, running, None),
             Scheme::Firmware => {
-                choose(fat, running, false)?;
+                choose(fat, running)?;
                 // What it says of a trial would pass for one that failed.
-                fat.remove(&trial_line(running.other()))
+                fat.remove(&cmdline(running.other()))
             }
         }
     }
@@ -99,15 +99,14 @@ impl Scheme {
             }
             Scheme::UBoot => put_environment(fat, running, Some(TRIES)),
             Scheme::Firmware => {
-                let line = match &system.options {
-                    Some(options) => options.clone(),
-                    None => {
-                        let own = trusted_line(running);
-                        fat.read(&own).during(own)?
-                    }
+                let options = if let Some(options) = &system.options {
+                    options.clone()
+                } else {
+                    let own = cmdline(running);
+                    fat.read(&own).during(own)?
                 };
-                fat.put(&trial_line(slot), &format!("{}\n", options_of(&line, slot, true)))?;
-                choose(fat, slot, true)
+                fat.put(&cmdline(slot), &format!("{}\n", options_of(&options, slot, true)))?;
+                choose(fat, slot)
             }
         }
     }
@@ -127,14 +126,9 @@ impl Scheme {
             }
             Scheme::UBoot => put_environment(fat, running, None),
             Scheme::Firmware => {
-                // One of an update that brought none.
-                if !fat.has(&trusted_line(running)) {
-                    let line = trial_line(running);
-                    let line = fat.read(&line).during(line)?;
-                    fat.put(&trusted_line(running), &format!("{}\n", options_of(&line, running, false)))?;
-                }
-                choose(fat, running, false)?;
-                fat.remove(&trial_line(running))
+                let own = cmdline(running);
+                let options = fat.read(&own).during(own.clone())?;
+                fat.put(&own, &format!("{}\n", options_of(&options, running, false)))
             }
         }
     }
@@ -143,7 +137,7 @@ impl Scheme {
     pub(super) fn give_up(self, fat: &Fat, running: Slot) -> Result<(), UpdateError> {
         match self {
             Scheme::SystemdBoot | Scheme::UBoot => Ok(()),
-            Scheme::Firmware => choose(fat, running.other(), false),
+            Scheme::Firmware => choose(fat, running.other()),
         }
     }
 
@@ -166,7 +160,9 @@ impl Scheme {
                 }
             }
             Scheme::Firmware => {
-                let (switched, tried) = (chosen(fat) == Some(other), fat.has(&trial_line(other)));
+                let switched = chosen(fat) == Some(other);
+                let tried =
+                    fat.read(&cmdline(other)).is_ok_and(|line| line.split_whitespace().any(|word| word == TRIAL));
                 match (switched, tried) {
                     (true, _) => Outlook::Next,
                     (false, true) => Outlook::Exhausted,
@@ -298,28 +294,27 @@ fn put_environment(fat: &Fat, slot: Slot, tries: Option<u32>) -> Result<(), Upda
     fat.put(ENVIRONMENT, &text)
 }
 
-// The Pi 5's firmware: config.txt includes `slot.txt`, whose `os_prefix` is put before the names of the kernel, the initramfs
-// and the command line's file. There is no count: a kernel that does not come up stays until the card is looked at.
+// The Pi 5's firmware: `os_prefix` in config.txt is put before the names of the kernel, the initramfs and the command line's
+// file. There is no count: a kernel that does not come up stays until the card is looked at.
 
-/// The slot that the firmware takes.
+/// The slot that a line of config.txt chooses.
+fn prefix(line: &str) -> Option<Slot> {
+    Slot::from_letter(line.trim().strip_prefix("os_prefix=")?.trim_end_matches('/'))
+}
+
 fn chosen(fat: &Fat) -> Option<Slot> {
-    let text = fat.read(CHOICE).ok()?;
-    let prefix = text.lines().find_map(|line| line.trim().strip_prefix("os_prefix="))?;
-    Slot::from_letter(prefix.trim_end_matches('/'))
+    fat.read(CONFIG).ok()?.lines().find_map(prefix)
 }
 
-fn choose(fat: &Fat, slot: Slot, trial: bool) -> Result<(), UpdateError> {
-    let letter = slot.letter();
-    let line = if trial { TRIAL_LINE.to_owned() } else { format!("cmdline-{letter}.txt") };
-    let text = format!("os_prefix={letter}/\ncmdline={line}\n");
-    if fat.read(CHOICE).is_ok_and(|before| before == text) { Ok(()) } else { fat.put(CHOICE, &text) }
+/// The same file with another slot: the owner may have put lines of his own into it.
+fn choose(fat: &Fat, slot: Slot) -> Result<(), UpdateError> {
+    let before = fat.read(CONFIG).during(CONFIG)?;
+    let choice = format!("os_prefix={}/", slot.letter());
+    let lines = before.lines().map(|line| if prefix(line).is_some() { choice.as_str() } else { line });
+    let after: String = lines.flat_map(|line| [line, "\n"]).collect();
+    if after == before { Ok(()) } else { fat.put(CONFIG, &after) }
 }
 
-fn trial_line(slot: Slot) -> String {
-    format!("{}/{TRIAL_LINE}", slot.letter())
-}
-
-fn trusted_line(slot: Slot) -> String {
-    let letter = slot.letter();
-    format!("{letter}/cmdline-{letter}.txt")
+fn cmdline(slot: Slot) -> String {
+    format!("{}/{CMDLINE}", slot.letter())
 }

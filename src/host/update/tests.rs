@@ -3,6 +3,7 @@
 
 use super::error::UpdateError;
 use super::fat::{Fat, Mode};
+use super::payload::hexadecimal;
 use super::slots::CONFIRMED;
 use super::updates::{Places, Updates};
 use crate::host::words::{Release, Slot, Words};
@@ -84,8 +85,8 @@ impl Machine {
                 put("slot.env", "slot=a\ntrial=\ntries=0\n");
             }
             Loader::Firmware => {
-                put("slot.txt", "os_prefix=a/\ncmdline=cmdline-a.txt\n");
-                put("a/cmdline-a.txt", "panic=10 pillarbox.slot=a\n");
+                put("config.txt", "arm_64bit=1\n[pi5]\nkernel=vmlinuz\nos_prefix=a/\n# mine\n");
+                put("a/cmdline.txt", "panic=10 pillarbox.slot=a\n");
             }
         }
         let key = KeyPair::generate_unencrypted_keypair().unwrap();
@@ -106,11 +107,11 @@ impl Machine {
             Loader::SystemdBoot => self.systemd_boot()?,
             Loader::UBoot => self.u_boot()?,
             Loader::Firmware => {
-                let text = self.read("slot.txt");
-                let says = |key: &str| text.lines().find_map(|line| line.strip_prefix(key)?.strip_prefix('='));
-                let prefix = says("os_prefix")?;
+                let config = self.read("config.txt");
+                assert!(config.starts_with("arm_64bit=1\n[pi5]\n") && config.ends_with("\n# mine\n"), "{config}");
+                let prefix = config.lines().find_map(|line| line.strip_prefix("os_prefix="))?;
                 let slot = Slot::from_letter(prefix.trim_end_matches('/'))?;
-                (slot, self.read(&format!("{prefix}{}", says("cmdline")?)))
+                (slot, self.read(&format!("{prefix}cmdline.txt")))
             }
         };
         let letter = slot.letter();
@@ -129,7 +130,7 @@ impl Machine {
         use std::cmp::Reverse;
         let folder = self.boot().join("loader/entries");
         let names = fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
-        let entries = names.filter(|name| name.ends_with(".conf")).map(|name| {
+        let entries = names.filter(|name| name.strip_suffix(".conf").is_some()).map(|name| {
             let text = fs::read_to_string(folder.join(&name)).unwrap();
             (name, text)
         });
@@ -230,8 +231,7 @@ pub(super) fn manifest(version: &str, built: i64, board: &str, files: &[(&str, &
     let mut text = format!("version = \"{version}\"\nboard = \"{board}\"\nbuilt = {built}\n\n[files]\n");
     for (name, content) in files {
         let sum = digest::digest(&digest::SHA256, content);
-        let sum: String = sum.as_ref().iter().map(|octet| format!("{octet:02x}")).collect();
-        text.push_str(&format!("\"{name}\" = \"{sum}\"\n"));
+        text += &[&format!("\"{name}\" = \""), &*hexadecimal(sum.as_ref()), "\"\n"].concat();
     }
     text
 }
