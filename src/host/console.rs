@@ -6,10 +6,12 @@ use super::pid1::Order;
 use super::report::Report;
 use super::server::RUNTIME;
 use super::{children, data, memory, ring, threads};
+use rustix::fs::{Mode, OFlags};
 use rustix::process::Signal;
 use rustix::stdio::{dup2_stderr, dup2_stdin, dup2_stdout};
-use std::fs::OpenOptions;
+use std::fs::{self, File, OpenOptions};
 use std::io::{self, BufRead, Write};
+use std::path::Path;
 use std::process::Command;
 use std::sync::mpsc::Sender;
 use std::sync::{Arc, Mutex, PoisonError, TryLockError};
@@ -17,6 +19,8 @@ use std::thread;
 use std::time::Duration;
 
 const DEVICE: &str = "/dev/console";
+/// Names of all consoles.
+const ACTIVE: &str = "/sys/class/tty/console/active";
 const PROMPT: &str = "pillarbox> ";
 /// Lines of the log, unless a number is given.
 const LINES: usize = 40;
@@ -70,6 +74,7 @@ impl Console {
         };
         print(&format!("{block}\n{PROMPT}"));
         drop(held);
+        show_to_others(&block);
         self.shown = Some(block);
     }
 }
@@ -78,6 +83,21 @@ impl Console {
 pub(super) fn print(text: &str) {
     let mut out = io::stdout().lock();
     let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
+}
+
+/// The consoles beside ours, as a serial line is beside a screen: they are shown the status, and asked nothing.
+fn show_to_others(block: &str) {
+    let active = fs::read_to_string(ACTIVE).unwrap_or_default();
+    let mut names: Vec<&str> = active.split_ascii_whitespace().collect();
+    // The last one is ours.
+    names.pop();
+    for name in names {
+        // A line that nobody listens to may take nothing: that must not hold us up.
+        let flags = OFlags::WRONLY | OFlags::NONBLOCK | OFlags::NOCTTY;
+        if let Ok(console) = rustix::fs::open(Path::new("/dev").join(name), flags, Mode::empty()) {
+            let _ = File::from(console).write_all(block.as_bytes());
+        }
+    }
 }
 
 /// Where commands are taken.
