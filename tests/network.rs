@@ -1,7 +1,7 @@
 //! The network in namespaces of its own, with a real DHCP server (dnsmasq) at the other end of a real cable (veth).
 //!
 //! Needs root, `ip` and `dnsmasq`, and makes links: so it is asked for by name, as `tests/run` does:
-//! `cargo test --test network -- --ignored`. The client is `examples/network.rs`.
+//! `cargo test --test network`; a plain `cargo test` leaves it out. The client is `tests/support/network_client.rs`.
 
 use std::cell::RefCell;
 use std::fs;
@@ -234,7 +234,6 @@ fn address(state: &str) -> String {
 }
 
 #[test]
-#[ignore = "needs root and dnsmasq: tests/run asks for it"]
 fn a_lease_is_got_and_renewed_and_given_back() {
     let world = World::new();
     world.at_server("ip addr add 2001:db8:9::1/64 dev eth0 nodad");
@@ -262,7 +261,6 @@ fn a_lease_is_got_and_renewed_and_given_back() {
 }
 
 #[test]
-#[ignore = "needs root and dnsmasq: tests/run asks for it"]
 fn a_server_that_refuses_the_renewal_lends_another_address() {
     let world = World::new();
     world.serve(HOME, &[]);
@@ -279,7 +277,6 @@ fn a_server_that_refuses_the_renewal_lends_another_address() {
 }
 
 #[test]
-#[ignore = "needs root and dnsmasq: tests/run asks for it"]
 fn without_a_server_there_is_an_address_of_the_link_until_a_server_comes() {
     let world = World::new();
     let client = world.start(&[]);
@@ -292,7 +289,6 @@ fn without_a_server_there_is_an_address_of_the_link_until_a_server_comes() {
 }
 
 #[test]
-#[ignore = "needs root and dnsmasq: tests/run asks for it"]
 fn a_cable_that_comes_back_verifies_the_lease_or_gets_another() {
     let world = World::new();
     world.serve(HOME, &["--dhcp-option=option:T1,50"]);
@@ -322,7 +318,6 @@ fn a_cable_that_comes_back_verifies_the_lease_or_gets_another() {
 }
 
 #[test]
-#[ignore = "needs root and dnsmasq: tests/run asks for it"]
 fn a_lease_is_taken_up_again_after_a_power_cut() {
     let world = World::new();
     world.serve(HOME, &["--dhcp-option=option:T1,50"]);
@@ -344,7 +339,6 @@ fn a_lease_is_taken_up_again_after_a_power_cut() {
 }
 
 #[test]
-#[ignore = "needs root and dnsmasq: tests/run asks for it"]
 fn a_link_that_goes_and_comes_again_is_used() {
     let world = World::new();
     world.serve(HOME, &[]);
@@ -358,7 +352,6 @@ fn a_link_that_goes_and_comes_again_is_used() {
 }
 
 #[test]
-#[ignore = "needs root and dnsmasq: tests/run asks for it"]
 fn an_address_that_somebody_has_is_declined() {
     let world = World::new();
     // The server wants to lend an address that a machine there has set by itself: its own second one.
@@ -371,7 +364,6 @@ fn an_address_that_somebody_has_is_declined() {
 }
 
 #[test]
-#[ignore = "needs root and dnsmasq: tests/run asks for it"]
 fn an_address_that_the_owner_set_is_kept_and_told_as_a_name() {
     let world = World::new();
     let mut client = world.start(&["10.9.0.7/24", "10.9.0.1"]);
@@ -385,7 +377,6 @@ fn an_address_that_the_owner_set_is_kept_and_told_as_a_name() {
 }
 
 #[test]
-#[ignore = "needs root and dnsmasq: tests/run asks for it"]
 fn of_two_machines_with_one_name_the_second_takes_another() {
     let world = World::new();
     let first = world.start(&["10.9.0.7/24"]);
