@@ -1,7 +1,7 @@
 //! The network in namespaces of its own, with a real DHCP server (dnsmasq) at the other end of a real cable (veth).
 //!
 //! Needs root, `ip` and `dnsmasq`, and makes links: so it is asked for by name, as `tests/run` does:
-//! `cargo test --test network`; a plain `cargo test` leaves it out. The client is `tests/support/network_client.rs`.
+//! `cargo build --example network && cargo test --test network`; a plain `cargo test` leaves it out. The client is `tests/support/network_client.rs`.
 
 use std::cell::RefCell;
 use std::fs;
