@@ -22,31 +22,12 @@ const LITTLE: u64 = 16 << 10;
 const MOST: u64 = 2 << 20;
 
 thread_local! {
-    /// What this thread's last trip asked for.
-    static LAST: Cell<Trip> = const { Cell::new(Trip { offset: u64::MAX, start: 0, end: 0 }) };
+    /// Where this thread's last trip went, and how much it fetched.
+    static LAST: Cell<(u64, u64)> = const { Cell::new((u64::MAX, 0)) };
     /// How many trips this thread made since it was asked.
     static TRIPS: Cell<u64> = const { Cell::new(0) };
-    /// What this thread is about to read.
-    static COURSE: Cell<Course> = const { Cell::new(Course::Unknown) };
-}
-
-/// A page that was not in memory, and what was asked for with it.
-#[derive(Clone, Copy)]
-struct Trip {
-    offset: u64,
-    start: u64,
-    end: u64,
-}
-
-/// What a reader knows about its next reads.
-#[derive(Clone, Copy)]
-enum Course {
-    /// Nothing: its trips tell.
-    Unknown,
-    /// Here and there, whatever it looks like.
-    Scattered,
-    /// So many octets, one after the other.
-    Straight(u64),
+    /// This thread reads here and there, whatever it looks like.
+    static SCATTERED: Cell<bool> = const { Cell::new(false) };
 }
 
 /// How many trips to the disk this thread made since this was asked last.
@@ -56,18 +37,9 @@ pub(super) fn trips() -> u64 {
 
 /// Reads that are no walk: each fetches little.
 pub(super) fn scattered<T>(read: impl FnOnce() -> T) -> T {
-    on(Course::Scattered, read)
-}
-
-/// Reads of so many octets that lie one after the other: the first trip fetches all of them.
-pub(super) fn straight<T>(octets: u64, read: impl FnOnce() -> T) -> T {
-    on(Course::Straight(octets), read)
-}
-
-fn on<T>(course: Course, read: impl FnOnce() -> T) -> T {
-    COURSE.set(course);
+    SCATTERED.set(true);
     let done = read();
-    COURSE.set(Course::Unknown);
+    SCATTERED.set(false);
     done
 }
 
@@ -86,23 +58,16 @@ impl Disk {
 
     /// Asks the kernel for what is at this offset and around it.
     fn fetch(&self, offset: u64, length: u64) {
+        let (last, before) = LAST.get();
         TRIPS.set(TRIPS.get() + 1);
-        let last = LAST.get();
-        // Asked for already, and under way: asking again would not make it come sooner.
-        if (last.start..last.end).contains(&offset) {
-            return;
-        }
-        let near = offset.abs_diff(last.offset) < NEAR || offset == last.end;
-        let (block, start) = match COURSE.get() {
-            Course::Straight(octets) => (octets.clamp(FIRST, MOST), offset - offset % FIRST),
-            Course::Scattered => (LITTLE, offset - offset % LITTLE),
-            Course::Unknown => {
-                let block = if near { ((last.end - last.start) * 4).clamp(FIRST, MOST) } else { FIRST };
-                (block, offset - offset % block)
-            }
+        let block = match (SCATTERED.get(), offset.abs_diff(last) < NEAR) {
+            (true, _) => LITTLE,
+            (false, true) => (before * 4).clamp(FIRST, MOST),
+            (false, false) => FIRST,
         };
-        let end = (offset + length).max(start + block).next_multiple_of(LITTLE);
-        LAST.set(Trip { offset, start, end });
+        LAST.set((offset, block));
+        let start = offset - offset % block;
+        let end = (offset + length).next_multiple_of(block);
         // Advice that is not taken costs time, nothing else.
         let _ = fadvise(&self.file, start, NonZeroU64::new(end - start), Advice::WillNeed);
     }

@@ -93,8 +93,6 @@ struct Open {
 const IDLE_ROWS: usize = 128 << 10;
 /// Mailboxes that may stay in memory though nobody watches them.
 const IDLE_SLOTS: usize = 64;
-/// Octets of the file that a row takes, pages included, where rows lie together.
-const ROW: u64 = 96;
 /// Messages from which on a mailbox is read by several threads,
 const SPLIT: u64 = 4_096;
 /// and by how many: where the rows lie together,
@@ -359,7 +357,7 @@ fn load_rows(mailbox: MailboxId, record: &MailboxRecord, snapshot: &Snapshot) ->
     let part = |number: u32| {
         let from = number.saturating_mul(step).saturating_add(1);
         let read = || read(from, from.saturating_add(step - 1));
-        if together { disk::straight(u64::from(step) * ROW, read) } else { disk::scattered(read) }
+        if together { read() } else { disk::scattered(read) }
     };
     let parts = std::thread::scope(|scope| {
         let others: Vec<_> = (1..readers).map(|number| scope.spawn(move || part(number))).collect();
