@@ -3,8 +3,11 @@
 use super::health::{Health, Pulse};
 use super::pid1::{Order, Wiring};
 use super::settings::Seed;
+use super::update::hexadecimal;
 use super::{data, threads};
-use std::path::Path;
+use ring::digest;
+use std::fs;
+use std::path::{Path, PathBuf};
 use std::sync::mpsc::Sender;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
@@ -32,13 +35,14 @@ impl Owners {
         let known = Arc::new(Mutex::new(Known::default()));
         let owners = Owners(Arc::clone(&known));
         let (wiring, health, orders) = (Arc::clone(wiring), health.clone(), orders.clone());
-        let mut missing = seeds;
+        let mut made = Made::read(PathBuf::from(data::HOST).join("accounts"));
+        let mut missing = made.without(seeds);
         threads::forever("accounts", move || {
             if let Pulse::Bad { .. } = health.now() {
                 thread::sleep(Duration::from_secs(1));
                 return;
             }
-            let now = look(&*wiring, &mut missing);
+            let now = look(&*wiring, &mut missing, &mut made);
             let has = now.any == Some(true);
             let mut known = known.lock().unwrap_or_else(PoisonError::into_inner);
             if *known != now {
@@ -57,12 +61,13 @@ impl Owners {
 }
 
 /// Makes those that are missing, and looks whether there is any.
-fn look(wiring: &dyn Wiring, missing: &mut Vec<Seed>) -> Known {
+fn look(wiring: &dyn Wiring, missing: &mut Vec<Seed>, made: &mut Made) -> Known {
     let mail = Path::new(data::MAIL);
     let mut complaints = Vec::new();
     missing.retain(|seed| match wiring.add_account(mail, seed) {
         Ok(()) => {
             log::info!("the account {} of the settings is there", seed.user);
+            made.note(seed);
             false
         }
         Err(why) => {
@@ -76,6 +81,37 @@ fn look(wiring: &dyn Wiring, missing: &mut Vec<Seed>) -> Known {
         log::debug!("accounts: {why}");
     }
     Known { any: any.ok(), complaints }
+}
+
+/// Accounts of the settings that were made once: one that its owner removed must not come back with the next start.
+#[derive(Debug)]
+struct Made {
+    file: PathBuf,
+    /// A line each: a digest of name and hash, so that another hash in the settings is another account to make.
+    text: String,
+}
+
+impl Made {
+    fn read(file: PathBuf) -> Made {
+        let text = fs::read_to_string(&file).unwrap_or_default();
+        Made { file, text }
+    }
+
+    fn without(&self, seeds: Vec<Seed>) -> Vec<Seed> {
+        seeds.into_iter().filter(|seed| !self.text.lines().any(|line| line == mark(seed))).collect()
+    }
+
+    fn note(&mut self, seed: &Seed) {
+        self.text += &[&*mark(seed), "\n"].concat();
+        if let Err(error) = data::write(&self.file, self.text.as_bytes()) {
+            log::warn!("it cannot be kept that the account {} was made: {error}", seed.user);
+        }
+    }
+}
+
+fn mark(seed: &Seed) -> String {
+    let digest = digest::digest(&digest::SHA256, format!("{}\n{}", seed.user, seed.hash).as_bytes());
+    hexadecimal(digest.as_ref())
 }
 
 #[cfg(test)]
@@ -110,11 +146,19 @@ mod tests {
 
     #[test]
     fn an_account_that_could_not_be_made_is_told_and_tried_again() {
-        let mut missing = vec![Seed { user: "anna".to_owned(), hash: "$y$".to_owned() }];
-        let known = look(&Works(false), &mut missing);
+        let file = std::env::temp_dir().join(format!("pillarbox-owners-{}", std::process::id()));
+        let anna = Seed { user: "anna".to_owned(), hash: "$y$".to_owned() };
+        let mut made = Made::read(file.clone());
+        let mut missing = made.without(vec![anna.clone()]);
+        let known = look(&Works(false), &mut missing, &mut made);
         assert_eq!((known.any, missing.len()), (Some(false), 1));
         assert!(known.complaints.first().unwrap().contains("anna") && !known.complaints.concat().contains("$y$"));
-        let known = look(&Works(true), &mut missing);
+        let known = look(&Works(true), &mut missing, &mut made);
         assert_eq!((known, missing.len()), (Known { any: Some(true), complaints: Vec::new() }, 0));
+        // The next start leaves it alone, unless the settings have another password.
+        let made = Made::read(file.clone());
+        let other = Seed { hash: "$6$".to_owned(), ..anna.clone() };
+        assert!(made.without(vec![anna, other.clone()]) == [other]);
+        fs::remove_file(file).unwrap();
     }
 }

@@ -27,5 +27,6 @@ mod machine_tests;
 #[cfg(test)]
 mod tests;
 
+pub(super) use payload::hexadecimal;
 pub(super) use updates::Updates;
 pub use updates::{OtherSlot, State};

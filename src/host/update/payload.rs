@@ -173,13 +173,13 @@ impl<R: Read> Sum<R> {
     }
 
     /// Of what was read so far.
-    pub(super) fn hexadecimal(&self) -> String {
+    pub(in crate::host) fn hexadecimal(&self) -> String {
         hexadecimal(self.context.clone().finish().as_ref())
     }
 }
 
 /// Two digits for each octet.
-pub(super) fn hexadecimal(octets: &[u8]) -> String {
+pub(in crate::host) fn hexadecimal(octets: &[u8]) -> String {
     octets.iter().fold(String::with_capacity(2 * octets.len()), |mut text, octet| {
         // Into a string nothing fails to be written.
         let _ = write!(text, "{octet:02x}");
