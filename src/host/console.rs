@@ -1,25 +1,26 @@
-//! The console: the status when it changes, and a prompt that takes the words of the command line.
+//! The consoles: the status when it changes, and a prompt that takes the words of the command line.
 //!
-//! Who is at the console holds the machine in his hands, and is its owner: nothing is asked for.
+//! There may be several, as a screen and a serial line; the kernel knows which. Who is at one holds the machine in his
+//! hands, and is its owner: nothing is asked for.
 
 use super::pid1::Order;
 use super::report::Report;
 use super::server::RUNTIME;
 use super::{children, data, memory, ring, threads};
-use rustix::fs::{Mode, OFlags};
 use rustix::process::Signal;
 use rustix::stdio::{dup2_stderr, dup2_stdin, dup2_stdout};
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, BufRead, Write};
+use std::io::{self, BufRead, BufReader, Write};
 use std::path::Path;
 use std::process::Command;
 use std::sync::mpsc::Sender;
-use std::sync::{Arc, Mutex, PoisonError, TryLockError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, TryLockError};
 use std::thread;
 use std::time::Duration;
 
+/// The one that the kernel was told of last.
 const DEVICE: &str = "/dev/console";
-/// Names of all consoles.
+/// The names of all.
 const ACTIVE: &str = "/sys/class/tty/console/active";
 const PROMPT: &str = "pillarbox> ";
 /// Lines of the log, unless a number is given.
@@ -36,17 +37,48 @@ update FILE|URL          another version, with a way back; undo goes it
 reboot, poweroff         in order; the power button does the same
 ";
 
-/// Makes the console our stdin, stdout and stderr.
+/// All consoles.
+static CONSOLES: OnceLock<Vec<File>> = OnceLock::new();
+
+/// Opens all consoles; the kernel's own choice becomes our stdin, stdout and stderr.
 pub(super) fn take() {
-    let opened = OpenOptions::new().read(true).write(true).open(DEVICE);
-    let Ok(device) = opened.or_else(|_| OpenOptions::new().read(true).write(true).open("/dev/null")) else { return };
-    // Without any of them we are mute, and work all the same.
-    let _ = (dup2_stdin(&device), dup2_stdout(&device), dup2_stderr(&device));
+    let open = |path: &Path| OpenOptions::new().read(true).write(true).open(path);
+    if let Ok(device) = open(Path::new(DEVICE)).or_else(|_| open(Path::new("/dev/null"))) {
+        // Without any of them we are mute, and work all the same.
+        let _ = (dup2_stdin(&device), dup2_stdout(&device), dup2_stderr(&device));
+    }
+    let active = fs::read_to_string(ACTIVE).unwrap_or_default();
+    let mut all: Vec<File> =
+        active.split_whitespace().filter_map(|name| open(&Path::new("/dev").join(name)).ok()).collect();
+    if all.is_empty() {
+        all.extend(open(Path::new(DEVICE)));
+    }
+    let _ = CONSOLES.set(all);
 }
 
-/// The console, as the main loop writes to it.
+/// Prints on all consoles.
+pub(super) fn print(text: &str) {
+    match CONSOLES.get() {
+        Some(all) => all.iter().for_each(|device| print_on(device, text)),
+        None => eprint!("{text}"),
+    }
+}
+
+/// A console that went away is nobody's fault.
+fn print_on(mut device: &File, text: &str) {
+    let _ = device.write_all(text.as_bytes());
+}
+
+/// The consoles, as the main loop writes to them.
 #[derive(Debug)]
 pub(super) struct Console {
+    screens: Vec<Screen>,
+}
+
+/// One of them.
+#[derive(Debug)]
+struct Screen {
+    device: File,
     /// Held while a command has the console.
     busy: Arc<Mutex<()>>,
     shown: Option<String>,
@@ -55,16 +87,36 @@ pub(super) struct Console {
 impl Console {
     /// Begins to take commands.
     pub(super) fn start(orders: &Sender<Order>, report: &Arc<Mutex<Report>>) -> Console {
-        let busy = Arc::new(Mutex::new(()));
-        let desk = Desk { busy: Arc::clone(&busy), orders: orders.clone(), report: Arc::clone(report) };
-        threads::forever("console", move || desk.serve());
-        Console { busy, shown: None }
+        let devices = CONSOLES.get().map(Vec::as_slice).unwrap_or_default();
+        let screens = devices.iter().filter_map(|device| Screen::start(device, orders, report).ok()).collect();
+        Console { screens }
     }
 
-    /// Prints the status if it is another than what was printed last, and nobody is in the midst of something.
+    /// Prints the status if it is another than what was printed last, where nobody is in the midst of something.
     pub(super) fn show(&mut self, report: &Report) {
         let block = report.block();
-        if self.shown.as_ref() == Some(&block) {
+        for screen in &mut self.screens {
+            screen.show(&block);
+        }
+    }
+}
+
+impl Screen {
+    fn start(device: &File, orders: &Sender<Order>, report: &Arc<Mutex<Report>>) -> io::Result<Screen> {
+        let busy = Arc::new(Mutex::new(()));
+        let mut prompt = Prompt {
+            input: BufReader::new(device.try_clone()?),
+            device: device.try_clone()?,
+            busy: Arc::clone(&busy),
+            orders: orders.clone(),
+            report: Arc::clone(report),
+        };
+        threads::forever("console", move || prompt.serve());
+        Ok(Screen { device: device.try_clone()?, busy, shown: None })
+    }
+
+    fn show(&mut self, block: &str) {
+        if self.shown.as_deref() == Some(block) {
             return;
         }
         let held = match self.busy.try_lock() {
@@ -72,97 +124,88 @@ impl Console {
             Err(TryLockError::Poisoned(held)) => held.into_inner(),
             Err(TryLockError::WouldBlock) => return,
         };
-        print(&format!("{block}\n{PROMPT}"));
+        print_on(&self.device, &format!("{block}\n{PROMPT}"));
         drop(held);
-        show_to_others(&block);
-        self.shown = Some(block);
-    }
-}
-
-/// A console that was closed is nobody's fault.
-pub(super) fn print(text: &str) {
-    let mut out = io::stdout().lock();
-    let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
-}
-
-/// The consoles beside ours, as a serial line is beside a screen: they are shown the status, and asked nothing.
-fn show_to_others(block: &str) {
-    let active = fs::read_to_string(ACTIVE).unwrap_or_default();
-    let mut names: Vec<&str> = active.split_ascii_whitespace().collect();
-    // The last one is ours.
-    names.pop();
-    for name in names {
-        // A line that nobody listens to may take nothing: that must not hold us up.
-        let flags = OFlags::WRONLY | OFlags::NONBLOCK | OFlags::NOCTTY;
-        if let Ok(console) = rustix::fs::open(Path::new("/dev").join(name), flags, Mode::empty()) {
-            let _ = File::from(console).write_all(block.as_bytes());
-        }
+        self.shown = Some(block.to_owned());
     }
 }
 
 /// Where commands are taken.
-struct Desk {
+struct Prompt {
+    input: BufReader<File>,
+    device: File,
     busy: Arc<Mutex<()>>,
     orders: Sender<Order>,
     report: Arc<Mutex<Report>>,
 }
 
-impl Desk {
-    fn serve(&self) {
+impl Prompt {
+    fn serve(&mut self) {
         let mut line = Vec::new();
         // The terminal gives a line at a time, so nothing is taken that is for a command.
-        match io::stdin().lock().read_until(b'\n', &mut line) {
+        match self.input.read_until(b'\n', &mut line) {
             Ok(1..) => {
-                let _held = self.busy.lock().unwrap_or_else(PoisonError::into_inner);
+                let busy = Arc::clone(&self.busy);
+                let _held = busy.lock().unwrap_or_else(PoisonError::into_inner);
                 match split(&String::from_utf8_lossy(&line)) {
                     Ok(words) => self.obey(&words),
-                    Err(why) => print(&format!("{why}\n")),
+                    Err(why) => self.print(&format!("{why}\n")),
                 }
-                print(PROMPT);
+                self.print(PROMPT);
             }
             // There is no console, or nobody at it.
             Ok(0) | Err(_) => thread::sleep(PAUSE),
         }
     }
 
+    fn print(&self, text: &str) {
+        print_on(&self.device, text);
+    }
+
     fn obey(&self, words: &[String]) {
         let Some(first) = words.first() else { return };
         match first.as_str() {
-            "help" if words.len() == 1 => print(HELP),
+            "help" if words.len() == 1 => self.print(HELP),
             "log" => {
                 let count = words.get(1).and_then(|count| count.parse().ok()).unwrap_or(LINES);
-                print(&ring::last(count).into_iter().fold(String::new(), |text, line| text + &line + "\n"));
+                self.print(&ring::last(count).into_iter().fold(String::new(), |text, line| text + &line + "\n"));
             }
             "reboot" | "poweroff" => {
                 let _ = self.orders.send(if first == "reboot" { Order::Reboot } else { Order::PowerOff });
             }
             // They are PID 1's own to start.
-            "serve" | "confine" => print("it runs already\n"),
+            "serve" | "confine" => self.print("it runs already\n"),
             "status" => {
                 let block = self.report.lock().unwrap_or_else(PoisonError::into_inner).block();
-                print(&format!("{block}{}", memory::told()));
-                run(words);
+                self.print(&format!("{block}{}", memory::told()));
+                self.run(words);
             }
-            _ => run(words),
+            _ => self.run(words),
         }
     }
+
+    /// Runs ourselves with these words, with the console as its own.
+    fn run(&self, words: &[String]) {
+        let mut command = Command::new("/proc/self/exe");
+        command.args(words);
+        if !words.iter().any(|word| word == "--data" || word.starts_with("--data=")) {
+            command.args(["--data", data::MAIL]);
+        }
+        command.env("PILLARBOX_RUNTIME", RUNTIME);
+        let started = self.give_console(&mut command).and_then(|()| children::start(&mut command));
+        match started {
+            Ok((process, _)) => while process.wait(Duration::from_mins(1)).is_none() {},
+            Err(error) => self.print(&format!("this could not be done: {error}\n")),
+        }
+    }
+
+    fn give_console(&self, command: &mut Command) -> io::Result<()> {
+        command.stdin(self.device.try_clone()?).stdout(self.device.try_clone()?).stderr(self.device.try_clone()?);
+        Ok(())
+    }
 }
 
-/// Runs ourselves with these words, with the console as its own.
-fn run(words: &[String]) {
-    let mut command = Command::new("/proc/self/exe");
-    command.args(words);
-    if !words.iter().any(|word| word == "--data" || word.starts_with("--data=")) {
-        command.args(["--data", data::MAIL]);
-    }
-    command.env("PILLARBOX_RUNTIME", RUNTIME);
-    match children::start(&mut command) {
-        Ok((process, _)) => while process.wait(Duration::from_mins(1)).is_none() {},
-        Err(error) => print(&format!("this could not be done: {error}\n")),
-    }
-}
-
-/// Ends the command that has the console, if one has.
+/// Ends the commands that have a console.
 pub(super) fn interrupt() {
     children::signal_all(Signal::TERM);
 }

@@ -1,5 +1,6 @@
 //! The log in memory: the last lines of PID 1 and of the server. Nothing of it is written to the card.
 
+use super::console;
 use log::{LevelFilter, Log, Metadata, Record};
 use std::collections::VecDeque;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -42,7 +43,7 @@ pub(super) fn last(count: usize) -> Vec<String> {
     ring.lines.iter().skip(ring.lines.len().saturating_sub(count)).cloned().collect()
 }
 
-/// The program's own log goes into the ring; warnings to the console as well.
+/// The program's own log goes into the ring; warnings to the consoles as well.
 struct Here;
 
 impl Log for Here {
@@ -58,7 +59,7 @@ impl Log for Here {
         let (hour, minute, second) = moment.to_hms();
         keep(&format!("{} {hour:02}:{minute:02}:{second:02} {:5} {}", moment.date(), record.level(), record.args()));
         if record.level() <= LevelFilter::Warn {
-            eprintln!("pillarbox: {}", record.args());
+            console::print(&format!("pillarbox: {}\n", record.args()));
         }
     }
 
