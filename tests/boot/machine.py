@@ -195,7 +195,8 @@ class Machine:
                 part.unlink()
                 return self._authority
 
-            until(found, 60, "an authority on the disk")
+            # The kernel writes what is in the journal to its place when it finds time.
+            until(found, 180, "an authority on the disk")
         return self._authority.decode()
 
     def trust(self, name="localhost"):
