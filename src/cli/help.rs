@@ -112,6 +112,6 @@ The appliance's own commands, where Pillarbox runs the whole machine.
 
 An update is signed: FILE.minisig, or URL.minisig, lies beside it, by one of the keys that the image or [update] keys of
 pillarbox.toml trust. One that does not come up is left by itself, and the version before runs again.
-Where a newer version changed the form of the data, it keeps for 30 days how it was before; an earlier version goes back
-to that, without the mail that came in since: only with --discard-newer.
+Where a newer version changed the form of the data, it keeps for 30 days (for one, where room becomes short) how it was
+before; an earlier version goes back to that, without the mail that came in since: only with --discard-newer.
 ";

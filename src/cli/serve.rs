@@ -53,6 +53,7 @@ pub fn run(wish: &Serve) -> Result<ExitCode, Failed> {
         web::Found {
             name: name.clone(),
             mail: found.ports(),
+            http: found.http(),
             https: found.https(),
             authority: identity.ca_file(),
             fingerprint: {

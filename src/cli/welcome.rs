@@ -31,11 +31,16 @@ const IMAP: u16 = 143;
 const IMAPS: u16 = 993;
 const POP3: u16 = 110;
 const POP3S: u16 = 995;
+const HTTP: u16 = 80;
 const HTTPS: u16 = 443;
 
 impl Found {
     pub fn ports(&self) -> [u16; 4] {
         [IMAP, IMAPS, POP3, POP3S].map(|port| port.saturating_add(self.port_offset))
+    }
+
+    pub fn http(&self) -> u16 {
+        HTTP.saturating_add(self.port_offset)
     }
 
     pub fn https(&self) -> u16 {

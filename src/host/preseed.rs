@@ -46,7 +46,9 @@ impl Preseed {
                     };
                     preseed.user = hash.map(|hash| Seed { user: name.to_lowercase(), hash });
                 }
-                _ => reader.complain(&at, "the user has no password: no account is made of it"),
+                // Taken away by who did not want it to stay on the card.
+                Some(_) => {}
+                None => reader.complain(&at, "the user has no password: no account is made of it"),
             }
         }
         if let Some(wlan) = table.get("wlan") {
@@ -135,6 +137,8 @@ timezone = "Europe/Berlin"
         let preseed = of("[system\nhostname = \"box\"\n[user]\nname = \"Anna\"\npassword = \"$6$x$y\"\n");
         assert_eq!(preseed.user.unwrap().user, "anna");
         assert!(!preseed.complaints.is_empty());
+        let emptied = of("[user]\nname = \"anna\"\npassword = \"\"\npassword_encrypted = true\n");
+        assert!(emptied.user.is_none() && emptied.complaints.is_empty());
         assert!(of("").complaints.is_empty() && of("\0\0\0").user.is_none());
     }
 }

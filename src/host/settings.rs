@@ -78,6 +78,11 @@ impl Settings {
                 "network" => taking.each("network", value, Taking::network),
                 "update" => taking.each("update", value, Taking::update),
                 "account" => taking.accounts(value),
+                // Its files would have to lie where only the mail server writes, and without them it would not start.
+                "tls" => taking.reader.complain(
+                    &key.span(),
+                    "a certificate of your own cannot be used on this box yet: it goes on with its own",
+                ),
                 _ => {}
             }
         }
@@ -240,10 +245,10 @@ impl std::fmt::Debug for Seed {
     }
 }
 
-/// The tables that are not ours. The text is known to be TOML.
+/// The tables that are for the mail server. The text is known to be TOML.
 fn servers(text: &str) -> Option<String> {
     let mut table: toml::Table = toml::from_str(text).ok()?;
-    table.retain(|key, _| !["host", "network", "update", "account"].contains(&key));
+    table.retain(|key, _| !["host", "network", "update", "account", "tls"].contains(&key));
     Some(format!("{HEAD}{}", toml::to_string(&table).ok()?))
 }
 
@@ -311,6 +316,7 @@ mod tests {
             ("[account]\naddress = 'a'\n", 1, "double brackets"),
             ("[[account]]\naddress = 'a'\npassword = 'b'\n", 3, "account.password"),
             ("network = 1\n", 1, "[network]"),
+            ("[tls]\ncertificate = 'c.pem'\nkey = 'k.pem'\n", 1, "certificate of your own"),
         ] {
             let Settings { complaints, .. } = of(text);
             let first = complaints.first().cloned().unwrap_or_default();

@@ -1,7 +1,7 @@
 //! A program of a later format takes the store over, and an earlier one goes back: with files, and with cuts between.
 
 use super::layout::{Layout, Step, TODAY};
-use super::tests::{Folder, account, append, message, octets, read};
+use super::tests::{Folder, account, append, octets, read};
 use super::*;
 use crate::mail::{AccountId, MailboxId, Uid};
 use redb::{Database, ReadableDatabase, ReadableTable, StorageBackend, TableDefinition, WriteTransaction};
@@ -529,7 +529,7 @@ fn power_that_goes_at_any_moment_leaves_one_format_or_the_other_with_its_way_bac
 #[ignore = "prints what the module's comment says"]
 fn what_a_way_back_costs() {
     let folder = Folder::new("format-cost");
-    let (_, inbox) = {
+    let (account, inbox) = {
         let store = open(&folder, &TODAY).unwrap();
         let made = account(&store, Limits::default());
         for number in 0..4_000 {
@@ -540,40 +540,45 @@ fn what_a_way_back_costs() {
     let alike = Folder::new("format-cost-without");
     cut(&folder, &alike);
     for (folder, layout) in [(&folder, &TWO), (&alike, &TODAY)] {
-        let size = || fs::metadata(folder.0.join("mail.redb")).unwrap().len() >> 20;
+        drop(open(folder, layout).unwrap());
+        println!("format {}: {}", layout.format, in_use(folder));
+        // A mail now and then: each becomes durable in the tables by itself.
         let store = open(folder, layout).unwrap();
-        println!("format {}: {} MiB", layout.format, size());
-        for round in 0..5_u64 {
-            for number in 0..1_000 {
-                append(&store, inbox, &octets(10_000, 10_000 + round * 1_000 + number)).unwrap();
-            }
-            let first = u32::try_from(round * 1_000 + 1).unwrap();
+        for number in 0..500 {
+            append(&store, inbox, &octets(10_000, 10_000 + number)).unwrap();
+            let name = format!("box-{number}");
+            store.write_blocking(Write::Subscribe { account, name, on: true }).unwrap();
+        }
+        drop(store);
+        println!("  after 500 mails of 10 KB, one by one: {}", in_use(folder));
+        // The same mail at once.
+        let store = open(folder, layout).unwrap();
+        for number in 0..500 {
+            append(&store, inbox, &octets(10_000, 20_000 + number)).unwrap();
+        }
+        drop(store);
+        println!("  after 500 more at once: {}", in_use(folder));
+        let store = open(folder, layout).unwrap();
+        for uids in [(1, 500), (4_001, 4_500)] {
             let change = FlagChange::Add(vec!["\\Deleted".to_owned()]);
-            store
-                .write_blocking(Write::Store { mailbox: inbox, uids: Uids(vec![(first, first + 999)]), change })
-                .unwrap();
+            store.write_blocking(Write::Store { mailbox: inbox, uids: Uids(vec![uids]), change }).unwrap();
             store.write_blocking(Write::Expunge { mailbox: inbox, uids: None }).unwrap();
             while store.write_blocking(Write::Sweep).unwrap() != (Outcome::Swept { removed: 0, more: false }) {}
-            println!("  after 1000 new and 1000 gone: {} MiB", size());
         }
-        let flag = |name: &str| FlagChange::Add(vec![name.to_owned()]);
-        for number in 0..500_u32 {
-            let uids = Uids(vec![(5_001 + number, 5_001 + number)]);
-            store.write_blocking(Write::Store { mailbox: inbox, uids, change: flag("\\Seen") }).unwrap();
-        }
-        println!("  after 500 flags one by one: {} MiB", size());
-        let begun = std::time::Instant::now();
-        for number in 0..300 {
-            store
-                .write_blocking(Write::Append { mailbox: inbox, message: message(&store, &octets(10_000, number)) })
-                .unwrap();
-        }
-        println!("  300 appends in {:?}", begun.elapsed());
-        store.write_blocking(Write::KeepFormat).unwrap();
-        println!("  let go: {} MiB", size());
-        for number in 0..1_000 {
-            append(&store, inbox, &octets(10_000, number)).unwrap();
-        }
-        println!("  after 1000 more: {} MiB", size());
+        drop(store);
+        println!("  after 500 old and 500 new ones went: {}", in_use(folder));
+        open(folder, layout).unwrap().write_blocking(Write::KeepFormat).unwrap();
+        append(&open(folder, layout).unwrap(), inbox, &octets(100, 1)).unwrap();
+        println!("  let go: {}", in_use(folder));
     }
+}
+
+fn in_use(folder: &Folder) -> String {
+    let path = folder.0.join("mail.redb");
+    let database = Database::open(&path).unwrap();
+    let transaction = database.begin_write().unwrap();
+    let stats = transaction.stats().unwrap();
+    let used = stats.allocated_pages() * stats.page_size() as u64;
+    transaction.abort().unwrap();
+    format!("{} KiB in use, {} MiB of file", used >> 10, fs::metadata(&path).unwrap().len() >> 20)
 }

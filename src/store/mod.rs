@@ -6,6 +6,7 @@
 
 mod ahead;
 mod apply;
+mod blobs;
 mod body;
 mod check;
 mod codec;
@@ -20,6 +21,8 @@ mod overlay;
 mod parcel;
 mod read_only;
 mod record;
+mod recovery;
+mod replay;
 mod rows;
 mod schema;
 mod snapshot;
@@ -40,6 +43,7 @@ mod read_only_tests;
 mod tests;
 
 pub use ahead::{Ahead, Depth};
+pub use blobs::Pin;
 pub use body::Reading;
 pub use check::{Finding, Mend, Report};
 pub use error::{Fault, Refusal, StoreError};
@@ -52,6 +56,6 @@ pub use record::{
 pub use rows::{Row, Rows};
 pub use schema::FORMAT;
 pub use snapshot::{Snapshot, StoredHead};
-pub use store::{Options, Pin, Store};
+pub use store::{Options, Store};
 pub use way_back::{WayBack, ask_to_restore};
 pub use write::{FlagChange, History, NewAccount, NewMessage, Outcome, Uids, Write};

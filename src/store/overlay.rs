@@ -38,9 +38,7 @@ impl Overlay {
     pub(super) fn new(below: Box<dyn StorageBackend>) -> io::Result<Overlay> {
         let length = below.len()?;
         let memory = rustix::system::sysinfo();
-        #[allow(clippy::useless_conversion, reason = "of 32 bits on a machine of 32 bits")]
-        let total = u64::from(memory.totalram) * u64::from(memory.mem_unit);
-        let share = (total / SHARE).max(LEAST);
+        let share = (wide(memory.totalram) * wide(memory.mem_unit) / SHARE).max(LEAST);
         let most = place(share) / PAGE;
         Ok(Overlay { below, most, state: RwLock::new(State { pages: BTreeMap::new(), length, shown: length }) })
     }
@@ -174,6 +172,11 @@ impl StorageBackend for Overlay {
     fn query_lock_range(&self, start: Bound<u64>, end: Bound<u64>) -> Result<bool, BackendError> {
         self.below.query_lock_range(start, end)
     }
+}
+
+/// A number of the kernel's, whose width is the machine's.
+fn wide(number: impl Into<u64>) -> u64 {
+    number.into()
 }
 
 /// A place within what is in memory.

@@ -1,10 +1,10 @@
 //! Packing a message as its octets stream in: what reaches the writer is ready to insert.
 
+use super::blobs::Abandoned;
 use super::codec;
 use super::error::{Fault, Refusal, StoreError};
 use super::record::{Frame, Head, encode};
 use super::schema::FRAME;
-use super::store::Abandoned;
 use crate::mail::mime::{Outline, Scanner};
 use crate::mail::{BlobId, LineEnds, UniqueId, limits};
 use ring::digest;

@@ -11,6 +11,8 @@ const RESERVE: u64 = 32 << 20;
 /// The file never gives back what was deleted inside it, so on a full disk mail that fits into those holes is taken, as
 /// long as this much is free: what is known of the holes is an estimate.
 const FLOOR: u64 = 16 << 20;
+/// With less than this, what can be done without goes.
+const SHORT: u64 = 4 * RESERVE;
 /// Given back to the file system when it is full all the same.
 const BALLAST: u64 = 16 << 20;
 /// The ballast is never more than this share of what is free when it is put down,
@@ -51,6 +53,11 @@ impl Space {
             || (!self.pinned.load(Ordering::Relaxed)
                 && free >= FLOOR.saturating_add(wanted)
                 && self.inside() >= wanted.saturating_mul(2))
+    }
+
+    /// Whether room becomes short: while there is still some for what makes room.
+    pub(super) fn is_short(&self) -> bool {
+        self.free().is_some_and(|free| free < SHORT)
     }
 
     /// Whether even deleting may not work any more.

@@ -1,11 +1,14 @@
 //! The store as others hold it.
 
+use super::blobs::{Abandoned, Pin, Pins};
 use super::error::{Fault, StoreError};
 use super::journal::Journal;
 use super::layout::{Layout, TODAY};
 use super::medium::Medium;
 use super::mirror::{Mirrors, Watch};
 use super::parcel::Packer;
+use super::recovery::close;
+use super::replay;
 use super::schema::{
     ACCOUNT, ADDRESS, BLOB_CEILING, BODY, CONFIG, DOOMED, FORMAT_KEY, HEAD, JOURNAL_FORMAT, MAILBOX, MSG, NAME, REFS,
     ROOM_INSIDE, SAVEPOINT, STAGING, SUBSCRIPTION, VANISHED,
@@ -18,7 +21,7 @@ use super::writer::{self, Job, Message};
 use crate::mail::{BlobId, MailboxId, UniqueId};
 use redb::{Database, ReadableDatabase, ReadableTable, StorageBackend, TableError};
 use ring::rand::{SecureRandom, SystemRandom};
-use std::collections::{BTreeSet, HashMap};
+use std::collections::BTreeSet;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -51,15 +54,15 @@ pub struct Store {
 #[derive(Debug)]
 pub(super) struct Shared {
     // Empty for the moment in which it is opened again after an error.
-    database: RwLock<Option<Arc<Database>>>,
+    pub(super) database: RwLock<Option<Arc<Database>>>,
     pub(super) layout: &'static Layout,
     pub(super) medium: Medium,
     // Nothing is written: what cannot be kept off the disk is in memory.
-    frozen: AtomicBool,
+    pub(super) frozen: AtomicBool,
     // And that is so for good, by the owner's wish.
-    reads_only: bool,
+    pub(super) reads_only: bool,
     // The writer was asked to see to the database, and has not done so yet.
-    looked_for: AtomicBool,
+    pub(super) looked_for: AtomicBool,
     pub(super) mirrors: Mirrors,
     pub(super) abandoned: Arc<Abandoned>,
     pub(super) pins: Arc<Pins>,
@@ -71,25 +74,6 @@ pub(super) struct Shared {
     // Mailboxes that have new rows since an idle moment.
     grown: Mutex<BTreeSet<MailboxId>>,
     next_blob: AtomicU64,
-}
-
-/// Blobs of uploads that came to nothing.
-#[derive(Debug, Default)]
-pub(super) struct Abandoned {
-    blobs: Mutex<Vec<BlobId>>,
-    // How often the store was opened again: what was staged and not durable before is lost.
-    opening: AtomicU64,
-}
-
-/// Blobs that are being read over several snapshots: the sweep leaves them.
-#[derive(Debug, Default)]
-pub(super) struct Pins(Mutex<HashMap<BlobId, usize>>);
-
-/// While this lives, the blob stays readable though no message may show it any more.
-#[derive(Debug)]
-pub struct Pin {
-    blob: BlobId,
-    pins: Arc<Pins>,
 }
 
 impl Store {
@@ -151,7 +135,7 @@ impl Store {
             grown: Mutex::default(),
             next_blob: AtomicU64::new(next_blob),
         });
-        contained(|| writer::prepare(&shared))?;
+        contained(|| replay::prepare(&shared))?;
         // What was taken over from the journal may have brought more ids.
         let ceiling = shared.snapshot()?.table(CONFIG)?.get(BLOB_CEILING)?.map_or(0, |ceiling| ceiling.value());
         shared.next_blob.fetch_max(ceiling, Ordering::SeqCst);
@@ -221,8 +205,7 @@ impl Store {
     /// Keeps a blob readable.
     #[must_use]
     pub fn pin(&self, blob: BlobId) -> Pin {
-        *self.shared.pins.lock().entry(blob).or_default() += 1;
-        Pin { blob, pins: Arc::clone(&self.shared.pins) }
+        self.shared.pins.pin(blob)
     }
 
     /// Where the data lies, if in a file.
@@ -290,170 +273,11 @@ impl Shared {
     pub(super) fn is_frozen(&self) -> bool {
         self.frozen.load(Ordering::SeqCst)
     }
-
-    /// Whether there is a database to read from, and nothing failed since it was opened.
-    pub(super) fn is_sound(&self) -> bool {
-        !self.medium.has_failed() && self.database.read().unwrap_or_else(PoisonError::into_inner).is_some()
-    }
-
-    /// The writer has seen to what it was asked for.
-    pub(super) fn looked(&self) {
-        self.looked_for.store(false, Ordering::Relaxed);
-    }
-
-    /// After an I/O error redb's handle refuses everything until it is opened again; after a panic (`surely`) it cannot be
-    /// trusted. Where nothing can be written any more, it is opened for reading. Only the writer calls this: nothing is
-    /// committed meanwhile.
-    pub(super) fn recover(&self, surely: bool) {
-        if !self.medium.comes_back() {
-            return;
-        }
-        if !self.is_frozen() && self.space.is_full() && self.space.drop_ballast() {
-            log::error!("the disk is full: the ballast was let go");
-        }
-        let mut slot = self.database.write().unwrap_or_else(PoisonError::into_inner);
-        if !surely
-            && let Some(database) = slot.as_ref()
-            && database.begin_write().and_then(|probe| probe.abort().map_err(redb::TransactionError::Storage)).is_ok()
-            // It may be the journal that failed.
-            && (self.is_frozen() || self.medium.can_be_written())
-        {
-            // What failed was not needed.
-            self.medium.forget_failure();
-            return;
-        }
-        let old = slot.take();
-        drop(slot);
-        self.replace(old);
-    }
-
-    /// Where nothing could be written for a while: goes back to writing, if that is possible again.
-    pub(super) fn thaw(&self) {
-        if self.is_frozen() && !self.reads_only && self.medium.can_be_written() {
-            let old = self.database.write().unwrap_or_else(PoisonError::into_inner).take();
-            self.replace(old);
-        }
-    }
-
-    /// Closes a database and opens it again.
-    fn replace(&self, old: Option<Arc<Database>>) {
-        // What was staged and not durable goes with it.
-        self.abandoned.opening.fetch_add(1, Ordering::SeqCst);
-        self.space.reopened();
-        close(old);
-        // Snapshots live for one bufferful: they are gone in a moment.
-        for _ in 0..50 {
-            match self.open_again() {
-                Ok(()) => {
-                    // A commit that failed at its end may be there all the same.
-                    self.mirrors.reload(|| self.snapshot());
-                    return;
-                }
-                Err(Fault::InUse) => std::thread::sleep(std::time::Duration::from_millis(20)),
-                Err(fault) => {
-                    log::error!("the store cannot be opened again: {fault}");
-                    return;
-                }
-            }
-        }
-        log::error!("the store cannot be opened again yet: it is still being read");
-    }
-
-    fn open_again(&self) -> Result<(), Fault> {
-        if !self.reads_only && self.medium.can_be_written() {
-            match self.medium.open().and_then(|database| self.take_up(database, false)) {
-                Ok(()) => {
-                    log::warn!("the store was opened again after an error");
-                    return Ok(());
-                }
-                Err(Fault::InUse) => return Err(Fault::InUse),
-                Err(fault) => log::error!("the store cannot be opened for writing: {fault}"),
-            }
-        }
-        // What was acknowledged can still be read, perhaps.
-        self.medium.open_frozen().and_then(|database| self.take_up(database, true))?;
-        log::error!("nothing can be written to the disk: mail can only be read");
-        Ok(())
-    }
-
-    /// Changes that are durable in the journal only went with the old handle: nothing is served from tables that lack what
-    /// was acknowledged.
-    fn take_up(&self, database: Database, frozen: bool) -> Result<(), Fault> {
-        let database = Arc::new(database);
-        let prepare = || {
-            if frozen {
-                // Tables of an earlier format were brought to ours in memory only.
-                way_back::settle(&database, self.layout, None)?;
-            }
-            writer::repeat(self, &database, frozen)
-        };
-        if let Err(fault) = contained(prepare) {
-            close(Some(database));
-            return Err(fault);
-        }
-        self.frozen.store(frozen, Ordering::SeqCst);
-        *self.database.write().unwrap_or_else(PoisonError::into_inner) = Some(database);
-        Ok(())
-    }
 }
 
 impl Drop for Shared {
     fn drop(&mut self) {
         close(self.database.get_mut().unwrap_or_else(PoisonError::into_inner).take());
-    }
-}
-
-/// redb writes when it closes, and panics if it then meets damage.
-fn close(database: Option<Arc<Database>>) {
-    if catch_unwind(AssertUnwindSafe(|| drop(database))).is_err() {
-        log::error!("the store did not close well");
-    }
-}
-
-impl Abandoned {
-    pub(super) fn push(&self, blob: BlobId) {
-        self.lock().push(blob);
-    }
-
-    pub(super) fn all(&self) -> Vec<BlobId> {
-        self.lock().clone()
-    }
-
-    /// The first `count` are taken care of. Only the writer takes any away.
-    pub(super) fn forget(&self, count: usize) {
-        let mut blobs = self.lock();
-        let count = count.min(blobs.len());
-        blobs.drain(..count);
-    }
-
-    pub(super) fn opening(&self) -> u64 {
-        self.opening.load(Ordering::SeqCst)
-    }
-
-    fn lock(&self) -> std::sync::MutexGuard<'_, Vec<BlobId>> {
-        self.blobs.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl Pins {
-    pub(super) fn holds(&self, blob: BlobId) -> bool {
-        self.lock().contains_key(&blob)
-    }
-
-    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<BlobId, usize>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl Drop for Pin {
-    fn drop(&mut self) {
-        let mut pins = self.pins.lock();
-        if let Some(count) = pins.get_mut(&self.blob) {
-            *count -= 1;
-            if *count == 0 {
-                pins.remove(&self.blob);
-            }
-        }
     }
 }
 

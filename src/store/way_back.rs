@@ -2,13 +2,17 @@
 //!
 //! A program with a newer format takes a savepoint of redb in the very transaction that changes the tables, so that there
 //! is no moment with one and not the other. The pages of that moment are kept: what is deleted or written anew afterwards
-//! takes up new room. It goes after 30 days, or when the owner says that the data is to stay as it is.
+//! takes up new room, also what is younger than the savepoint: redb gives nothing back while there is one. It goes after 30
+//! days, after one where room on the disk becomes short, or when the owner says that the data is to stay as it is.
 //!
 //! An older program does not open the newer format. Told by a file in the folder to go back, it restores the savepoint.
 //! What came in since is lost by that, so it is done only if the owner said so, or if nothing came in: a newer version on
 //! trial may have done no more than begin.
 //!
-//! Measured
+//! Measured on 4,000 mails of 10 KB in 49 MB: nothing at first; 74 KB for each commit that reaches the tables, as after a
+//! single mail and an idle moment (500 of them: 43 MB more instead of 6); 5 KB for each mail of many at once; and all that
+//! is deleted. When it was let go, all of that was free again inside the file, which had grown to twice its size. With 100
+//! such commits a day it comes to 220 MB in 30 days.
 
 use super::error::Fault;
 use super::journal;
@@ -36,6 +40,8 @@ const MARKER: &str = "restore-format";
 const DISCARD: &str = "discard";
 /// So long the savepoint is kept, in seconds.
 const KEPT: u64 = 30 * 24 * 60 * 60;
+/// And this long, where room becomes short.
+const KEPT_WHEN_SHORT: u64 = 24 * 60 * 60;
 
 /// How the data was before the format became newer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -279,8 +285,8 @@ fn forget_savepoint(config: &mut redb::Table<'_, &'static str, u64>) -> Result<(
 }
 
 /// A savepoint from before this moment has been kept long enough.
-pub(super) fn long_ago() -> u64 {
-    now().saturating_sub(KEPT)
+pub(super) fn long_ago(room_is_short: bool) -> u64 {
+    now().saturating_sub(if room_is_short { KEPT_WHEN_SHORT } else { KEPT })
 }
 
 fn now() -> u64 {

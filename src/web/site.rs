@@ -9,7 +9,7 @@ use super::claim::{Code, Guess, Guesses};
 use super::connection::Visit;
 use super::page::{self, Html, button, form, notice, page, paragraph};
 use crate::admin::{Failure, Limit, Quota, Reply, Request, Secret, Strength, perform};
-use crate::store::{Fault, Store};
+use crate::store::{Fault, Health, Store};
 use hyper::body::Bytes;
 use hyper::{Method, StatusCode};
 use smol::future::FutureExt;
@@ -27,7 +27,9 @@ pub struct Found {
     pub name: String,
     /// The ports of IMAP, of IMAP in TLS, of POP3, and of POP3 in TLS.
     pub mail: [u16; 4],
-    /// The port of pages in TLS.
+    /// The ports of pages, in plain text
+    pub http: u16,
+    /// and in TLS.
     pub https: u16,
     /// The file with our own authority; `None` with the owner's certificate.
     pub authority: Option<PathBuf>,
@@ -96,7 +98,10 @@ impl Site {
     /// The first page: what there is to do.
     async fn front(self: &Arc<Self>, asked: &Asked) -> Answer {
         match self.is_settled().await {
-            Ok(true) => html(StatusCode::OK, page("Mail is served here", [self.program(None)])),
+            Ok(true) => {
+                let content = self.trouble().map(notice).into_iter().chain([self.program(asked, None)]);
+                html(StatusCode::OK, page("Mail is served here", content))
+            }
             Ok(false) if self.claim.lock().await.is_none() => html(
                 StatusCode::OK,
                 page(
@@ -123,7 +128,7 @@ impl Site {
             Err(fault) => return broken(&fault),
         }
         let Some((code, guesses)) = claim.as_mut() else {
-            let content = [notice("This box is set up already."), self.program(None)];
+            let content = [notice("This box is set up already."), self.program(asked, None)];
             return html(StatusCode::CONFLICT, page("Mail is served here", content));
         };
         let entries = Entries::of(&asked.form);
@@ -168,7 +173,8 @@ impl Site {
             Reply::Password { address, .. } => {
                 log::info!("{}: this box was set up, for {address}", asked.visit.from);
                 *claim = None;
-                let done = [notice("The box is set up. Your first mail is waiting."), self.program(Some(&address))];
+                let done =
+                    [notice("The box is set up. Your first mail is waiting."), self.program(asked, Some(&address))];
                 html(StatusCode::OK, page("Welcome", done))
             }
             Reply::Failed(Failure::Refused(why)) => wrong(&why),
@@ -183,10 +189,22 @@ impl Site {
             smol::Timer::after(HEALTHY).await;
             false
         };
-        if answering.or(late).await {
-            text(StatusCode::OK, "ok\n")
-        } else {
-            text(StatusCode::SERVICE_UNAVAILABLE, "the store does not answer\n")
+        let answers = answering.or(late).await;
+        match self.store.health() {
+            Health::Good if answers => text(StatusCode::OK, "ok\n"),
+            Health::Full if answers => text(StatusCode::OK, "ok, but the disk is full\n"),
+            Health::ReadOnly if answers => text(StatusCode::OK, "ok, but nothing can be written\n"),
+            _ => text(StatusCode::SERVICE_UNAVAILABLE, "the store does not answer\n"),
+        }
+    }
+
+    /// What people should know who find their mail program stubborn.
+    fn trouble(&self) -> Option<&'static str> {
+        match self.store.health() {
+            Health::Good => None,
+            Health::Full => Some("The disk is full: no new mail can be kept until some is deleted."),
+            Health::ReadOnly => Some("The disk cannot be written: mail can be read, and nothing can be changed."),
+            Health::Failing => Some("The disk cannot be read as it should."),
         }
     }
 
@@ -219,7 +237,7 @@ impl Site {
 
     /// The way to where a password may be entered.
     fn elsewhere(&self, asked: &Asked) -> [Html; 3] {
-        let to = format!("https://{}/", at_port(asked.host.as_deref(), &self.found.name, self.found.https));
+        let to = encrypted(asked.host.as_deref(), &self.found);
         [
             paragraph(
                 "This page came without encryption, so no password is asked for here: others in this network could \
@@ -234,9 +252,16 @@ impl Site {
         ]
     }
 
-    fn program(&self, user: Option<&str>) -> Html {
+    fn program(&self, asked: &Asked, user: Option<&str>) -> Html {
         let anybody = format!("your whole address, as in name@{}", self.found.name);
-        let trust = page::trust(self.found.authority.is_some(), &(self.found.fingerprint)());
+        let trust = if asked.is_private() {
+            page::trust(self.found.authority.is_some(), &(self.found.fingerprint)())
+        } else {
+            let to = encrypted(asked.host.as_deref(), &self.found);
+            let why = "What a program needs to trust the certificate is on the encrypted page only: here it could have \
+                       been changed on its way.";
+            Html::join([paragraph(why), button(&to, "Open it")])
+        };
         page::program(&self.found.name, self.found.mail, user.unwrap_or(&anybody), trust)
     }
 }
@@ -265,17 +290,28 @@ impl Entries {
     }
 }
 
-/// The host that was asked for, at another port. What is no host, or was not said, is our own name.
-fn at_port(asked: Option<&str>, name: &str, port: u16) -> String {
-    let host = asked.unwrap_or(name);
-    let host = match host.strip_prefix('[') {
-        Some(v6) => v6.split_once(']').map(|(v6, _)| format!("[{v6}]")).unwrap_or_default(),
-        None => host.split(':').next().unwrap_or_default().to_owned(),
+/// Where the encrypted page is, from where somebody asked: the same host, and as far from our port as the port that was
+/// asked for is, since whoever forwards one port forwards the other likewise. What is no host, or was not said, is our own
+/// name.
+fn encrypted(asked: Option<&str>, found: &Found) -> String {
+    let asked = asked.unwrap_or_default();
+    let (host, port) = match asked.strip_prefix('[').and_then(|v6| v6.split_once(']')) {
+        Some((v6, port)) => (format!("[{v6}]"), port.strip_prefix(':')),
+        None => asked.split_once(':').map_or((asked.to_owned(), None), |(host, port)| (host.to_owned(), Some(port))),
     };
+    let bare = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(&host);
     let is_host =
-        !host.is_empty() && host.bytes().all(|octet| octet.is_ascii_alphanumeric() || b"-.:[]".contains(&octet));
-    let host = if is_host { host } else { name.to_owned() };
-    if port == 443 { host } else { format!("{host}:{port}") }
+        !bare.is_empty() && bare.bytes().all(|octet| octet.is_ascii_alphanumeric() || b"-.:".contains(&octet));
+    let port = match port.map(str::parse::<u16>) {
+        _ if !is_host => found.https,
+        None => found.https,
+        Some(port) => {
+            let away = i32::from(port.unwrap_or(found.http)) - i32::from(found.http);
+            u16::try_from(i32::from(found.https) + away).unwrap_or(found.https)
+        }
+    };
+    let host = if is_host { &host } else { &found.name };
+    if port == 443 { format!("https://{host}/") } else { format!("https://{host}:{port}/") }
 }
 
 /// Our fault; the cause is in the log.

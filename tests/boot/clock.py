@@ -25,7 +25,7 @@ def main():
     with scratch() as folder:
         disk = card(VIRT, folder, settings=SETTINGS)
         with Machine(VIRT, disk, clock=WOKEN, processors=2) as machine:
-            machine.greeting()
+            machine.owned()
             before = alone(machine)
             told(machine)
             again(machine, before)

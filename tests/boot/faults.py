@@ -32,7 +32,7 @@ def used(folder):
     disk = card(VIRT, folder)
     mails = list(islice(some_mail(), MAILS))
     with Machine(VIRT, disk) as machine:
-        machine.greeting()
+        machine.owned()
         with machine.imap() as client:
             for octets in mails:
                 client.append("INBOX", octets)
@@ -46,7 +46,7 @@ def full():
         disk = card(VIRT, folder, mebibytes=None)
         mails = list(islice(some_mail(), MAILS))
         with Machine(VIRT, disk) as machine:
-            machine.greeting()
+            machine.owned()
             with machine.imap() as client:
                 for octets in mails:
                     client.append("INBOX", octets)

@@ -169,6 +169,13 @@ class Machine:
                 expect(time.monotonic() < end, f"no greeting within {seconds} s", self.console.text()[-3000:])
                 time.sleep(0.1)
 
+    def owned(self, user=USER):
+        """Waits for a greeting and for the account of the preseed; returns the seconds to the greeting."""
+        seconds = self.greeting()
+        # At the console: a log-in that fails would make the next ones slower.
+        until(lambda: user in self.command("account list"), 60, "an account of the preseed")
+        return seconds
+
     def authority(self):
         """What the machine made to sign its certificates with, as the disk has it."""
         if self._authority is None:

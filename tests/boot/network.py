@@ -19,7 +19,7 @@ def main():
     with scratch() as folder:
         disk = card(VIRT, folder)
         with Machine(VIRT, disk, processors=2) as machine:
-            machine.greeting()
+            machine.owned()
             expect(SLIRP in machine.status().addresses, str(machine.status()))
             out_and_in(machine)
             out_and_in(machine)

@@ -53,7 +53,7 @@ def main():
 def record(disk, log, clients):
     """A first boot, and load; returns the place where that began."""
     with Machine(VIRT, disk, processors=2, recorded=log) as machine:
-        machine.greeting()
+        machine.owned()
         with machine.imap() as client:
             for name in books.MAILBOXES[1:]:
                 client.command(f"CREATE {name}")

@@ -90,7 +90,7 @@ def gives_way(board, how):
         bad = slot.altered("99.0.0", options=f"{SOON} {board.words}", files=files).update()
         address = SHELF.put(f"{board.name}-{how}.update", bad, key.sign(bad))
         with Machine(board, disk) as machine:
-            machine.greeting()
+            machine.owned()
             keep(machine, mails)
             version = machine.status().version
             install(machine, address)
@@ -123,7 +123,7 @@ def good():
         run(*common, "--version", "99.0.0", "--built", built + 60, "--out", folder / "new")
         update, signature = signed(folder / "new")
         with Machine(VIRT, disk, processors=2) as machine:
-            machine.greeting()
+            machine.owned()
             keep(machine, mails)
             before = machine.status().version
             refused(machine, "tampered", update[:1_000_000] + b"!" + update[1_000_001:], signature)

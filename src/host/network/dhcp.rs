@@ -80,7 +80,7 @@ enum State {
 const REQUESTS: u32 = 4;
 /// REQUESTs for what was ours, before all servers are asked.
 const VERIFICATIONS: u32 = 2;
-/// DISCOVERs without an answer, before an address is taken without a server: after six seconds.
+/// DISCOVERs without an answer, before an address is taken without a server: after six seconds. As many refusals.
 const PATIENCE: u32 = 3;
 /// RFC 2131 §3.1 step 5: the wait after a conflict.
 const CONFLICT: Duration = Duration::from_secs(10);
@@ -101,7 +101,7 @@ pub(super) struct Machine {
     began: Instant,
     /// When the last REQUEST of it was sent.
     asked: Instant,
-    /// Refusals and conflicts since the last lease.
+    /// Refusals, conflicts and offers that were not kept, since the last lease.
     refusals: u32,
 }
 
@@ -116,9 +116,11 @@ impl Machine {
         self.held.as_ref()
     }
 
-    /// Nobody answers: it is time for an address without a server.
+    /// Nobody answers, or nobody keeps his word: it is time for an address without a server.
     pub(super) fn is_alone(&self) -> bool {
-        self.held.is_none() && matches!(self.state, State::Selecting { tries, .. } if tries >= PATIENCE)
+        let is_off = matches!(self.state, State::Unplugged | State::Stopped);
+        let is_unanswered = matches!(self.state, State::Selecting { tries, .. } if tries >= PATIENCE);
+        self.held.is_none() && !is_off && (is_unanswered || self.refusals >= PATIENCE)
     }
 
     /// When `Event::Time` is due.
@@ -209,8 +211,13 @@ impl Machine {
         self.say(Saying::Extend { address: lease.address }, to, now, actions);
     }
 
+    /// Whether this answers what was asked last.
+    pub(super) fn is_asking_for(&self, reply: &Reply) -> bool {
+        reply.exchange == self.exchange
+    }
+
     fn listen(&mut self, reply: &Reply, now: Instant, actions: &mut Vec<Action>) {
-        if reply.exchange != self.exchange {
+        if !self.is_asking_for(reply) {
             return;
         }
         match (&self.state, reply.kind, &reply.terms) {
@@ -328,6 +335,9 @@ impl Machine {
                 self.verify(address, tries, now, actions);
             }
             State::Requesting { .. } | State::Verifying { .. } | State::Resting { .. } => {
+                if matches!(self.state, State::Requesting { .. }) {
+                    self.refusals += 1;
+                }
                 self.begin(now);
                 self.discover(0, now, actions);
             }

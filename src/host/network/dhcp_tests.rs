@@ -137,6 +137,13 @@ fn an_offer_that_is_not_confirmed_is_asked_for_four_times_and_given_up() {
         assert_eq!(said(&world.wait().1), Some(Saying::Select { address: FIRST, server: SERVER }));
     }
     assert_eq!(said(&world.wait().1), Some(Saying::Discover { wish: None }));
+    for _ in 0..2 {
+        assert!(!world.machine.is_alone());
+        world.server(Kind::Offer, FIRST, SERVER);
+        while said(&world.wait().1) != Some(Saying::Discover { wish: None }) {}
+    }
+    // Nobody's word can be relied on.
+    assert!(world.machine.is_alone());
 }
 
 #[test]
@@ -209,7 +216,8 @@ fn a_server_that_refuses_what_it_offers_is_not_asked_all_the_time() {
     let mut world = World::new(None);
     world.hear(Event::CableIn);
     let mut waits = Vec::new();
-    for _ in 0..6 {
+    for refusals in 0..6 {
+        assert_eq!(world.machine.is_alone(), refusals >= 3);
         world.server(Kind::Offer, FIRST, SERVER);
         let actions = world.server(Kind::Nak, Ipv4Addr::UNSPECIFIED, SERVER);
         waits.push(if said(&actions).is_some() { 0 } else { world.wait().0.as_secs() });

@@ -1,14 +1,14 @@
 //! One Ethernet link: what it hears goes to the machines, what they want is done. A thread for each.
 
 use super::Inside;
-use super::arp::{self, Arp};
 use super::dhcp::{Action, Event, Machine};
 use super::fallback::{Deed, Fallback};
 use super::handle::Order;
 use super::kernel::Kernel;
 use super::lease::{Identity, Lease, Remembered};
 use super::links::Link;
-use super::packet::{LARGEST, Question, Reply};
+use super::packet::{Kind, LARGEST, Question, Reply};
+use super::presence::{Presence, mac};
 use super::probe::{Probe, QUICK, Turn};
 use super::setup::{self, Setup};
 use super::status::Source;
@@ -23,11 +23,6 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, TryRecvError};
 use std::time::{Duration, Instant};
 
-/// RFC 5227 §1.1: an address is told twice, two seconds apart.
-const ANNOUNCEMENTS: u32 = 2;
-const BETWEEN: Duration = Duration::from_secs(2);
-/// RFC 5227 §1.1, `DEFEND_INTERVAL`.
-const DEFENCE: Duration = Duration::from_secs(10);
 /// Packets that are taken before others get their turn.
 const AT_ONCE: usize = 64;
 
@@ -44,14 +39,11 @@ pub(super) struct Interface {
     fallback: Fallback,
     /// The address that a server lent, while it is asked for.
     probe: Option<Probe>,
-    /// Addresses to tell of, how often, and when.
-    announcement: Option<(Ipv4Addr, u32, Instant)>,
-    defended: Option<Instant>,
     /// What the owner set, once it is this link that has it.
     fixed: Option<Setup>,
     setup: Option<Setup>,
     dhcp: Option<socket2::Socket>,
-    arp: Option<arp::Socket>,
+    arp: Presence,
 }
 
 impl Interface {
@@ -68,6 +60,7 @@ impl Interface {
         Interface {
             me: Identity { mac: link.mac, name: inside.name.clone() },
             fallback: Fallback::new(link.mac),
+            arp: Presence::new(&link),
             inside: Arc::clone(inside),
             link,
             kernel,
@@ -76,12 +69,9 @@ impl Interface {
             random,
             client,
             probe: None,
-            announcement: None,
-            defended: None,
             fixed: None,
             setup: None,
             dhcp: None,
-            arp: None,
         }
     }
 
@@ -113,7 +103,7 @@ impl Interface {
             self.client.deadline(),
             self.fallback.deadline(),
             self.probe.as_ref().map(Probe::deadline),
-            self.announcement.map(|(_, _, at)| at),
+            self.arp.deadline(),
         ];
         let timeout = due.into_iter().flatten().min().map(|due| {
             // A millisecond more: what is due is then certainly past.
@@ -122,7 +112,7 @@ impl Interface {
         });
         let mut heard = vec![PollFd::new(&self.bell, PollFlags::IN)];
         heard.extend(self.dhcp.as_ref().map(|socket| PollFd::new(socket, PollFlags::IN)));
-        heard.extend(self.arp.as_ref().map(|socket| PollFd::new(socket, PollFlags::IN)));
+        heard.extend(self.arp.poll());
         match poll(&mut heard, timeout.as_ref()) {
             Ok(_) | Err(Errno::INTR) => {}
             Err(error) => {
@@ -142,7 +132,7 @@ impl Interface {
         match self.fixed.clone() {
             Some(fixed) => {
                 self.put(Some(fixed.clone()));
-                self.announce(fixed.address);
+                self.arp.announce(fixed.address, Instant::now());
             }
             None => self.happen(Event::CableIn),
         }
@@ -151,22 +141,17 @@ impl Interface {
     /// Sockets that failed, or that were not there yet.
     fn open(&mut self) {
         if self.dhcp.is_none() {
-            self.dhcp = self.try_to(open_dhcp(&self.link.name), "DHCP");
+            let opened = open_dhcp(&self.link.name);
+            self.dhcp = opened.inspect_err(|error| log::warn!("{}: no DHCP: {error}", self.link.name)).ok();
         }
-        if self.arp.is_none() {
-            self.arp = self.try_to(arp::Socket::open(self.link.index), "ARP");
-        }
-    }
-
-    fn try_to<T>(&self, opened: io::Result<T>, what: &str) -> Option<T> {
-        opened.inspect_err(|error| log::warn!("{}: no {what}: {error}", self.link.name)).ok()
+        self.arp.open(self.link.index);
     }
 
     fn unplug(&mut self) {
         log::info!("{}: the cable is out", self.link.name);
         self.link.cable = false;
         self.probe = None;
-        self.announcement = None;
+        self.arp.end();
         // Where the cable is put in next, the address may be somebody's.
         if !self.fallback.is_off() {
             self.fallback.end();
@@ -197,7 +182,7 @@ impl Interface {
         for action in self.client.hear(event, Instant::now()) {
             match action {
                 Action::Say(question) => self.say(&question),
-                Action::Ask(address) if self.arp.is_some() => {
+                Action::Ask(address) if self.arp.is_open() => {
                     self.probe = Some(Probe::new(address, &QUICK, &mut self.random, Instant::now()));
                 }
                 // Where nobody can be asked, the server's word has to do.
@@ -230,7 +215,7 @@ impl Interface {
         self.fallback.end();
         if is_new {
             log::info!("{}: {}/{} lent by {}", self.link.name, lease.address, lease.terms.prefix, lease.server);
-            self.announce(lease.address);
+            self.arp.announce(lease.address, Instant::now());
             self.remember(&Remembered { address: lease.address, released: false });
         } else {
             log::debug!("{}: {} lent on by {}", self.link.name, lease.address, lease.server);
@@ -249,10 +234,13 @@ impl Interface {
         for _ in 0..AT_ONCE {
             let Some(mut socket) = self.dhcp.as_ref() else { return };
             let mut octets = [0; LARGEST as usize];
-            let Some(length) = self.heard(socket.read(&mut octets)) else { return };
+            // When that was all; or when the link was switched off, which is said once.
+            let Ok(length) = socket.read(&mut octets) else { return };
             if let Some(reply) = Reply::parse(octets.get(..length).unwrap_or_default(), self.link.mac) {
                 log::debug!("{}: {reply:?}", self.link.name);
-                if let (super::packet::Kind::Nak, Some(why)) = (reply.kind, &reply.message) {
+                let refusal =
+                    reply.message.as_ref().filter(|_| reply.kind == Kind::Nak && self.client.is_asking_for(&reply));
+                if let Some(why) = refusal {
                     log::info!("{}: a server refuses: {why}", self.link.name);
                 }
                 self.happen(Event::Heard(&reply));
@@ -260,47 +248,23 @@ impl Interface {
         }
     }
 
-    /// What was read, if anything was.
-    fn heard<T>(&self, read: io::Result<T>) -> Option<T> {
-        match read {
-            Ok(read) => Some(read),
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => None,
-            Err(error) => {
-                // A link that was switched off says so once.
-                log::debug!("{}: {error}", self.link.name);
-                None
-            }
-        }
-    }
-
     fn hear_arp(&mut self) {
         for _ in 0..AT_ONCE {
-            let Some(heard) = self.arp.as_ref().and_then(|socket| self.heard(socket.hear())) else { return };
-            let (Some(arp), now) = (heard, Instant::now()) else { continue };
+            let Some(heard) = self.arp.hear() else { return };
+            let now = Instant::now();
             if let Some(probe) = &self.probe
-                && probe.is_refuted(&arp, self.link.mac)
+                && probe.is_refuted(&heard, self.link.mac)
             {
                 let address = probe.address;
-                log::warn!("{}: {address} was lent, but {} has it", self.link.name, mac(arp.mac));
+                log::warn!("{}: {address} was lent, but {} has it", self.link.name, mac(heard.mac));
                 self.probe = None;
                 self.happen(Event::Taken(address));
             }
-            if let Some(deed) = self.fallback.hear(&arp, now) {
+            if let Some(deed) = self.fallback.hear(&heard, now) {
                 self.act(deed);
-            } else {
-                self.defend(&arp, now);
+            } else if let Some(setup) = self.setup.as_ref().filter(|_| self.fallback.setup().is_none()) {
+                self.arp.defend(setup.address, &heard, now);
             }
-        }
-    }
-
-    /// An address that was lent or set is kept: a server that moves away is of no use (RFC 5227 §2.4 (c)).
-    fn defend(&mut self, arp: &Arp, now: Instant) {
-        let Some(setup) = self.setup.as_ref().filter(|_| self.fallback.setup().is_none()) else { return };
-        let is_ours = arp.sender == setup.address && arp.mac != self.link.mac;
-        if is_ours && self.defended.is_none_or(|defended| now.saturating_duration_since(defended) >= DEFENCE) {
-            log::warn!("{}: {} says that it has {} as well", self.link.name, mac(arp.mac), setup.address);
-            self.defended = Some(now);
-            self.say_arp(&Arp::announcement(self.link.mac, setup.address));
         }
     }
 
@@ -311,7 +275,7 @@ impl Interface {
             let address = probe.address;
             match probe.go_on(&mut self.random, now) {
                 Turn::Wait => {}
-                Turn::Ask => self.say_arp(&Arp::probe(self.link.mac, address)),
+                Turn::Ask => self.arp.ask(address),
                 Turn::Free => {
                     self.probe = None;
                     self.happen(Event::Free(address));
@@ -321,41 +285,26 @@ impl Interface {
         if self.client.deadline().is_some_and(|deadline| deadline <= now) {
             self.happen(Event::Time);
         }
-        if self.client.is_alone() && self.fallback.is_off() && self.arp.is_some() {
+        if self.client.is_alone() && self.fallback.is_off() && self.arp.is_open() {
             log::info!("{}: no server lends an address", self.link.name);
             self.fallback.begin(now);
         }
         if let Some(deed) = self.fallback.go_on(now) {
             self.act(deed);
         }
-        if let Some((address, left, at)) = self.announcement
-            && at <= now
-        {
-            self.say_arp(&Arp::announcement(self.link.mac, address));
-            self.announcement = (left > 1).then(|| (address, left - 1, now + BETWEEN));
-        }
+        self.arp.go_on(now);
     }
 
     fn act(&mut self, deed: Deed) {
         match deed {
-            Deed::Ask(address) => self.say_arp(&Arp::probe(self.link.mac, address)),
-            Deed::Defend(address) => self.say_arp(&Arp::announcement(self.link.mac, address)),
+            Deed::Ask(address) => self.arp.ask(address),
+            Deed::Defend(address) => self.arp.claim(address),
             Deed::Take(address) => {
                 log::info!("{}: {address} without a server", self.link.name);
                 self.put(self.fallback.setup());
-                self.announce(address);
+                self.arp.announce(address, Instant::now());
             }
             Deed::Leave => self.put(None),
-        }
-    }
-
-    fn announce(&mut self, address: Ipv4Addr) {
-        self.announcement = Some((address, ANNOUNCEMENTS, Instant::now()));
-    }
-
-    fn say_arp(&self, arp: &Arp) {
-        if let Some(Err(error)) = self.arp.as_ref().map(|socket| socket.say(arp)) {
-            log::debug!("{}: {error}", self.link.name);
         }
     }
 
@@ -391,8 +340,4 @@ fn open_dhcp(link: &str) -> io::Result<socket2::Socket> {
     let port = dhcproto::v4::CLIENT_PORT;
     socket.bind(&SocketAddrV4::new(Ipv4Addr::UNSPECIFIED, port).into())?;
     Ok(socket)
-}
-
-fn mac(octets: [u8; 6]) -> String {
-    octets.map(|octet| format!("{octet:02x}")).join(":")
 }

@@ -190,3 +190,32 @@ fn open(groups: u32) -> io::Result<OwnedFd> {
     rustix::net::bind(&socket, &SocketAddrNetlink::new(0, groups))?;
     Ok(socket)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn said(kind: u16, sequence: u32, code: i32) -> Vec<u8> {
+        let length = 20_u32.to_ne_bytes();
+        let head = [&length[..], &kind.to_ne_bytes(), &[0, 0], &sequence.to_ne_bytes(), &[0; 4]].concat();
+        [&head[..], &code.to_ne_bytes()].concat()
+    }
+
+    #[test]
+    fn what_the_kernel_says_to_a_question_is_told_from_what_else_it_says() {
+        assert!(answer(&said(2, 7, 0), 7).unwrap().is_ok());
+        assert_eq!(answer(&said(2, 7, -17), 7).unwrap().unwrap_err().raw_os_error(), Some(17));
+        assert!(answer(&said(2, 6, 0), 7).is_none());
+        assert!(answer(&said(16, 7, 0), 7).is_none());
+        for end in 0..20 {
+            assert!(answer(&said(2, 7, 0)[..end], 7).is_none());
+        }
+    }
+
+    #[test]
+    fn what_is_gone_already_was_removed() {
+        let failed = |errno: Errno| Err(io::Error::from_raw_os_error(errno.raw_os_error()));
+        assert!(gone(failed(Errno::ADDRNOTAVAIL)).is_ok() && gone(failed(Errno::SRCH)).is_ok());
+        assert!(gone(failed(Errno::PERM)).is_err());
+    }
+}

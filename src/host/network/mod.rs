@@ -19,6 +19,7 @@ mod names;
 mod packet;
 #[cfg(test)]
 mod packet_tests;
+mod presence;
 mod probe;
 mod setup;
 mod status;
@@ -148,7 +149,9 @@ impl Network {
 
     /// Says goodbye to the network: addresses go back to those who lent them. It is not used after that.
     pub fn release(&self) {
-        if let Some(mdns) = lock(&self.0.mdns).take() {
+        // Whoever asks for the status meanwhile does not wait for it.
+        let mdns = lock(&self.0.mdns).take();
+        if let Some(mdns) = mdns {
             mdns.say_goodbye();
         }
         self.0.released.store(true, Ordering::SeqCst);

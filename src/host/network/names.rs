@@ -204,4 +204,54 @@ mod tests {
         names.keep("last.example.org".to_owned(), address, 0, now + Duration::from_mins(10));
         assert_eq!(lock(&names.kept).len(), 1);
     }
+
+    /// A server that has no room for its answer over UDP, and tells it over TCP. What it answers with is made of the
+    /// question: one address of the loopback network.
+    fn server(is_failing: bool) -> u16 {
+        let tcp = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let port = tcp.local_addr().unwrap().port();
+        let udp = UdpSocket::bind(("127.0.0.1", port)).unwrap();
+        std::thread::spawn(move || {
+            let mut question = [0; 512];
+            while let Ok((length, client)) = udp.recv_from(&mut question) {
+                let mut answer = question[..length].to_vec();
+                // A response, and either cut off or one that says SERVFAIL.
+                answer[2] |= if is_failing { 0x80 } else { 0x82 };
+                answer[3] |= if is_failing { 2 } else { 0 };
+                udp.send_to(&answer, client).unwrap();
+            }
+        });
+        std::thread::spawn(move || {
+            for stream in tcp.incoming() {
+                let mut stream = stream.unwrap();
+                let mut length = [0; 2];
+                stream.read_exact(&mut length).unwrap();
+                let mut answer = vec![0; u16::from_be_bytes(length).into()];
+                stream.read_exact(&mut answer).unwrap();
+                answer[2] |= 0x80;
+                if answer[answer.len() - 3] == 1 {
+                    // One answer: the name of the question, A, IN, 300 seconds, four octets.
+                    answer[7] = 1;
+                    answer.extend([0xc0, 12, 0, 1, 0, 1, 0, 0, 1, 44, 0, 4, 127, 9, 9, 9]);
+                }
+                let length = u16::try_from(answer.len()).unwrap().to_be_bytes();
+                stream.write_all(&[&length[..], &answer].concat()).unwrap();
+            }
+        });
+        port
+    }
+
+    #[test]
+    fn what_does_not_fit_is_asked_for_over_tcp() {
+        let port = server(false);
+        let found = look_up("large.example.org", &[Ipv4Addr::LOCALHOST.into()], port).unwrap();
+        assert_eq!(found, (vec![Ipv4Addr::new(127, 9, 9, 9).into()], 300));
+    }
+
+    #[test]
+    fn a_server_that_cannot_tell_is_an_error_and_no_answer() {
+        let port = server(true);
+        let error = look_up("large.example.org", &[Ipv4Addr::LOCALHOST.into()], port).unwrap_err();
+        assert_ne!(error.kind(), io::ErrorKind::NotFound);
+    }
 }

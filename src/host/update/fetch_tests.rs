@@ -2,7 +2,7 @@
 
 use super::error::UpdateError;
 use super::fetch::Remote;
-use super::tests::{Folder, Loader, Machine};
+use super::machine_tests::{Folder, Loader, Machine};
 use std::collections::HashMap;
 use std::io::{BufRead, BufReader, Write};
 use std::net::{IpAddr, TcpListener};

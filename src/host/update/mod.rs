@@ -23,6 +23,8 @@ mod updates;
 #[cfg(test)]
 mod fetch_tests;
 #[cfg(test)]
+mod machine_tests;
+#[cfg(test)]
 mod tests;
 
 pub(super) use updates::Updates;

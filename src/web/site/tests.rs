@@ -24,14 +24,12 @@ impl World {
         let folder = std::env::temp_dir().join(format!("pillarbox-web-{name}-{}", std::process::id()));
         let _ = std::fs::remove_dir_all(&folder);
         let store = Arc::new(Store::open(&folder, Options::default()).unwrap());
+        World::on(folder, store, code)
+    }
+
+    fn on(folder: PathBuf, store: Arc<Store>, code: Option<&str>) -> World {
         std::fs::write(folder.join("ca.pem"), "-----BEGIN CERTIFICATE-----\n").unwrap();
-        let found = Found {
-            name: "box.local".to_owned(),
-            mail: [143, 993, 110, 995],
-            https: 443,
-            authority: Some(folder.join("ca.pem")),
-            fingerprint: Box::new(|| "AA:BB:CC".to_owned()),
-        };
+        let found = found(0, Some(folder.join("ca.pem")));
         let welcomed: Arc<Lock<Vec<String>>> = Arc::default();
         let told = Arc::clone(&welcomed);
         let welcome = Box::new(move |address: &str| told.lock().unwrap().push(address.to_owned()));
@@ -75,6 +73,17 @@ impl Drop for World {
     }
 }
 
+fn found(offset: u16, authority: Option<PathBuf>) -> Found {
+    Found {
+        name: "box.local".to_owned(),
+        mail: [143, 993, 110, 995].map(|port: u16| port + offset),
+        http: 80 + offset,
+        https: 443 + offset,
+        authority,
+        fingerprint: Box::new(|| "AA:BB:CC".to_owned()),
+    }
+}
+
 fn status(answer: &str) -> &str {
     answer.split(' ').nth(1).unwrap_or_default()
 }
@@ -93,6 +102,7 @@ fn who_knows_the_code_makes_the_first_account_and_nobody_makes_a_second() {
     assert_eq!(status(&world.post(LAN, true, &GOOD.replace("Anna", "eve"))), "409");
     let front = world.get(LAN, true, "/");
     assert!(!front.contains("<form") && front.contains(">993<"), "{front}");
+    assert!(front.contains("AA:BB:CC") && !world.get(LAN, false, "/").contains("AA:BB:CC"));
     // The users' names are nobody's business.
     assert!(!front.contains("anna"));
     assert_eq!(world.accounts().len(), 1);
@@ -195,16 +205,36 @@ fn what_is_too_much_or_no_http_is_refused() {
 
 #[test]
 fn the_way_to_the_encrypted_page_is_made_of_a_host_only() {
-    for (asked, port, to) in [
-        (Some("box"), 443, "box"),
-        (Some("box.local:10080"), 10443, "box.local:10443"),
-        (Some("[fe80::1]:80"), 443, "[fe80::1]"),
-        (Some("192.0.2.1"), 10443, "192.0.2.1:10443"),
-        (Some("a\"onclick=x"), 443, "name"),
-        (Some(""), 443, "name"),
-        (Some("[x"), 443, "name"),
-        (None, 10443, "name:10443"),
+    for (asked, offset, to) in [
+        (Some("box"), 0, "box/"),
+        (Some("box.lan:10080"), 10_000, "box.lan:10443/"),
+        (Some("[fe80::1]:80"), 0, "[fe80::1]/"),
+        (Some("[fe80::1]"), 10_000, "[fe80::1]:10443/"),
+        // Forwarded.
+        (Some("127.0.0.1:20080"), 0, "127.0.0.1:20443/"),
+        (Some("box:65500"), 0, "box/"),
+        (Some("box:1"), 10_000, "box:364/"),
+        (Some("box:x"), 0, "box/"),
+        (Some("a\"onclick=x"), 0, "box.local/"),
+        (Some(":80"), 0, "box.local/"),
+        (Some(""), 0, "box.local/"),
+        (Some("[x"), 0, "box.local/"),
+        (None, 10_000, "box.local:10443/"),
     ] {
-        assert_eq!(at_port(asked, "name", port), to);
+        assert_eq!(encrypted(asked, &found(offset, None)), format!("https://{to}"));
     }
+}
+
+#[test]
+fn a_box_that_cannot_write_says_so_and_makes_no_account() {
+    let folder = std::env::temp_dir().join(format!("pillarbox-web-read-only-{}", std::process::id()));
+    let _ = std::fs::remove_dir_all(&folder);
+    drop(Store::open(&folder, Options::default()).unwrap());
+    let store = Arc::new(Store::open_read_only(&folder, Options::default()).unwrap());
+    let world = World::on(folder, store, Some("K3MF-W8TA"));
+    let health = world.get(LAN, false, "/health");
+    assert!(status(&health) == "200" && health.contains("nothing can be written"), "{health}");
+    let answer = world.post(LAN, true, GOOD);
+    assert!(["400", "503"].contains(&status(&answer)), "{answer}");
+    assert!(world.accounts().is_empty());
 }
