@@ -7,9 +7,10 @@ use super::pid1::Order;
 use super::report::Report;
 use super::server::RUNTIME;
 use super::{children, data, memory, ring, threads};
+use rustix::fs::{Mode, OFlags};
 use rustix::process::Signal;
 use rustix::stdio::{dup2_stderr, dup2_stdin, dup2_stdout};
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File};
 use std::io::{self, BufRead, BufReader, Write};
 use std::path::Path;
 use std::process::Command;
@@ -37,29 +38,48 @@ update FILE|URL          another version, with a way back; undo goes it
 reboot, poweroff         in order; the power button does the same
 ";
 
+/// A console, opened twice.
+#[derive(Debug)]
+struct Device {
+    /// Waits: for who types, and until what a command says is taken.
+    patient: File,
+    /// Waits for nothing: a line that takes nothing must not hold up PID 1.
+    hasty: File,
+}
+
 /// All consoles.
-static CONSOLES: OnceLock<Vec<File>> = OnceLock::new();
+static CONSOLES: OnceLock<Vec<Device>> = OnceLock::new();
 
 /// Opens all consoles; the kernel's own choice becomes our stdin, stdout and stderr.
 pub(super) fn take() {
-    let open = |path: &Path| OpenOptions::new().read(true).write(true).open(path);
-    if let Ok(device) = open(Path::new(DEVICE)).or_else(|_| open(Path::new("/dev/null"))) {
+    if let Ok(device) = open(Path::new(DEVICE), OFlags::RDWR).or_else(|_| open(Path::new("/dev/null"), OFlags::RDWR)) {
         // Without any of them we are mute, and work all the same.
         let _ = (dup2_stdin(&device), dup2_stdout(&device), dup2_stderr(&device));
     }
     let active = fs::read_to_string(ACTIVE).unwrap_or_default();
-    let mut all: Vec<File> =
-        active.split_whitespace().filter_map(|name| open(&Path::new("/dev").join(name)).ok()).collect();
+    let paths = active.split_whitespace().map(|name| Path::new("/dev").join(name));
+    let mut all: Vec<Device> = paths.filter_map(|path| Device::open(&path).ok()).collect();
     if all.is_empty() {
-        all.extend(open(Path::new(DEVICE)));
+        all.extend(Device::open(Path::new(DEVICE)));
     }
     let _ = CONSOLES.set(all);
+}
+
+impl Device {
+    fn open(path: &Path) -> io::Result<Device> {
+        let hasty = open(path, OFlags::WRONLY | OFlags::NONBLOCK)?;
+        Ok(Device { patient: open(path, OFlags::RDWR)?, hasty })
+    }
+}
+
+fn open(path: &Path, flags: OFlags) -> io::Result<File> {
+    Ok(File::from(rustix::fs::open(path, flags | OFlags::NOCTTY | OFlags::CLOEXEC, Mode::empty())?))
 }
 
 /// Prints on all consoles.
 pub(super) fn print(text: &str) {
     match CONSOLES.get() {
-        Some(all) => all.iter().for_each(|device| print_on(device, text)),
+        Some(all) => all.iter().for_each(|device| print_on(&device.hasty, text)),
         None => eprint!("{text}"),
     }
 }
@@ -102,17 +122,17 @@ impl Console {
 }
 
 impl Screen {
-    fn start(device: &File, orders: &Sender<Order>, report: &Arc<Mutex<Report>>) -> io::Result<Screen> {
+    fn start(device: &Device, orders: &Sender<Order>, report: &Arc<Mutex<Report>>) -> io::Result<Screen> {
         let busy = Arc::new(Mutex::new(()));
         let mut prompt = Prompt {
-            input: BufReader::new(device.try_clone()?),
-            device: device.try_clone()?,
+            input: BufReader::new(device.patient.try_clone()?),
+            device: device.patient.try_clone()?,
             busy: Arc::clone(&busy),
             orders: orders.clone(),
             report: Arc::clone(report),
         };
         threads::forever("console", move || prompt.serve());
-        Ok(Screen { device: device.try_clone()?, busy, shown: None })
+        Ok(Screen { device: device.hasty.try_clone()?, busy, shown: None })
     }
 
     fn show(&mut self, block: &str) {

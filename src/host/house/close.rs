@@ -1,5 +1,6 @@
 //! The way out, in order: nothing is lost that was acknowledged, and disks are left whole.
 
+use super::super::data::State;
 use super::super::{boot, console, mounts, threads};
 use super::{House, LONG_HOLD};
 use rustix::system::{RebootCommand, reboot};
@@ -9,7 +10,7 @@ use std::thread;
 impl House {
     /// An orderly end that the owner asked for: it says nothing against this start.
     pub(super) fn end(&mut self, how: RebootCommand) -> ! {
-        if self.trial.is_none() {
+        if self.trial.is_none() && *self.data.state() == State::Good {
             self.starts.forget();
         }
         self.close(how)

@@ -6,7 +6,6 @@ mod close;
 mod open;
 mod tell;
 
-use super::boot;
 use super::clock::Clock;
 use super::console::Console;
 use super::data::{self, Data, State};
@@ -21,6 +20,7 @@ use super::settings::Settings;
 use super::starts::Starts;
 use super::update::Updates;
 use super::usb::Usb;
+use super::{boot, mounts};
 use rustix::system::RebootCommand;
 use std::path::Path;
 use std::sync::{Arc, Mutex};
@@ -49,7 +49,8 @@ pub(super) struct House {
     name: String,
     /// The FAT partition, as it was found.
     boot: Option<Partition>,
-    settings: Settings,
+    /// As they were at the start; `None` where there was no FAT partition.
+    settings: Option<Settings>,
     /// All partitions, and how many more times they are looked at: a new one may not be there in full at once.
     disks: Vec<Partition>,
     looks: u8,
@@ -105,17 +106,29 @@ impl House {
         }
         let Some(left) = self.looks.checked_sub(1) else { return };
         self.looks = left;
+        self.look_at_boot();
         if self.data.may_be_back(&self.disks) {
             self.mount_data();
+        }
+        self.usb.look(&self.disks, self.boot.as_ref().map(|boot| boot.disk.as_str()), &self.ground.modules);
+    }
+
+    /// The FAT partition may go, and come back.
+    fn look_at_boot(&mut self) {
+        if self.boot.take_if(|boot| !self.disks.contains(boot)).is_some() {
+            log::error!("the disk that this system started from is gone");
+            mounts::let_go(Path::new(boot::FOLDER));
         }
         if self.boot.is_none()
             && let Some(partition) = boot::find(self.ground.words.disk.as_deref())
             && boot::mount(&partition).is_ok()
         {
-            self.complaints.push("the disk with the settings came late: start again to use them".to_owned());
+            log::info!("the settings are on {}", partition.name);
+            if self.settings.is_none() {
+                self.complaints.push("the disk with the settings came late: start again to use them".to_owned());
+            }
             self.boot = Some(partition);
         }
-        self.usb.look(&self.disks, self.boot.as_ref().map(|boot| boot.disk.as_str()), &self.ground.modules);
     }
 
     /// The data partition came, or came back.
@@ -129,7 +142,8 @@ impl House {
             self.data.log();
         }
         if *self.data.state() == State::Good
-            && let Err(why) = hand_over(&self.settings, &*self.ground.wiring)
+            && let Some(settings) = &self.settings
+            && let Err(why) = hand_over(settings, &*self.ground.wiring)
         {
             self.complaints.push(why);
         }

@@ -38,6 +38,7 @@ impl House {
         }
         let mut settings = Settings::read(Path::new(boot::FOLDER));
         complaints.append(&mut settings.complaints);
+        let has_settings = boot.is_some();
         let name = settings.name.clone().unwrap_or_else(|| NAME.to_owned());
         be_called(&name);
         let disks = disk::partitions();
@@ -87,7 +88,7 @@ impl House {
             began,
             name,
             boot,
-            settings,
+            settings: has_settings.then_some(settings),
             disks,
             looks: LOOKS,
             complaints,
