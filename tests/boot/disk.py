@@ -175,9 +175,11 @@ class Disk:
 
 
 def file_in(partition, name):
-    """A file of an ext4 file system; `None` if it is not there."""
-    with_journal = pinned("debugfs", "-R", f"cat {name}", partition, fails=True)
-    return None if with_journal.returncode or b"File not found" in with_journal.stderr else with_journal.stdout
+    """A file of a copy of an ext4 file system that is in use; `None` if it is not there."""
+    # What is new may be in the journal only.
+    pinned("e2fsck", "-y", "-E", "journal_only", partition, fails=True)
+    done = pinned("debugfs", "-R", f"cat {name}", partition, fails=True)
+    return done.stdout or None
 
 
 def rescue(partition, name, folder):

@@ -102,6 +102,7 @@ def gives_way(board, how):
             still(machine, mails)
             expect(machine.reboots() == 1 + TRIES, machine.reboots())
             barks = machine.qmp.count("WATCHDOG")
+            fact(f"{board.name}: {how}: {machine.reboots()} starts, the watchdog {barks} times")
             expect(how != "hang" or barks >= TRIES, "the watchdog", barks)
             machine.power_off()
         expect(disk.get("pillarbox.toml").decode() == SETTINGS.format(key.public))
