@@ -8,34 +8,70 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("mail", &[]),
     ("wire", &["mail"]),
     ("store", &["mail"]),
-    ("session", &["wire", "store", "mail"]),
+    ("dns", &["mail::limits"]),
+    ("verdict", &["dns", "mail"]),
+    ("delivery", &["store", "mail"]),
+    ("session", &["delivery", "verdict", "wire", "store", "mail"]),
     // SASL's arithmetic is wire's; what it is computed from is admin's.
     // An import through the admin socket is keep's to do; keep knows nothing of admin.
-    ("admin", &["keep", "wire::sasl", "store", "mail"]),
+    ("admin", &["delivery", "verdict", "keep", "wire::sasl", "store", "mail"]),
     ("keep", &["store", "mail"]),
-    ("courier", &["session", "admin", "wire", "store", "mail"]),
-    ("net", &["session", "admin", "wire", "store", "mail"]),
+    ("courier", &["admin", "delivery", "verdict", "dns", "wire", "store", "mail"]),
+    ("net", &["session", "admin", "delivery", "verdict", "dns", "wire", "store", "mail"]),
     ("web", &["admin", "keep", "store", "mail"]),
-    ("host", &[]),
-    ("cli", &["net", "web", "courier", "host", "session", "admin", "keep", "wire", "store", "mail"]),
-    ("main", &["cli", "net", "web", "courier", "host", "session", "admin", "keep", "wire", "store", "mail"]),
-    ("lib", &["cli", "net", "web", "courier", "host", "session", "admin", "keep", "wire", "store", "mail"]),
+    ("host", &["dns"]),
+    (
+        "cli",
+        &[
+            "delivery", "verdict", "dns", "net", "web", "courier", "host", "session", "admin", "keep", "wire", "store",
+            "mail",
+        ],
+    ),
+    (
+        "main",
+        &[
+            "delivery", "verdict", "dns", "cli", "net", "web", "courier", "host", "session", "admin", "keep", "wire",
+            "store", "mail",
+        ],
+    ),
+    (
+        "lib",
+        &[
+            "delivery", "verdict", "dns", "cli", "net", "web", "courier", "host", "session", "admin", "keep", "wire",
+            "store", "mail",
+        ],
+    ),
 ];
 
 /// Names, and the places that alone may say them.
 const OWNED: &[(&str, &[&str])] = &[
     ("redb::", &["store/"]),
     ("postcard::", &["store/"]),
-    ("smol::net", &["net/", "admin/socket", "courier/", "web/"]),
+    ("smol::net", &["net/", "dns/", "admin/socket", "courier/", "web/"]),
     ("std::net::Tcp", &["net/", "admin/socket", "courier/", "web/", "host/"]),
     ("UnixStream", &["net/", "admin/socket", "admin/door", "cli/", "host/door"]),
     ("UnixListener", &["net/", "admin/socket", "host/door"]),
     ("rustls", &["net/", "courier/", "web/"]),
-    ("SystemTime", &["net/", "store/", "admin/", "keep/", "cli/", "courier/", "web/", "host/"]),
+    ("SystemTime", &["net/", "dns/", "store/", "admin/", "keep/", "cli/", "courier/", "web/", "host/"]),
     // A bound for how long something is good; it decides nothing that a client sees.
-    ("Instant::now", &["net/", "store/", "admin/", "cli/", "courier/", "web/", "host/"]),
+    ("Instant::now", &["net/", "dns/", "store/", "admin/", "cli/", "courier/", "web/", "host/"]),
     // Whoever reads or decides does not wait: a snapshot must not live across it.
-    (".await", &["net/", "store/store.rs", "store/tests.rs", "admin/", "keep/", "courier/", "web/", "host/", "cli/"]),
+    (
+        ".await",
+        &[
+            "net/",
+            "dns/",
+            "verdict/",
+            "store/store.rs",
+            "store/tests.rs",
+            "admin/",
+            "keep/",
+            "courier/",
+            "web/",
+            "host/",
+            "cli/",
+        ],
+    ),
 ];
 
 /// Lines in a file: at 400 one asks which second idea moved in, at this one it moves out.

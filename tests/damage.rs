@@ -11,7 +11,7 @@ mod random;
 use folder::Folder;
 use pillarbox::mail::{MailboxId, Stamp};
 use pillarbox::store::{
-    Credentials, FlagChange, History, Limits, NewAccount, NewMessage, Options, Outcome, Store, Uids, Write,
+    Credentials, FORMAT, FlagChange, History, Limits, NewAccount, NewMessage, Options, Outcome, Store, Uids, Write,
 };
 use random::Random;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -55,7 +55,7 @@ fn damage_and_meet() {
     let path = folder.0.join("mail.redb");
     let whole = std::fs::read(&path).expect("it was just written");
     // The journal belongs to the file: one that went on with another damage would be applied to this one.
-    let journal = std::fs::read(folder.0.join("journal")).expect("it was just written");
+    let journal = std::fs::read(folder.0.join(format!("journal-{FORMAT}"))).expect("it was just written");
     let mut random = Random::new(11);
     let damages = std::env::var("PILLARBOX_DAMAGES").ok().and_then(|text| text.parse().ok()).unwrap_or(250);
     let mut met = std::collections::BTreeMap::<Met, usize>::new();
@@ -63,7 +63,7 @@ fn damage_and_meet() {
         let mut octets = whole.clone();
         let what = damage(&mut octets, &mut random);
         std::fs::write(&path, &octets).expect("there is room");
-        std::fs::write(folder.0.join("journal"), &journal).expect("there is room");
+        std::fs::write(folder.0.join(format!("journal-{FORMAT}")), &journal).expect("there is room");
         let (tell, told) = mpsc::channel();
         let (folder, messages) = (folder.0.clone(), messages.clone());
         std::thread::spawn(move || tell.send(meet(&folder, &messages)));

@@ -51,12 +51,12 @@ pub enum Mend {
     Doom(BlobId),
 }
 
-/// What the messages that show a blob say of it.
+/// What the messages that show a blob say of it, those in the queue among them.
 #[derive(Clone, Copy, Debug)]
-struct Shown {
-    messages: u32,
-    size: u32,
-    line_ends: u32,
+pub(super) struct Shown {
+    pub(super) messages: u32,
+    pub(super) size: u32,
+    pub(super) line_ends: u32,
 }
 
 impl Store {
@@ -72,6 +72,7 @@ impl Store {
         let mailboxes = check.mailboxes()?;
         check.messages(&mailboxes)?;
         check.vanished(&mailboxes)?;
+        check.queue()?;
         check.blobs()?;
         Ok(check.report)
     }
@@ -89,15 +90,15 @@ impl Store {
     }
 }
 
-struct Check<'s> {
-    snapshot: &'s Snapshot,
+pub(super) struct Check<'s> {
+    pub(super) snapshot: &'s Snapshot,
     report: Report,
     /// How many messages show a blob, and the size that they say it has.
-    shown: HashMap<BlobId, Shown>,
+    pub(super) shown: HashMap<BlobId, Shown>,
 }
 
 impl Check<'_> {
-    fn find(&mut self, what: String, mend: Option<Mend>) {
+    pub(super) fn find(&mut self, what: String, mend: Option<Mend>) {
         self.report.findings.push(Finding { what, mend });
     }
 
@@ -140,7 +141,7 @@ impl Check<'_> {
         Ok(())
     }
 
-    fn config(&self, key: &str) -> Result<u64, Fault> {
+    pub(super) fn config(&self, key: &str) -> Result<u64, Fault> {
         Ok(self.snapshot.table(CONFIG)?.get(key)?.map_or(0, |value| value.value()))
     }
 

@@ -33,6 +33,8 @@ pub enum Refusal {
     DiskFull,
     /// Nothing can be written: mail can only be read.
     ReadOnly,
+    /// Somebody else changed it meanwhile, or it is gone.
+    Changed,
 }
 
 /// The store could not do what it should have been able to do. The text is for the log, never for a client.
@@ -76,6 +78,7 @@ impl fmt::Display for Refusal {
             Refusal::TooLarge => "the message is too large",
             Refusal::DiskFull => "the disk is full",
             Refusal::ReadOnly => "the mail store can only be read at the moment: nothing can be changed",
+            Refusal::Changed => "it was changed meanwhile, or is gone",
         })
     }
 }

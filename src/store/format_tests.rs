@@ -1,6 +1,6 @@
 //! A program of a later format takes the store over, and an earlier one goes back: with files, and with cuts between.
 
-use super::layout::{Layout, Step, TODAY};
+use super::layout::{Layout, Step};
 use super::tests::{Folder, account, append, octets, read};
 use super::*;
 use crate::mail::{AccountId, MailboxId, Uid};
@@ -44,6 +44,7 @@ fn to_2_but_panics(transaction: &WriteTransaction) -> Result<(), Fault> {
 
 const STEP_1: Step = Step { from: 1, tables: to_2, journal: journal::decode };
 const STEP_2: Step = Step { from: 2, tables: to_3, journal: journal::decode };
+static ONE: Layout = Layout { format: 1, steps: &[] };
 static TWO: Layout = Layout { format: 2, steps: &[STEP_1] };
 static THREE: Layout = Layout { format: 3, steps: &[STEP_1, STEP_2] };
 static FAILS: Layout =
@@ -65,7 +66,7 @@ fn marker(folder: &Folder) -> bool {
 
 /// A store of format 1 with some mail.
 fn first(folder: &Folder) -> (AccountId, MailboxId) {
-    let store = open(folder, &TODAY).unwrap();
+    let store = open(folder, &ONE).unwrap();
     let made = account(&store, Limits::default());
     for number in 0..20 {
         append(&store, made.1, &octets(5_000, number)).unwrap();
@@ -97,7 +98,7 @@ fn a_newer_format_is_given_up_for_the_state_before_it() {
     let seen;
     let before;
     {
-        let store = open(&folder, &TODAY).unwrap();
+        let store = open(&folder, &ONE).unwrap();
         (seen, before) = (marks_seen(&store, account), validity(&store, inbox));
         sent = store.snapshot().unwrap().mailbox_named(account, "Sent").unwrap().unwrap();
         assert_eq!(store.way_back().unwrap(), None);
@@ -120,11 +121,11 @@ fn a_newer_format_is_given_up_for_the_state_before_it() {
         assert_eq!((count(&store, inbox), marks_seen(&store, account)), (25, !seen));
         assert_eq!(store.way_back().unwrap().unwrap().messages, 5);
     }
-    assert!(matches!(open(&folder, &TODAY), Err(Fault::TooNew(2))), "not without being told");
+    assert!(matches!(open(&folder, &ONE), Err(Fault::TooNew(2))), "not without being told");
     mark(&folder, "unharmed");
-    assert!(matches!(open(&folder, &TODAY), Err(Fault::TooNew(2))), "five messages would be lost");
+    assert!(matches!(open(&folder, &ONE), Err(Fault::TooNew(2))), "five messages would be lost");
     ask_to_restore(&folder.0).unwrap();
-    let store = open(&folder, &TODAY).unwrap();
+    let store = open(&folder, &ONE).unwrap();
     assert!(!marker(&folder));
     assert_eq!((count(&store, inbox), marks_seen(&store, account)), (20, seen));
     assert_eq!(read(&store, inbox, Uid::FIRST), octets(5_000, 0));
@@ -148,7 +149,7 @@ fn a_newer_version_that_took_no_mail_is_left_by_itself() {
     let (_, inbox) = first(&folder);
     drop(open(&folder, &TWO).unwrap());
     mark(&folder, "unharmed");
-    let store = open(&folder, &TODAY).unwrap();
+    let store = open(&folder, &ONE).unwrap();
     assert_eq!(count(&store, inbox), 20);
     assert_clean(&store);
 }
@@ -171,7 +172,7 @@ fn word_to_go_back_is_nothing_to_a_version_of_the_same_format() {
 fn forward_again_after_the_way_back_takes_over_all_that_came_in_since() {
     let folder = Folder::new("format-again");
     let (account, inbox) = first(&folder);
-    let seen = marks_seen(&open(&folder, &TODAY).unwrap(), account);
+    let seen = marks_seen(&open(&folder, &ONE).unwrap(), account);
     for round in 0..3 {
         {
             let store = open(&folder, &TWO).unwrap();
@@ -180,7 +181,7 @@ fn forward_again_after_the_way_back_takes_over_all_that_came_in_since() {
             assert_clean(&store);
         }
         ask_to_restore(&folder.0).unwrap();
-        let store = open(&folder, &TODAY).unwrap();
+        let store = open(&folder, &ONE).unwrap();
         assert_eq!(marks_seen(&store, account), seen);
         append(&store, inbox, b"Subject: kept\r\n\r\n").unwrap();
         assert_clean(&store);
@@ -194,13 +195,13 @@ fn over_two_formats_the_way_back_is_to_the_last_one() {
     append(&open(&folder, &TWO).unwrap(), inbox, b"Subject: in 2\r\n\r\n").unwrap();
     append(&open(&folder, &THREE).unwrap(), inbox, b"Subject: in 3\r\n\r\n").unwrap();
     ask_to_restore(&folder.0).unwrap();
-    assert!(matches!(open(&folder, &TODAY), Err(Fault::TooNew(3))), "what format 1 was is not kept");
+    assert!(matches!(open(&folder, &ONE), Err(Fault::TooNew(3))), "what format 1 was is not kept");
     let store = open(&folder, &TWO).unwrap();
     assert_eq!(count(&store, inbox), 21);
     assert_eq!(store.way_back().unwrap(), None, "its own was given up for the newer one");
     assert_clean(&store);
     drop(store);
-    assert!(matches!(open(&folder, &TODAY), Err(Fault::TooNew(2))));
+    assert!(matches!(open(&folder, &ONE), Err(Fault::TooNew(2))));
     // At once from 1 to 3, and back.
     let folder = Folder::new("format-three-at-once");
     let (_, inbox) = first(&folder);
@@ -218,11 +219,11 @@ fn what_cannot_be_written_is_read_in_its_own_format_only() {
     let (_, inbox) = first(&folder);
     drop(open(&folder, &TWO).unwrap());
     ask_to_restore(&folder.0).unwrap();
-    assert!(matches!(Store::open_read_only(&folder.0, Options::default()), Err(Fault::TooNew(2))));
+    assert!(matches!(Store::open_read_only_as(&folder.0, Options::default(), &ONE), Err(Fault::TooNew(2))));
     assert!(marker(&folder), "it is for the next start that can write");
-    let store = open(&folder, &TODAY).unwrap();
+    let store = open(&folder, &ONE).unwrap();
     drop(store);
-    let store = Store::open_read_only(&folder.0, Options::default()).unwrap();
+    let store = Store::open_read_only_as(&folder.0, Options::default(), &ONE).unwrap();
     assert_eq!(count(&store, inbox), 20);
 }
 
@@ -231,10 +232,10 @@ fn a_step_that_fails_or_panics_changes_nothing() {
     for (name, layout) in [("fails", &FAILS), ("panics", &PANICS)] {
         let folder = Folder::new(&format!("format-{name}"));
         let (account, inbox) = first(&folder);
-        let seen = marks_seen(&open(&folder, &TODAY).unwrap(), account);
+        let seen = marks_seen(&open(&folder, &ONE).unwrap(), account);
         assert!(open(&folder, layout).is_err());
         assert!(open(&folder, layout).is_err());
-        let store = open(&folder, &TODAY).unwrap();
+        let store = open(&folder, &ONE).unwrap();
         assert_eq!((count(&store, inbox), marks_seen(&store, account)), (20, seen));
         assert_eq!(store.way_back().unwrap(), None);
         assert_clean(&store);
@@ -247,7 +248,7 @@ fn a_format_without_a_step_is_not_opened() {
     let folder = Folder::new("format-gap");
     first(&folder);
     assert!(matches!(open(&folder, &GAP), Err(Fault::Corrupt(_))));
-    assert!(open(&folder, &TODAY).is_ok());
+    assert!(open(&folder, &ONE).is_ok());
 }
 
 #[test]
@@ -264,7 +265,7 @@ fn the_way_back_is_let_go_when_the_owner_says_so() {
         store.write_blocking(Write::KeepFormat).unwrap();
     }
     ask_to_restore(&folder.0).unwrap();
-    assert!(matches!(open(&folder, &TODAY), Err(Fault::TooNew(2))), "there is none");
+    assert!(matches!(open(&folder, &ONE), Err(Fault::TooNew(2))), "there is none");
     let store = open(&folder, &TWO).unwrap();
     assert_eq!(count(&store, inbox), 21);
     assert_clean(&store);
@@ -313,7 +314,7 @@ fn mail_that_only_the_journal_has_is_taken_over_and_comes_back() {
     let (whole, folder) = (Folder::new("format-journal"), Folder::new("format-journal-cut"));
     let (_, inbox) = first(&whole);
     {
-        let store = open(&whole, &TODAY).unwrap();
+        let store = open(&whole, &ONE).unwrap();
         for number in 0..3 {
             append(&store, inbox, &octets(2_000, 100 + number)).unwrap();
         }
@@ -330,20 +331,20 @@ fn mail_that_only_the_journal_has_is_taken_over_and_comes_back() {
     assert_eq!(count(&open(&folder, &TWO).unwrap(), inbox), 24, "and not taken over twice");
     ask_to_restore(&folder.0).unwrap();
     {
-        let store = open(&folder, &TODAY).unwrap();
+        let store = open(&folder, &ONE).unwrap();
         assert_eq!(count(&store, inbox), 23, "the journal of format 1 is as it was");
         assert_eq!(read(&store, inbox, Uid::new(23).unwrap()), octets(2_000, 102));
         append(&store, inbox, b"Subject: in 1\r\n\r\n").unwrap();
         assert_clean(&store);
     }
-    assert_eq!(count(&open(&folder, &TODAY).unwrap(), inbox), 24);
+    assert_eq!(count(&open(&folder, &ONE).unwrap(), inbox), 24);
 }
 
 #[test]
 fn a_cut_between_the_tables_and_the_journal_takes_over_the_rest_later() {
     let (whole, folder) = (Folder::new("format-between"), Folder::new("format-between-cut"));
     let (_, inbox) = first(&whole);
-    let store = open(&whole, &TODAY).unwrap();
+    let store = open(&whole, &ONE).unwrap();
     append(&store, inbox, &octets(2_000, 100)).unwrap();
     cut(&whole, &folder);
     drop(store);
@@ -368,9 +369,9 @@ fn mail_in_a_newer_journal_counts_as_come_in() {
         cut(&whole, &folder);
     }
     mark(&folder, "unharmed");
-    assert!(matches!(open(&folder, &TODAY), Err(Fault::TooNew(2))));
+    assert!(matches!(open(&folder, &ONE), Err(Fault::TooNew(2))));
     mark(&folder, "discard");
-    let store = open(&folder, &TODAY).unwrap();
+    let store = open(&folder, &ONE).unwrap();
     assert_eq!(count(&store, inbox), 20);
     assert!(validity(&store, inbox) > before, "UID 21 was shown with another message");
     assert!(!folder.0.join("journal-2").exists());
@@ -383,9 +384,9 @@ fn a_cut_after_the_way_back_and_before_its_word_is_gone_does_no_harm() {
     let (_, inbox) = first(&folder);
     append(&open(&folder, &TWO).unwrap(), inbox, b"Subject: in 2\r\n\r\n").unwrap();
     ask_to_restore(&folder.0).unwrap();
-    append(&open(&folder, &TODAY).unwrap(), inbox, b"Subject: in 1\r\n\r\n").unwrap();
+    append(&open(&folder, &ONE).unwrap(), inbox, b"Subject: in 1\r\n\r\n").unwrap();
     ask_to_restore(&folder.0).unwrap();
-    let store = open(&folder, &TODAY).unwrap();
+    let store = open(&folder, &ONE).unwrap();
     assert_eq!(count(&store, inbox), 21);
     assert!(!marker(&folder));
 }
@@ -517,7 +518,7 @@ fn power_that_goes_at_any_moment_leaves_one_format_or_the_other_with_its_way_bac
     let marker = folder.0.join("restore-format");
     let work = |database: &Database| {
         fs::write(&marker, "discard").unwrap();
-        way_back::settle(database, &TODAY, Some(&folder.0))
+        way_back::settle(database, &ONE, Some(&folder.0))
     };
     with_cuts(&file, work, |database, done| {
         let found = format_of(database);

@@ -17,6 +17,7 @@
 //! applied to: the same UIDs come out.
 
 use super::error::Fault;
+use super::parcel::Parcel;
 use super::write::Write;
 use ring::digest;
 use rustix::fs::{Advice, fadvise};
@@ -146,12 +147,13 @@ fn read(file: &mut File, applied: u64) -> io::Result<Vec<u8>> {
 /// Whether a write may be durable in the journal first: what comes to the same when it is done again.
 pub(super) fn suits(write: &Write) -> bool {
     match write {
-        Write::Append { message, .. } => message.parcel.is_whole(),
+        Write::Append { .. } | Write::Deliver(_) | Write::Queue { .. } => write.parcels().all(Parcel::is_whole),
         Write::Store { .. }
         | Write::Copy { .. }
         | Write::Move { .. }
         | Write::Expunge { .. }
-        | Write::Retire { .. } => true,
+        | Write::Retire { .. }
+        | Write::Keep { .. } => true,
         _ => false,
     }
 }

@@ -7,7 +7,7 @@
 
 use super::error::Fault;
 use super::journal;
-use super::schema::FORMAT;
+use super::schema::{DUE, FORMAT, KEPT, QUEUE};
 use super::write::Write;
 use redb::WriteTransaction;
 
@@ -30,8 +30,20 @@ pub(super) struct Step {
     pub(super) journal: Reader,
 }
 
-/// Today's. There was no other yet, so there are no steps.
-pub(super) static TODAY: Layout = Layout { format: FORMAT, steps: &[] };
+/// Today's.
+pub(super) static TODAY: Layout = Layout { format: FORMAT, steps: &[TO_2] };
+
+/// Format 2 brings the tables for mail on its way; what there was stays as it is, and its writes still read.
+const TO_2: Step = Step {
+    from: 1,
+    tables: |transaction| {
+        transaction.open_table(QUEUE)?;
+        transaction.open_table(DUE)?;
+        transaction.open_table(KEPT)?;
+        Ok(())
+    },
+    journal: journal::decode,
+};
 
 impl Layout {
     /// The steps from an earlier format to ours.

@@ -9,6 +9,7 @@ mod apply;
 mod blobs;
 mod body;
 mod check;
+mod check_queue;
 mod codec;
 mod disk;
 mod error;
@@ -19,6 +20,7 @@ mod medium;
 mod mirror;
 mod overlay;
 mod parcel;
+mod queue;
 mod read_only;
 mod record;
 mod recovery;
@@ -38,6 +40,8 @@ mod check_tests;
 #[cfg(test)]
 mod format_tests;
 #[cfg(test)]
+mod queue_tests;
+#[cfg(test)]
 mod read_only_tests;
 #[cfg(test)]
 mod tests;
@@ -50,12 +54,16 @@ pub use error::{Fault, Refusal, StoreError};
 pub use health::Health;
 pub use mirror::{Mirror, Watch};
 pub use parcel::{Packer, Parcel};
+pub use queue::{
+    Delivery, Grace, LocalCopy, Notify, Onward, OnwardRecipient, Place, Placed, Posting, Progress, QueueId, Queued,
+    QueuedRecipient, Space,
+};
 pub use record::{
     Account, Credentials, Head, Limits, MailboxRecord, Message, OnDelete, Pop3, Retired, SpecialUse, Usage,
 };
 pub use rows::{Row, Rows};
 pub use schema::FORMAT;
-pub use snapshot::{Snapshot, StoredHead};
+pub use snapshot::{Kept, Snapshot, StoredHead};
 pub use store::{Options, Store};
 pub use way_back::{WayBack, ask_to_restore};
 pub use write::{FlagChange, History, NewAccount, NewMessage, Outcome, Uids, Write};

@@ -1,7 +1,7 @@
 //! A store that is only read: from a folder to which nothing can be, or is to be, written.
 
 use super::error::Fault;
-use super::layout::TODAY;
+use super::layout::{Layout, TODAY};
 use super::medium::{Medium, Opener};
 use super::space::Space;
 use super::store::{Options, Store};
@@ -13,13 +13,18 @@ impl Store {
     /// Opens the store in a folder without writing anything to it: also on a disk that went read-only after an error.
     /// Every write is refused. Others may read it at the same time; one that another process writes is not opened.
     pub fn open_read_only(folder: &Path, options: Options) -> Result<Store, Fault> {
+        Store::open_read_only_as(folder, options, &TODAY)
+    }
+
+    /// The same for a program with another layout.
+    pub(super) fn open_read_only_as(folder: &Path, options: Options, layout: &'static Layout) -> Result<Store, Fault> {
         let path = folder.join("mail.redb");
         if !path.try_exists()? {
             return Err(Fault::Io(format!("there is no mail in {}", folder.display())));
         }
         let medium = Medium::file(path, options);
         let database = medium.open_frozen()?;
-        Store::start(database, medium, true, Space::of(Some(folder)), &TODAY)
+        Store::start(database, medium, true, Space::of(Some(folder)), layout)
     }
 
     /// Opens a store on a storage that can be had again after it failed: for tests with disks that fail.

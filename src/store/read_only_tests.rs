@@ -7,8 +7,8 @@ use super::*;
 fn crashed(folder: &Folder, name: &str) -> Folder {
     let copy = Folder::new(name);
     std::fs::create_dir_all(&copy.0).unwrap();
-    for file in ["mail.redb", "journal"] {
-        std::fs::copy(folder.0.join(file), copy.0.join(file)).unwrap();
+    for file in ["mail.redb".to_owned(), format!("journal-{FORMAT}")] {
+        std::fs::copy(folder.0.join(&file), copy.0.join(&file)).unwrap();
     }
     copy
 }

@@ -15,14 +15,20 @@
 //! | `refs` | blob | how many messages show it; absent means one, so that an ordinary delivery need not touch it |
 //! | `doomed` | blob | shown by no message any more; the sweep removes it |
 //! | `staging` | blob | an upload in progress; removed at start |
+//! | `queue` | queue id | [`super::Queued`]: a message on its way out |
+//! | `due` | moment, queue id | nothing: when each is tried next |
+//! | `kept` | space, key | small records that a part of the program keeps for itself: [`super::Space`] |
+//!
+//! Since format 2: `queue`, `due`, `kept`.
 //!
 //! Keys are big-endian, so that a mailbox, an account or a blob is one contiguous range.
 
+use super::queue::{QueueId, Space};
 use crate::mail::{AccountId, BlobId, MailboxId, Uid};
 use redb::TableDefinition;
 
 /// The version of this layout. A store with a newer one is not opened.
-pub const FORMAT: u32 = 1;
+pub const FORMAT: u32 = 2;
 
 pub(super) type Bytes = &'static [u8];
 pub(super) type Key12 = &'static [u8; 12];
@@ -40,6 +46,9 @@ pub(super) const BODY: TableDefinition<Key12, Bytes> = TableDefinition::new("bod
 pub(super) const REFS: TableDefinition<u64, u32> = TableDefinition::new("refs");
 pub(super) const DOOMED: TableDefinition<u64, ()> = TableDefinition::new("doomed");
 pub(super) const STAGING: TableDefinition<u64, ()> = TableDefinition::new("staging");
+pub(super) const QUEUE: TableDefinition<u64, Bytes> = TableDefinition::new("queue");
+pub(super) const DUE: TableDefinition<&'static [u8; 16], ()> = TableDefinition::new("due");
+pub(super) const KEPT: TableDefinition<Bytes, Bytes> = TableDefinition::new("kept");
 
 /// `config`: the layout's version.
 pub(super) const FORMAT_KEY: &str = "format";
@@ -53,6 +62,8 @@ pub(super) const UID_VALIDITY: &str = "uid-validity";
 pub(super) const ROOM_INSIDE: &str = "room-inside";
 /// `config`: the account id given out last.
 pub(super) const LAST_ACCOUNT: &str = "last-account";
+/// `config`: the queue id given out last.
+pub(super) const LAST_QUEUED: &str = "last-queued";
 
 /// `config`: of which format the journal is that these tables were taken over from last; absent means 1.
 pub(super) const JOURNAL_FORMAT: &str = "journal-format";
@@ -108,6 +119,24 @@ pub(super) fn vanished_key(mailbox: MailboxId, modseq: u64) -> [u8; 16] {
 
 pub(super) fn body_key(blob: BlobId, frame: u32, piece: u8) -> [u8; 12] {
     key12(blob.0, frame << 8 | u32::from(piece))
+}
+
+pub(super) fn due_key(moment: i64, queued: QueueId) -> [u8; 16] {
+    // Moments before 1970 do not happen; they would come first.
+    (u128::from(moment.max(0).cast_unsigned()) << 64 | u128::from(queued.0)).to_be_bytes()
+}
+
+/// The moment and the id of a `due` key.
+pub(super) fn due_parts(key: &[u8; 16]) -> (i64, QueueId) {
+    let [moment @ .., _, _, _, _, _, _, _, _] = *key;
+    let [_, _, _, _, _, _, _, _, queued @ ..] = *key;
+    (u64::from_be_bytes(moment).cast_signed(), QueueId(u64::from_be_bytes(queued)))
+}
+
+pub(super) fn kept_key(space: Space, key: &[u8]) -> Vec<u8> {
+    let mut whole = vec![space as u8];
+    whole.extend_from_slice(key);
+    whole
 }
 
 pub(super) fn name_key(account: AccountId, name: &str) -> Vec<u8> {

@@ -1,10 +1,11 @@
 //! What a reader sees: one consistent state. Never to be held across a wait: a slow client would pin redb's pages.
 
 use super::error::Fault;
+use super::queue::{QueueId, Queued, Space};
 use super::record::{Account, Head, MailboxRecord, Message, MessageStart, Usage, decode};
 use super::schema::{
-    ACCOUNT, ADDRESS, BODY, Bytes, HEAD, Key12, MAILBOX, MSG, NAME, SUBSCRIPTION, VANISHED, body_key, key_name,
-    msg_key, msg_uid, name_key, vanished_key,
+    ACCOUNT, ADDRESS, BODY, Bytes, DUE, HEAD, KEPT, Key12, MAILBOX, MSG, NAME, QUEUE, SUBSCRIPTION, VANISHED, body_key,
+    due_parts, kept_key, key_name, msg_key, msg_uid, name_key, vanished_key,
 };
 use super::write::Uids;
 use crate::mail::{AccountId, BlobId, MailboxId, Uid};
@@ -34,6 +35,9 @@ struct Walk {
 
 /// A step over at most so many ids is still a step.
 const NEAR: u64 = 8;
+
+/// A small record that is kept: its key without the space, and its value.
+pub type Kept = (Vec<u8>, Vec<u8>);
 
 /// A stored head, read in place.
 pub struct StoredHead<'s>(AccessGuard<'s, Bytes>);
@@ -147,6 +151,49 @@ impl Snapshot {
         to: u32,
     ) -> Result<impl Iterator<Item = Result<(Uid, MessageStart), Fault>>, Fault> {
         records_of(self.msg()?, mailbox, from, to)
+    }
+
+    /// A message in the queue.
+    pub fn queued(&self, id: QueueId) -> Result<Option<Queued>, Fault> {
+        let table = self.table(QUEUE)?;
+        let found = table.get(id.0)?;
+        found.map(|record| decode(record.value(), "queue")).transpose()
+    }
+
+    /// Messages in the queue, from this id on, at most so many.
+    pub fn queue(&self, from: QueueId, limit: usize) -> Result<Vec<(QueueId, Queued)>, Fault> {
+        let table = self.table(QUEUE)?;
+        let rows = table.range(from.0..)?.take(limit);
+        rows.map(|row| {
+            let (id, record) = row?;
+            Ok((QueueId(id.value()), decode(record.value(), "queue")?))
+        })
+        .collect()
+    }
+
+    /// When what is tried next is due, and which that is: the first ones, at most so many.
+    pub fn due(&self, limit: usize) -> Result<Vec<(i64, QueueId)>, Fault> {
+        let table = self.table(DUE)?;
+        table.iter()?.take(limit).map(|row| Ok(due_parts(row?.0.value()))).collect()
+    }
+
+    /// A small record that a part of the program keeps for itself.
+    pub fn kept(&self, space: Space, key: &[u8]) -> Result<Option<Vec<u8>>, Fault> {
+        Ok(self.table(KEPT)?.get(kept_key(space, key).as_slice())?.map(|value| value.value().to_vec()))
+    }
+
+    /// All that is kept in a space, or below a key in it, by key: at most so many.
+    pub fn all_kept(&self, space: Space, below: &[u8], limit: usize) -> Result<Vec<Kept>, Fault> {
+        let (table, prefix) = (self.table(KEPT)?, kept_key(space, below));
+        let mut kept = Vec::new();
+        for row in table.range(prefix.as_slice()..)?.take(limit) {
+            let (key, value) = row?;
+            if !key.value().starts_with(&prefix) {
+                break;
+            }
+            kept.push((key.value().get(1..).unwrap_or_default().to_vec(), value.value().to_vec()));
+        }
+        Ok(kept)
     }
 
     /// What was expunged from a mailbox by changes after `since`, ascending (RFC 7162 §3.2.5.1).

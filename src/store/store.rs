@@ -10,8 +10,8 @@ use super::parcel::Packer;
 use super::recovery::close;
 use super::replay;
 use super::schema::{
-    ACCOUNT, ADDRESS, BLOB_CEILING, BODY, CONFIG, DOOMED, FORMAT_KEY, HEAD, JOURNAL_FORMAT, MAILBOX, MSG, NAME, REFS,
-    ROOM_INSIDE, SAVEPOINT, STAGING, SUBSCRIPTION, VANISHED,
+    ACCOUNT, ADDRESS, BLOB_CEILING, BODY, CONFIG, DOOMED, DUE, FORMAT_KEY, HEAD, JOURNAL_FORMAT, KEPT, MAILBOX, MSG,
+    NAME, QUEUE, REFS, ROOM_INSIDE, SAVEPOINT, STAGING, SUBSCRIPTION, VANISHED,
 };
 use super::snapshot::Snapshot;
 use super::space::Space;
@@ -19,6 +19,7 @@ use super::way_back;
 use super::write::{Outcome, Write};
 use super::writer::{self, Job, Message};
 use crate::mail::{BlobId, MailboxId, UniqueId};
+use event_listener::{Event, EventListener};
 use redb::{Database, ReadableDatabase, ReadableTable, StorageBackend, TableError};
 use ring::rand::{SecureRandom, SystemRandom};
 use std::collections::BTreeSet;
@@ -74,6 +75,8 @@ pub(super) struct Shared {
     // Mailboxes that have new rows since an idle moment.
     grown: Mutex<BTreeSet<MailboxId>>,
     next_blob: AtomicU64,
+    // Rung when something was put into the queue, changed there, or taken out.
+    pub(super) queue_bell: Event,
 }
 
 impl Store {
@@ -134,6 +137,7 @@ impl Store {
             fresh: Mutex::default(),
             grown: Mutex::default(),
             next_blob: AtomicU64::new(next_blob),
+            queue_bell: Event::new(),
         });
         contained(|| replay::prepare(&shared))?;
         // What was taken over from the journal may have brought more ids.
@@ -145,6 +149,12 @@ impl Store {
             move || writer::run(&shared, &inbox)
         })?;
         Ok(Store { shared, jobs: Some(jobs), writer: Some(writer) })
+    }
+
+    /// Hears of the next change in the queue. Listen first, then look: what rang before is seen then.
+    #[must_use]
+    pub fn queue_changes(&self) -> EventListener {
+        self.shared.queue_bell.listen()
     }
 
     /// A consistent state to read from, to be dropped before any wait.
@@ -356,6 +366,9 @@ fn initialise(database: &Database, space: &Space, layout: &Layout) -> Result<u64
     transaction.open_table(REFS)?;
     transaction.open_table(DOOMED)?;
     transaction.open_table(STAGING)?;
+    transaction.open_table(QUEUE)?;
+    transaction.open_table(DUE)?;
+    transaction.open_table(KEPT)?;
     transaction.commit()?;
     Ok(1)
 }

@@ -1,7 +1,9 @@
 //! What can be asked of the writer, and what it answers.
 
 use super::check::Mend;
+use super::error::Refusal;
 use super::parcel::Parcel;
+use super::queue::{Delivery, Placed, QueueId, Queued, Space};
 use super::record::{Credentials, Limits, OnDelete, Pop3, Retired, SpecialUse};
 use crate::mail::{AccountId, MailboxId, ModSeq, Stamp, Uid, UidValidity, UniqueId};
 use serde::{Deserialize, Serialize};
@@ -53,6 +55,13 @@ pub enum Write {
     Expire { mailbox: MailboxId, uids: Uids, before: i64 },
     /// The data stays in its format: how it was in an earlier one is not kept any longer.
     KeepFormat,
+    /// Messages that came in or are to go out, each to any number of places.
+    Deliver(Box<Delivery>),
+    /// A message in the queue as it is now, or not any more, and what is told of it, in one. Refused with
+    /// [`super::Refusal::Changed`] where its revision is another one by now.
+    Queue { id: QueueId, revision: u64, now_is: Option<Box<Queued>>, told: Option<Box<Delivery>> },
+    /// A small record that a part of the program keeps for itself; `None` removes it.
+    Keep { space: Space, key: Vec<u8>, value: Option<Vec<u8>> },
 }
 
 /// UIDs as ascending, disjoint, inclusive ranges.
@@ -131,6 +140,8 @@ pub enum Outcome {
     Stored(ModSeq),
     /// How many messages went.
     Expunged(u64),
+    /// What became of each local copy, over all postings, in order.
+    Delivered(Vec<Result<Placed, Refusal>>),
     /// How many blobs were removed, and whether there are more.
     Swept { removed: usize, more: bool },
 }
@@ -185,7 +196,38 @@ impl Write {
         match self {
             Write::Append { message, .. } => message.parcel.weight(),
             Write::Stage(parcel) => parcel.weight(),
+            Write::Deliver(delivery) => delivery.weight(),
+            Write::Queue { told, .. } => 256 + told.as_ref().map_or(0, |told| told.weight()),
+            Write::Keep { value, .. } => 256 + value.as_ref().map_or(0, Vec::len),
             _ => 256,
+        }
+    }
+
+    /// The messages that it brings in.
+    pub(super) fn parcels(&self) -> impl Iterator<Item = &Parcel> {
+        let one = if let Write::Append { message, .. } = self { Some(&message.parcel) } else { None };
+        one.into_iter()
+            .chain(self.delivery().into_iter().flat_map(|delivery| &delivery.messages).map(|one| &one.parcel))
+    }
+
+    /// It is done: what it shows is no upload any more.
+    pub(super) fn settle(&mut self, outcome: &Outcome) {
+        match self {
+            Write::Append { message, .. } => message.parcel.settle(),
+            Write::Deliver(delivery) => {
+                let Outcome::Delivered(copies) = outcome else { return };
+                delivery.settle(copies);
+            }
+            // What is told is never refused: it is there whatever became of each copy, or it was never staged.
+            _ => {}
+        }
+    }
+
+    fn delivery(&self) -> Option<&Delivery> {
+        match self {
+            Write::Deliver(delivery) => Some(delivery),
+            Write::Queue { told, .. } => told.as_deref(),
+            _ => None,
         }
     }
 }

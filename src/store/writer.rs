@@ -3,6 +3,7 @@
 use super::apply::Batch;
 use super::error::{Fault, Refusal, StoreError};
 use super::journal::{self, Journal};
+use super::parcel::Parcel;
 use super::store::Shared;
 use super::way_back;
 use super::write::{Outcome, Write};
@@ -150,7 +151,7 @@ fn writes(shared: &Shared, batch: &mut Vec<Job>) -> bool {
 fn commit(shared: &Shared, batch: &mut Vec<Job>) -> bool {
     // Staged frames that were not durable yet are gone when the store was opened again since.
     batch.retain(|job| {
-        let cut_off = matches!(&job.write, Write::Append { message, .. } if message.parcel.is_cut_off());
+        let cut_off = job.write.parcels().any(Parcel::is_cut_off);
         if cut_off {
             let fault = Fault::Io("an upload was cut off when the store was opened again".to_owned());
             let _ = job.answer.try_send(Err(fault.into()));
@@ -189,8 +190,8 @@ fn attempt(shared: &Shared, jobs: &[Job]) -> Result<(Outcomes, bool), Fault> {
 
 fn answer(jobs: impl Iterator<Item = Job>, outcomes: Outcomes) {
     for (Job { mut write, answer }, outcome) in jobs.zip(outcomes) {
-        if let (Ok(_), Write::Append { message, .. }) = (&outcome, &mut write) {
-            message.parcel.settle();
+        if let Ok(outcome) = &outcome {
+            write.settle(outcome);
         }
         // Whoever does not wait any more does not want to know.
         let _ = answer.try_send(outcome);
@@ -301,6 +302,9 @@ fn transact<'w>(shared: &Shared, writes: impl Iterator<Item = &'w Write>) -> Res
     shared.abandoned.forget(done.abandoned);
     for (mailbox, change) in done.changes {
         shared.mirrors.publish(mailbox, change);
+    }
+    if done.queued {
+        shared.queue_bell.notify(usize::MAX);
     }
     Ok((outcomes, true))
 }

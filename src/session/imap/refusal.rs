@@ -101,6 +101,7 @@ fn refused(refusal: Refusal) -> (Option<Code<'static>>, &'static str) {
         Refusal::TooLarge => (Some(Code::TooBig), "The message is too large"),
         Refusal::DiskFull => (Some(Code::Unavailable), "The disk is full: nothing can be stored until there is room"),
         Refusal::ReadOnly => (Some(Code::Unavailable), "Mail can only be read at the moment: nothing can be changed"),
+        Refusal::Changed => (Some(Code::InUse), "It was changed meanwhile"),
     }
 }
 

@@ -5,7 +5,7 @@ use crate::mail::{AccountId, MailboxId, UidValidity, ancestors, limits};
 use crate::store::error::{Fault, Refusal, StoreError};
 use crate::store::record::{MailboxRecord, SpecialUse, encode};
 use crate::store::schema::{UID_VALIDITY, key_name, name_key};
-use crate::store::snapshot::account_range;
+use crate::store::snapshot::{account_range, mailboxes_of};
 use crate::store::write::{Outcome, Uids};
 use redb::ReadableTable;
 use std::num::NonZeroU32;
@@ -166,6 +166,27 @@ impl Batch<'_> {
         let next = self.raise(UID_VALIDITY, now)?;
         let number = u32::try_from(next).ok().and_then(NonZeroU32::new);
         number.map(UidValidity).ok_or(Fault::Corrupt("UIDVALIDITY is used up"))
+    }
+
+    /// The account's mailbox of this role: it, or one of its usual name; made where there is neither.
+    pub(super) fn role(&mut self, account: AccountId, special: SpecialUse) -> Result<MailboxId, StoreError> {
+        for row in mailboxes_of(&self.tables.mailbox, account)? {
+            let (id, record) = row?;
+            if record.special == Some(special) {
+                return Ok(id);
+            }
+        }
+        let name = special.name();
+        if let Some(id) = self.named(account, name)? {
+            return Ok(id);
+        }
+        match self.create_mailbox(account, name, Some(special))? {
+            Outcome::Mailbox(id) => {
+                self.subscribe(account, name, true)?;
+                Ok(id)
+            }
+            _ => Err(Fault::Corrupt("a new mailbox without id").into()),
+        }
     }
 
     pub(super) fn named(&self, account: AccountId, name: &str) -> Result<Option<MailboxId>, StoreError> {

@@ -1,14 +1,14 @@
 //! Messages: in, changed, copied, moved, out.
 
 use super::Batch;
-use crate::mail::{BlobId, FlagSet, MailboxId, ModSeq, SystemFlag, Uid, limits};
+use crate::mail::{BlobId, FlagSet, MailboxId, ModSeq, Stamp, SystemFlag, Uid, limits};
 use crate::store::error::{Fault, Refusal, StoreError};
 use crate::store::parcel::Parcel;
 use crate::store::record::{Message, Retired, encode, encode_into};
 use crate::store::rows::Row;
 use crate::store::schema::{BLOB_CEILING, body_key, msg_key, pieces, vanished_key};
 use crate::store::snapshot::messages_of;
-use crate::store::write::{FlagChange, NewMessage, Outcome, Uids};
+use crate::store::write::{FlagChange, History, NewMessage, Outcome, Uids};
 use redb::ReadableTable;
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -18,36 +18,62 @@ const BLOB_STEP: u64 = 4096;
 /// Octets that a row takes on the disk, what is around it included.
 const ROW: u64 = 160;
 
+/// A message on its way into a mailbox.
+#[derive(Clone, Copy)]
+pub(super) struct Arriving<'a> {
+    pub(super) parcel: &'a Parcel,
+    pub(super) flags: &'a [String],
+    pub(super) received: Stamp,
+    pub(super) now: i64,
+    pub(super) history: History,
+}
+
 impl Batch<'_> {
     pub(super) fn append(&mut self, mailbox: MailboxId, message: &NewMessage) -> Result<Outcome, StoreError> {
         let NewMessage { parcel, flags, received, now, history } = message;
-        let size = parcel.size;
         let uid = self.mailbox(mailbox)?.uid_next.ok_or(Refusal::UidsUsedUp)?;
-        self.check_quota(mailbox.account(), u64::from(size), 1)?;
+        self.check_quota(mailbox.account(), u64::from(parcel.size), 1)?;
         self.check_room(parcel.weight() as u64)?;
+        self.show(parcel, 0)?;
+        let arriving = Arriving { parcel, flags, received: *received, now: *now, history: *history };
+        self.arrive(mailbox, uid, &arriving)?;
+        let uid_validity = self.mailbox(mailbox)?.uid_validity;
+        Ok(Outcome::Appended { uid_validity, uid })
+    }
+
+    /// One more place shows this content, which `shown` show already: the first one puts it in.
+    pub(super) fn show(&mut self, parcel: &Parcel, shown: u32) -> Result<(), StoreError> {
+        if shown > 0 {
+            return self.refer(parcel.blob);
+        }
         self.insert_frames(parcel)?;
         self.heads.insert(parcel.blob, parcel.head.clone());
         if parcel.staged.is_some() {
             self.tables.staging.remove(parcel.blob.0)?;
         }
+        Ok(())
+    }
+
+    /// A message whose content is in becomes a row, and is counted.
+    pub(super) fn arrive(&mut self, mailbox: MailboxId, uid: Uid, arriving: &Arriving<'_>) -> Result<(), StoreError> {
+        let Arriving { parcel, flags, received, now, history } = *arriving;
         let flags = self.flags(mailbox, flags, true)?;
         let modseq = self.next_modseq(mailbox)?;
         let message = Message {
             blob: parcel.blob,
-            size,
+            size: parcel.size,
             flags,
             modseq,
-            received: *received,
-            saved: *now,
+            received,
+            saved: now,
             thread: 0,
             unique: history.unique.unwrap_or(parcel.unique),
             line_ends: parcel.line_ends,
             retired: history.retired(),
         };
         self.insert(mailbox, uid, &message)?;
-        self.charge(mailbox.account(), i64::from(size), 1);
-        let uid_validity = self.mailbox(mailbox)?.uid_validity;
-        Ok(Outcome::Appended { uid_validity, uid })
+        self.charge(mailbox.account(), i64::from(parcel.size), 1);
+        Ok(())
     }
 
     /// Takes frames of an upload in progress.

@@ -2,6 +2,7 @@
 //! that a refused one leaves nothing behind; a fault aborts the whole batch.
 
 mod account;
+mod deliver;
 mod mailbox;
 mod message;
 mod pop3;
@@ -9,10 +10,11 @@ mod sweep;
 
 use super::error::{Fault, Refusal, StoreError};
 use super::mirror::Change;
+use super::queue::Grace;
 use super::record::{Account, Limits, MailboxRecord, MessageStart, Usage, decode, encode};
 use super::schema::{
-    ACCOUNT, ADDRESS, BODY, Bytes, CONFIG, DOOMED, HEAD, JOURNAL, JOURNAL_FORMAT, Key12, MAILBOX, MSG, NAME, REFS,
-    ROOM_INSIDE, STAGING, SUBSCRIPTION, VANISHED, msg_key, msg_uid,
+    ACCOUNT, ADDRESS, BODY, Bytes, CONFIG, DOOMED, DUE, HEAD, JOURNAL, JOURNAL_FORMAT, KEPT, Key12, MAILBOX, MSG, NAME,
+    QUEUE, REFS, ROOM_INSIDE, STAGING, SUBSCRIPTION, VANISHED, msg_key, msg_uid,
 };
 use super::snapshot::usage_of;
 use super::store::Shared;
@@ -37,6 +39,9 @@ struct Tables<'t> {
     refs: Table<'t, u64, u32>,
     doomed: Table<'t, u64, ()>,
     staging: Table<'t, u64, ()>,
+    queue: Table<'t, u64, Bytes>,
+    due: Table<'t, &'static [u8; 16], ()>,
+    kept: Table<'t, Bytes, Bytes>,
 }
 
 /// One transaction in the making.
@@ -52,6 +57,8 @@ pub(super) struct Batch<'t> {
     /// Heads that go in when the batch ends, one after the other.
     heads: BTreeMap<BlobId, Vec<u8>>,
     grown: BTreeSet<MailboxId>,
+    /// Whether the queue was changed.
+    queued: bool,
     taken: u64,
     freed: u64,
     abandoned: usize,
@@ -82,6 +89,8 @@ pub(super) struct Done {
     pub(super) heads: Vec<BlobId>,
     /// Mailboxes that have new rows.
     pub(super) grown: BTreeSet<MailboxId>,
+    /// Whether the queue was changed.
+    pub(super) queued: bool,
     /// How many abandoned uploads are in the store's own list now.
     pub(super) abandoned: usize,
 }
@@ -102,6 +111,9 @@ impl<'t> Batch<'t> {
             refs: transaction.open_table(REFS)?,
             doomed: transaction.open_table(DOOMED)?,
             staging: transaction.open_table(STAGING)?,
+            queue: transaction.open_table(QUEUE)?,
+            due: transaction.open_table(DUE)?,
+            kept: transaction.open_table(KEPT)?,
         };
         Ok(Batch {
             transaction,
@@ -114,6 +126,7 @@ impl<'t> Batch<'t> {
             repeating: false,
             heads: BTreeMap::new(),
             grown: BTreeSet::new(),
+            queued: false,
             taken: 0,
             freed: 0,
             abandoned: 0,
@@ -149,6 +162,11 @@ impl<'t> Batch<'t> {
                 self.touched |= self.let_go_of_the_way_back(u64::MAX)?;
                 Ok(Outcome::Done)
             }
+            Write::Deliver(delivery) => Ok(Outcome::Delivered(self.deliver(delivery)?)),
+            Write::Queue { id, revision, now_is, told } => {
+                self.requeue(*id, *revision, now_is.as_deref(), told.as_deref())
+            }
+            Write::Keep { space, key, value } => self.keep(*space, key, value.as_deref()),
         }
     }
 
@@ -306,6 +324,7 @@ impl<'t> Batch<'t> {
             abandoned: self.abandoned,
             heads: self.heads.into_keys().collect(),
             grown: self.grown,
+            queued: self.queued,
         })
     }
 
@@ -367,9 +386,21 @@ impl<'t> Batch<'t> {
 
     /// Refuses what would exceed the account's limits.
     fn check_quota(&mut self, account: AccountId, bytes: u64, messages: u64) -> Result<(), StoreError> {
+        self.check_quota_with(account, bytes, messages, Grace::None)
+    }
+
+    /// Refuses what would exceed the account's limits, and the grace on top of them.
+    fn check_quota_with(
+        &mut self,
+        account: AccountId,
+        bytes: u64,
+        messages: u64,
+        grace: Grace,
+    ) -> Result<(), StoreError> {
         let (limits, usage) = *self.account(account)?;
-        let over =
-            |limit: Option<u64>, used: u64, more: u64| limit.is_some_and(|limit| used.saturating_add(more) > limit);
+        let over = |limit: Option<u64>, used: u64, more: u64| {
+            limit.is_some_and(|limit| used.saturating_add(more) > grace.over(limit))
+        };
         if over(limits.bytes, usage.bytes, bytes) || over(limits.messages, usage.messages, messages) {
             return Err(Refusal::OverQuota.into());
         }

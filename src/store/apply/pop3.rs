@@ -1,11 +1,10 @@
 //! What POP3 does to mail, and what becomes of it later.
 
 use super::Batch;
-use crate::mail::{AccountId, MailboxId, Uid, UniqueId};
+use crate::mail::{MailboxId, Uid, UniqueId};
 use crate::store::error::{Fault, StoreError};
 use crate::store::record::{Message, OnDelete, Retired, SpecialUse, encode};
 use crate::store::schema::msg_key;
-use crate::store::snapshot::mailboxes_of;
 use crate::store::write::{Outcome, Uids};
 
 impl Batch<'_> {
@@ -16,7 +15,7 @@ impl Batch<'_> {
         if messages.is_empty() {
             return Ok(Outcome::Done);
         }
-        let trash = if how == OnDelete::Trash { Some(self.trash(mailbox.account())?) } else { None };
+        let trash = if how == OnDelete::Trash { Some(self.role(mailbox.account(), SpecialUse::Trash)?) } else { None };
         match trash {
             Some(trash) if trash != mailbox => {
                 for (_, message) in &mut messages {
@@ -64,24 +63,5 @@ impl Batch<'_> {
         self.tables.msg.insert(&msg_key(mailbox, uid), encode(message)?.as_slice())?;
         self.touched = true;
         Ok(())
-    }
-
-    /// The account's Trash: the mailbox of that role, or of that name; made where there is neither.
-    fn trash(&mut self, account: AccountId) -> Result<MailboxId, StoreError> {
-        for row in mailboxes_of(&self.tables.mailbox, account)? {
-            let (id, record) = row?;
-            if record.special == Some(SpecialUse::Trash) {
-                return Ok(id);
-            }
-        }
-        let name = SpecialUse::Trash.name();
-        if let Some(id) = self.named(account, name)? {
-            return Ok(id);
-        }
-        self.subscribe(account, name, true)?;
-        match self.create_mailbox(account, name, Some(SpecialUse::Trash))? {
-            Outcome::Mailbox(id) => Ok(id),
-            _ => Err(Fault::Corrupt("a new mailbox without id").into()),
-        }
     }
 }

@@ -1,0 +1,261 @@
+//! Mail on its way: what comes in for any number of places, and what waits in the queue to go out.
+
+use super::error::Refusal;
+use super::parcel::Parcel;
+use super::record::SpecialUse;
+use crate::mail::{AccountId, BlobId, MailboxId, Stamp, Uid};
+use serde::{Deserialize, Serialize};
+
+/// Messages that are taken as one: all of them durable, or none.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Delivery {
+    /// Each content with its places.
+    pub messages: Vec<Posting>,
+    /// Now, in seconds since 1970.
+    pub now: i64,
+}
+
+/// One content and all places that it goes to. It is stored once.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Posting {
+    /// The packed content.
+    pub parcel: Parcel,
+    /// INTERNALDATE of the copies.
+    pub received: Stamp,
+    /// Into mailboxes here. Each may be refused for itself; the others are placed all the same.
+    pub copies: Vec<LocalCopy>,
+    /// Into the queue.
+    pub onward: Option<Onward>,
+}
+
+/// A copy for an account here.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LocalCopy {
+    /// Whose.
+    pub account: AccountId,
+    /// Where.
+    pub place: Place,
+    /// Flag names: system flags with their backslash, keywords.
+    pub flags: Vec<String>,
+    /// How far it may go over the account's quota.
+    pub grace: Grace,
+}
+
+/// The mailbox of a copy. Where it cannot be had, the copy goes to INBOX: mail is not lost for a folder's sake.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Place {
+    /// INBOX.
+    Inbox,
+    /// The mailbox that plays this role.
+    Special(SpecialUse),
+    /// The mailbox of this name, made where it is missing.
+    Named(String),
+}
+
+/// How far something may go over an account's quota.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Grace {
+    /// Not at all.
+    #[default]
+    None,
+    /// So many per cent of each limit.
+    Percent(u8),
+    /// As far as it takes: what the box itself has to say.
+    Unlimited,
+}
+
+/// Where a copy is now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Placed {
+    /// The mailbox.
+    pub mailbox: MailboxId,
+    /// Its UID there.
+    pub uid: Uid,
+}
+
+/// The envelope of a message that goes out (RFC 5321 §2.3.1), with what RFC 3461 adds.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Onward {
+    /// The reverse path; empty for what must never be answered.
+    pub from: String,
+    /// Who is to get it.
+    pub recipients: Vec<OnwardRecipient>,
+    /// ENVID.
+    pub envid: Option<String>,
+    /// RET=FULL.
+    pub ret_full: bool,
+    /// BODY=8BITMIME.
+    pub body_8bit: bool,
+    /// SMTPUTF8.
+    pub utf8: bool,
+    /// Who sent it, where that was an account here.
+    pub account: Option<AccountId>,
+}
+
+/// One recipient of a message that goes out.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OnwardRecipient {
+    /// The forward path.
+    pub address: String,
+    /// ORCPT.
+    pub orcpt: Option<String>,
+    /// NOTIFY.
+    pub notify: Notify,
+}
+
+/// What the sender wants to be told of a recipient (RFC 3461 §4.1).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Notify {
+    /// That it was delivered.
+    pub success: bool,
+    /// That it was not.
+    pub failure: bool,
+    /// That it takes long.
+    pub delay: bool,
+}
+
+/// A message in the queue; ids go up and are never used twice.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct QueueId(pub u64);
+
+/// A message in the queue.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Queued {
+    /// Its content.
+    pub blob: BlobId,
+    /// Octets.
+    pub size: u32,
+    /// Octets that it has more where every line ends with CRLF.
+    pub line_ends: u32,
+    /// The reverse path; empty for what must never be answered.
+    pub from: String,
+    /// ENVID.
+    pub envid: Option<String>,
+    /// RET=FULL.
+    pub ret_full: bool,
+    /// BODY=8BITMIME.
+    pub body_8bit: bool,
+    /// SMTPUTF8.
+    pub utf8: bool,
+    /// Who sent it, where that was an account here.
+    pub account: Option<AccountId>,
+    /// When it was accepted, in seconds since 1970.
+    pub made: i64,
+    /// When it is tried next.
+    pub next: i64,
+    /// How often it was tried.
+    pub attempts: u32,
+    /// Whether its sender was told that it takes long.
+    pub delay_told: bool,
+    /// Goes up with every change.
+    pub revision: u64,
+    /// Who is to get it, and how far each is.
+    pub recipients: Vec<QueuedRecipient>,
+}
+
+/// A recipient of a message in the queue.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct QueuedRecipient {
+    /// The forward path.
+    pub address: String,
+    /// ORCPT.
+    pub orcpt: Option<String>,
+    /// NOTIFY.
+    pub notify: Notify,
+    /// How far it is.
+    pub state: Progress,
+}
+
+/// How far a recipient is.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[expect(missing_docs, reason = "the fields are what their names and types say")]
+pub enum Progress {
+    /// To be tried; with what was said the last time.
+    Waiting { said: Option<String> },
+    /// Taken over by this host, which said so.
+    Delivered { host: String, said: String },
+    /// Refused for good, or given up.
+    Failed { said: String },
+}
+
+/// Who keeps small records, each with keys of its own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[repr(u8)]
+pub enum Space {
+    /// The keys that mail is signed with, by domain and selector.
+    Dkim = 1,
+    /// Who was sent a vacation answer, and when.
+    Answered = 2,
+    /// Which warnings of its quota an account was told.
+    Warned = 3,
+    /// Mailboxes at providers.
+    Mirror = 4,
+    /// Messages that were accepted a short time ago.
+    Accepted = 5,
+}
+
+impl Default for Notify {
+    /// What RFC 3461 §4.1 leaves to us where nothing is asked for: failures, and delays.
+    fn default() -> Self {
+        Notify { success: false, failure: true, delay: true }
+    }
+}
+
+impl Grace {
+    /// A limit with the grace on top of it.
+    #[must_use]
+    pub fn over(self, limit: u64) -> u64 {
+        match self {
+            Grace::None => limit,
+            Grace::Percent(percent) => limit.saturating_add(limit / 100 * u64::from(percent)),
+            Grace::Unlimited => u64::MAX,
+        }
+    }
+}
+
+impl Delivery {
+    /// Octets that it will write, roughly.
+    pub(super) fn weight(&self) -> usize {
+        self.messages.iter().map(|posting| posting.parcel.weight() + 256 * (1 + posting.copies.len())).sum()
+    }
+
+    /// What at least one place shows now is no upload any more.
+    pub(super) fn settle(&mut self, copies: &[Result<Placed, Refusal>]) {
+        let mut rest = copies;
+        for posting in &mut self.messages {
+            let (own, after) = rest.split_at(posting.copies.len().min(rest.len()));
+            rest = after;
+            if posting.onward.is_some() || own.iter().any(Result::is_ok) {
+                posting.parcel.settle();
+            }
+        }
+    }
+}
+
+impl Queued {
+    pub(super) fn new(onward: &Onward, parcel: &Parcel, now: i64) -> Queued {
+        let recipients = onward.recipients.iter().map(|recipient| QueuedRecipient {
+            address: recipient.address.clone(),
+            orcpt: recipient.orcpt.clone(),
+            notify: recipient.notify,
+            state: Progress::Waiting { said: None },
+        });
+        Queued {
+            blob: parcel.blob,
+            size: parcel.size,
+            line_ends: parcel.line_ends,
+            from: onward.from.clone(),
+            envid: onward.envid.clone(),
+            ret_full: onward.ret_full,
+            body_8bit: onward.body_8bit,
+            utf8: onward.utf8,
+            account: onward.account,
+            made: now,
+            next: now,
+            attempts: 0,
+            delay_told: false,
+            revision: 0,
+            recipients: recipients.collect(),
+        }
+    }
+}
