@@ -337,5 +337,6 @@ fn answer_of(outcome: Outcome) -> Answer {
         Outcome::Stored(modseq) => Answer::Stored(modseq.0.get()),
         Outcome::Expunged(count) => Answer::Expunged(count),
         Outcome::Swept { .. } => Answer::Swept,
+        Outcome::Delivered(_) => unreachable!("the model delivers nothing"),
     }
 }
