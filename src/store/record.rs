@@ -211,8 +211,12 @@ pub enum Codec {
     Raw,
     /// zstd.
     Zstd,
-    /// zstd with the built-in dictionary number 1.
+    /// zstd with the built-in dictionary number 1. Both are read only: format 1 wrote them.
     ZstdDict1,
+    /// An LZ4 block.
+    Lz4,
+    /// An LZ4 block after the built-in dictionary number 1.
+    Lz4Dict1,
 }
 
 /// A stored record's version octet.
