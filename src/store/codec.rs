@@ -142,12 +142,13 @@ mod tests {
     #[test]
     fn what_format_1_packed_unpacks() {
         let raw = b"Content-Type: text/plain; charset=\"UTF-8\"\r\n\r\nthe same, the same, the same\r\n".repeat(9);
+        let length = |octets: &[u8]| u32::try_from(octets.len()).unwrap();
         let mut plain = zstd::bulk::Compressor::new(-1).unwrap();
         let mut primed = zstd::bulk::Compressor::with_dictionary(-1, DICTIONARY_1).unwrap();
         for (codec, stored) in
             [(Codec::Zstd, plain.compress(&raw).unwrap()), (Codec::ZstdDict1, primed.compress(&raw).unwrap())]
         {
-            let frame = Frame { raw: raw.len() as u32, stored: stored.len() as u32, codec };
+            let frame = Frame { raw: length(&raw), stored: length(&stored), codec };
             let mut back = Vec::new();
             unpack(frame, &stored, &mut back).unwrap();
             assert_eq!(back, raw);
