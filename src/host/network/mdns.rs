@@ -36,6 +36,9 @@ impl Mdns {
         let daemon = ServiceDaemon::new()?;
         daemon.disable_interface(vec![IfKind::LoopbackV4, IfKind::LoopbackV6])?;
         daemon.set_ip_check_interval(LOOK)?;
+        // What we say comes back to us else, and an address that we had a moment ago passes for another machine's.
+        daemon.set_multicast_loop_v4(false)?;
+        daemon.set_multicast_loop_v6(false)?;
         let events = daemon.monitor()?;
         let mut services = Vec::new();
         for (kind, port) in SERVICES {
