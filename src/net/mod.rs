@@ -11,5 +11,5 @@ mod tls;
 mod turns;
 
 pub use pages::{Pages, Socket};
-pub use serve::{Serving, serve};
+pub use serve::{Errand, Serving, serve};
 pub use tls::{Identity, OwnersFiles, TlsFault};

@@ -20,6 +20,7 @@ use smol::stream::StreamExt;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::panic::AssertUnwindSafe;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -41,6 +42,9 @@ const EXPIRY: Duration = Duration::from_hours(1);
 const FAREWELL: Duration = Duration::from_secs(5);
 /// Two unanswered questions after this and the connection is dead: a phone that left the Wi-Fi says nothing.
 const KEEPALIVE: Duration = Duration::from_mins(10);
+
+/// What goes on beside the sessions for as long as the server runs; it is dropped where it waits when the server ends.
+pub type Errand = Pin<Box<dyn Future<Output = ()> + Send>>;
 
 /// What is served, and where.
 pub struct Serving<'a> {
@@ -64,6 +68,8 @@ pub struct Serving<'a> {
     pub socket: Option<&'a Place>,
     /// Our host name.
     pub name: String,
+    /// What else is to be done all the while.
+    pub errands: Vec<Errand>,
 }
 
 /// What all connections share.
@@ -103,6 +109,9 @@ impl House {
 /// Serves until SIGINT or SIGTERM; `ready` runs when all listeners are bound.
 pub fn serve(serving: Serving<'_>, ready: impl FnOnce()) -> io::Result<()> {
     let executor: Arc<Executor<'static>> = Arc::new(Executor::new());
+    let mut errands = serving.errands;
+    errands.push(Box::pin(refresh(Arc::clone(&serving.identity))));
+    errands.push(Box::pin(expire(Arc::clone(&serving.store), serving.trash_days)));
     let house = Arc::new(House {
         store: serving.store,
         gate: serving.gate,
@@ -146,7 +155,7 @@ pub fn serve(serving: Serving<'_>, ready: impl FnOnce()) -> io::Result<()> {
             })?;
         }
         let result =
-            smol::block_on(executor.run(run(&executor, &house, &doors, serving.socket, serving.trash_days, ready)));
+            smol::block_on(executor.run(run(&executor, &house, &doors, serving.socket, errands, ready)));
         drop(running);
         result
     })
@@ -157,7 +166,7 @@ async fn run(
     house: &Arc<House>,
     doors: &[(SocketAddr, Entrance)],
     socket: Option<&Place>,
-    trash_days: u32,
+    errands: Vec<Errand>,
     ready: impl FnOnce(),
 ) -> io::Result<()> {
     let mut signals = Signals::new([Signal::Int, Signal::Term])?;
@@ -182,32 +191,7 @@ async fn run(
         .map(|(listener, entrance)| executor.spawn(accept(Arc::clone(executor), Arc::clone(house), listener, entrance)))
         .collect();
     accepting.extend(admin.map(|admin| executor.spawn(answer_owner(Arc::clone(executor), Arc::clone(house), admin))));
-    accepting.push(executor.spawn({
-        let house = Arc::clone(house);
-        async move {
-            loop {
-                smol::Timer::after(REFRESH).await;
-                house.identity.refresh();
-            }
-        }
-    }));
-    accepting.push(executor.spawn({
-        let house = Arc::clone(house);
-        async move {
-            if trash_days == 0 {
-                return;
-            }
-            loop {
-                let store = Arc::clone(&house.store);
-                match smol::unblock(move || admin::expire(&store, trash_days, now())).await {
-                    Ok(0) => {}
-                    Ok(count) => log::info!("{count} messages that POP3 clients deleted long ago left the Trash"),
-                    Err(fault) => log::error!("the Trash could not be looked through: {fault}"),
-                }
-                smol::Timer::after(EXPIRY).await;
-            }
-        }
-    }));
+    accepting.extend(errands.into_iter().map(|errand| executor.spawn(guarded(errand))));
     ready();
     signals.next().await;
     log::info!("ending: sessions are told");
@@ -223,6 +207,27 @@ async fn run(
     };
     all_gone.or(late).await;
     Ok(())
+}
+
+/// Reads the certificate's files anew when they change.
+async fn refresh(identity: Arc<Identity>) {
+    loop {
+        smol::Timer::after(REFRESH).await;
+        identity.refresh();
+    }
+}
+
+/// Empties the Trash of what POP3 clients deleted long ago.
+async fn expire(store: Arc<Store>, days: u32) {
+    while days > 0 {
+        let store = Arc::clone(&store);
+        match smol::unblock(move || admin::expire(&store, days, now())).await {
+            Ok(0) => {}
+            Ok(count) => log::info!("{count} messages that POP3 clients deleted long ago left the Trash"),
+            Err(fault) => log::error!("the Trash could not be looked through: {fault}"),
+        }
+        smol::Timer::after(EXPIRY).await;
+    }
 }
 
 async fn answer_owner(executor: Arc<Executor<'static>>, house: Arc<House>, admin: UnixListener) {
