@@ -20,6 +20,7 @@ mod medium;
 mod mirror;
 mod overlay;
 mod parcel;
+mod provider;
 mod queue;
 mod read_only;
 mod record;
@@ -54,6 +55,10 @@ pub use error::{Fault, Refusal, StoreError};
 pub use health::Health;
 pub use mirror::{Mirror, Watch};
 pub use parcel::{Packer, Parcel};
+pub use provider::{
+    Arrival, Arriving, Certificate, Collected, FarFolder, FolderId, Mark, Pair, Protocol, Provider, ProviderChange,
+    ProviderId, ProviderState, Security, Step, Way,
+};
 pub use queue::{
     Delivery, Grace, LocalCopy, Notify, Onward, OnwardRecipient, Place, Placed, Posting, Progress, QueueId, Queued,
     QueuedRecipient, Space,

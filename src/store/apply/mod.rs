@@ -6,6 +6,7 @@ mod deliver;
 mod mailbox;
 mod message;
 mod pop3;
+mod provider;
 mod sweep;
 
 use super::error::{Fault, Refusal, StoreError};
@@ -167,6 +168,8 @@ impl<'t> Batch<'t> {
                 self.requeue(*id, *revision, now_is.as_deref(), told.as_deref())
             }
             Write::Keep { space, key, value } => self.keep(*space, key, value.as_deref()),
+            Write::Provider(change) => self.change_provider(change),
+            Write::Arrive(arrival) => self.arrival(arrival),
         }
     }
 
