@@ -11,6 +11,7 @@ mod door;
 mod downloads;
 mod gate;
 mod memory;
+mod mirror;
 mod password;
 mod retention;
 mod settings;
@@ -29,6 +30,7 @@ pub use action::{Checked, Failure, Limit, Listed, MailboxLine, Quota, Reply, Req
 pub use address::{Address, BadAddress};
 pub use door::{Door, DoorError};
 pub use gate::{Denied, Entered, Gate};
+pub use mirror::{MirrorReply, MirrorRequest, MirrorShown, MirrorWish};
 pub use password::{Strength, credentials, readable};
 pub use retention::expire;
 pub use settings::{Settings, SettingsError};

@@ -41,6 +41,8 @@ mod check_tests;
 #[cfg(test)]
 mod format_tests;
 #[cfg(test)]
+mod provider_tests;
+#[cfg(test)]
 mod queue_tests;
 #[cfg(test)]
 mod read_only_tests;

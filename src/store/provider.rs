@@ -19,7 +19,7 @@ use std::fmt;
 pub struct ProviderId(pub u32);
 
 /// A folder there, as long as its UIDs mean the same: with another UIDVALIDITY it is another one.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct FolderId(pub u32);
 
 /// What is wanted of a mailbox at a provider.

@@ -213,15 +213,14 @@ impl Collect {
         let id = self.id;
         let folders = self.read(move |snapshot| Ok(snapshot.far_folders(id)?)).await?;
         let now = folders.iter().find(|(_, far)| far.uid_validity == uid_validity).map(|(folder, _)| *folder);
-        let folder = match now {
-            Some(folder) => folder,
-            None => {
-                let next = folders.iter().map(|(folder, _)| folder.0).max().unwrap_or(0).saturating_add(1);
-                let (remote, name) = (Some(b"INBOX".to_vec()), "INBOX".to_owned());
-                let now_is = FarFolder { remote, name, uid_validity, ..FarFolder::default() };
-                self.steps(vec![Step::Folder { folder: FolderId(next), now_is }]).await?;
-                FolderId(next)
-            }
+        let folder = if let Some(folder) = now {
+            folder
+        } else {
+            let next = folders.iter().map(|(folder, _)| folder.0).max().unwrap_or(0).saturating_add(1);
+            let (remote, name) = (Some(b"INBOX".to_vec()), "INBOX".to_owned());
+            let now_is = FarFolder { remote, name, uid_validity, ..FarFolder::default() };
+            self.steps(vec![Step::Folder { folder: FolderId(next), now_is }]).await?;
+            FolderId(next)
         };
         self.read(move |snapshot| {
             let pairs = snapshot.pairs(id, folder)?;
@@ -245,7 +244,6 @@ impl Collect {
             Err(StoreError::Refused(Refusal::Changed)) if self.is_wanted().await? => return Ok(()),
             stored => stored?,
         };
-        self.tally.fetched += 1;
         Ok(())
     }
 

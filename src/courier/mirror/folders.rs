@@ -169,11 +169,10 @@ impl<S: Io> Pass<'_, S> {
                 steps.push(Step::Folder { folder: *id, now_is: far.clone() });
             }
         }
-        let mut next = next_id(records);
         for far in renumbered {
-            steps.push(Step::Folder { folder: FolderId(next), now_is: far.clone() });
-            records.push((FolderId(next), far));
-            next += 1;
+            let id = FolderId(next_id(records));
+            steps.push(Step::Folder { folder: id, now_is: far.clone() });
+            records.push((id, far));
         }
         self.steps(steps).await.map(|_| ())
     }
@@ -204,18 +203,14 @@ impl<S: Io> Pass<'_, S> {
                 let own = mailboxes.iter().find(|(id, own)| own.name == name && !taken(*id, records));
                 own.map(|(id, own)| (*id, own.name.clone()))
             });
-            let (local, name) = match own {
-                Some(own) => own,
-                None => match self.make_here(&name, special, &mailboxes).await? {
-                    Some((local, name)) => {
-                        mailboxes = self.known().await?.0;
-                        (local, name)
-                    }
-                    None => {
-                        self.tally.held.push(format!("there can be no mailbox for the provider's folder {name}"));
-                        continue;
-                    }
-                },
+            let (local, name) = if let Some(own) = own {
+                own
+            } else if let Some(made) = self.make_here(&name, special, &mailboxes).await? {
+                mailboxes = self.known().await?.0;
+                made
+            } else {
+                self.tally.held.push(format!("there can be no mailbox for the provider's folder {name}"));
+                continue;
             };
             let far = FarFolder {
                 remote: Some(folder.name.clone()),

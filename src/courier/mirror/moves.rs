@@ -212,7 +212,11 @@ impl<S: Io> Pass<'_, S> {
         self.imap.need(remote).await?;
         let uids: Vec<u32> = likely.iter().filter_map(|(there, _)| new.get(*there)).map(|new| new.uid).collect();
         let mut far: HashMap<u32, [u8; 32]> = HashMap::new();
-        self.imap.headers(&uids, &mut |uid, header| drop(far.insert(uid, header_hash(header)))).await?;
+        self.imap
+            .headers(&uids, &mut |uid, header| {
+                far.insert(uid, header_hash(header));
+            })
+            .await?;
         let blobs: HashSet<BlobId> =
             likely.iter().flat_map(|(_, those)| those).filter_map(|at| candidates.get(*at)).map(|one| one.blob).collect();
         let near = self

@@ -21,8 +21,6 @@ const STEPS: usize = 256;
 /// What came of a look.
 #[derive(Clone, Debug, Default)]
 pub struct Tally {
-    /// Messages that came.
-    pub fetched: u64,
     /// Messages that went there.
     pub sent: u64,
     /// What is held back, in words.

@@ -114,11 +114,6 @@ impl<S: Io> Pop3<S> {
         self.command("QUIT").await.map(|_| ())
     }
 
-    /// Keeps a server from ending the session while we are busy.
-    pub async fn noop(&mut self) -> Result<(), Error> {
-        self.command("NOOP").await.map(|_| ())
-    }
-
     async fn command(&mut self, command: &str) -> Result<String, Error> {
         self.lines.send(format!("{command}\r\n").as_bytes()).await?;
         self.status().await

@@ -119,7 +119,7 @@ impl Keeper {
                 Err(error) => {
                     let delay = delay(&error, failures);
                     let asked = self.asked(provider.asked);
-                    asked.or(async { drop(smol::Timer::after(delay).await) }).await;
+                    asked.or(after(delay)).await;
                 }
             }
         }
@@ -139,10 +139,9 @@ impl Keeper {
         let confirmed = provider.confirmed > state.done;
         match (provider.protocol, &provider.way) {
             (Protocol::Imap, Way::Both) => {
-                let imap = self.imap(provider).await?;
                 let store = Arc::clone(&self.store);
                 let (id, account) = (self.id, provider.account);
-                let Some(imap) = imap else { return Err(Error::Gone) };
+                let Some(imap) = self.imap(provider).await? else { return Err(Error::Gone) };
                 let mut pass = Pass::new(&store, id, account, imap, now, confirmed);
                 let done = pass.run().await;
                 *tally = std::mem::take(&mut pass.tally);
@@ -218,7 +217,6 @@ impl Keeper {
         let now = now();
         let mut state = ProviderState {
             tried: Some(now),
-            fetched: before.fetched.saturating_add(tally.fetched),
             sent: before.sent.saturating_add(tally.sent),
             done: provider.asked,
             held: tally.held,
@@ -259,7 +257,7 @@ impl Keeper {
         let (store, id) = (Arc::clone(&self.store), self.id);
         let changed = async move { changed(&store, id, provider, before).await };
         let Some(imap) = self.connection.as_mut().filter(|imap| imap.abilities().idle) else {
-            changed.or(async { drop(smol::Timer::after(every).await) }).await;
+            changed.or(after(every)).await;
             return;
         };
         let idled = async {
@@ -284,6 +282,10 @@ impl Keeper {
             smol::Timer::after(GATHER).await;
         }
     }
+}
+
+async fn after(delay: Duration) {
+    smol::Timer::after(delay).await;
 }
 
 /// Until something here is not as it was, or the owner asks for a look.

@@ -6,7 +6,7 @@ use super::line::Io;
 use super::mail::key_of;
 use super::merge::{Names, merged};
 use super::pass::{Entry, Pass};
-use crate::mail::{BlobId, FlagSet, MailboxId, Stamp, Uid};
+use crate::mail::{FlagSet, MailboxId, Stamp, Uid};
 use crate::store::{FarFolder, FlagChange, FolderId, Message, Pair, Step, Uids, Write};
 use crate::wire::imap::answer::{Answer, Fetched};
 use std::collections::{HashMap, HashSet};

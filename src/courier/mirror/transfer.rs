@@ -100,7 +100,6 @@ impl<S: Io> Pass<'_, S> {
             }
             stored => stored?,
         };
-        self.tally.fetched += 1;
         Ok(())
     }
 

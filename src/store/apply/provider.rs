@@ -4,7 +4,7 @@ use super::Batch;
 use crate::mail::{AccountId, FlagSet, MailboxId, Uid};
 use crate::store::error::{Fault, Refusal, StoreError};
 use crate::store::provider::{
-    Arrival, Arriving, Mark, Pair, Provider, ProviderChange, ProviderId, Step, collected_key, folder_key,
+    Arrival, Arriving, Mark, Pair, Provider, ProviderChange, ProviderId, ProviderState, Step, collected_key, folder_key,
     pair_key, provider_key, tag,
 };
 use crate::store::queue::Space;
@@ -94,6 +94,12 @@ impl Batch<'_> {
             }
             Mark::Collected(collected) => self.put_record(&key, collected)?,
         }
+        let key = provider_key(tag::STATE, *provider);
+        let state = self.tables.kept.get(key.as_slice())?;
+        let state = state.map(|state| decode(state.value(), "a mailbox at a provider")).transpose()?;
+        let mut state: ProviderState = state.unwrap_or_default();
+        state.fetched = state.fetched.saturating_add(1);
+        self.put_record(&key, &state)?;
         Ok(outcome)
     }
 

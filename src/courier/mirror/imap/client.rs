@@ -121,11 +121,6 @@ impl<S: Io> Imap<S> {
         self.resyncs
     }
 
-    /// The mailbox that is selected.
-    pub fn selected(&self) -> Option<&Selected> {
-        self.selected.as_ref()
-    }
-
     /// Asks for TLS. The handshake is the caller's, on what `bare` gives; what the server said it can do is void then
     /// (RFC 9051 §6.2.1).
     pub async fn start_tls(&mut self) -> Result<&mut S, Error> {
@@ -173,11 +168,6 @@ impl<S: Io> Imap<S> {
             }
         }
         Ok(())
-    }
-
-    /// Says good-bye; a server that is gone already need not hear it.
-    pub async fn log_out(mut self) {
-        let _ = self.command(b"LOGOUT").await;
     }
 
     /// Waits for something to happen in the selected mailbox, for so long; whether it did. What else is waited for may
@@ -354,13 +344,7 @@ impl<S: Io> Imap<S> {
                     return if state.how == How::Ok { Ok(state) } else { Err(refused(state)) };
                 }
                 Answer::Tagged(..) => return Err(Error::protocol("an answer to what was not asked")),
-                Answer::State(state) if state.how == How::Bye => {
-                    // After LOGOUT its tagged answer follows; else it is the end.
-                    if tag.is_empty() {
-                        return Err(Error::Connection(state.text));
-                    }
-                    hear(Answer::State(state))?;
-                }
+                Answer::State(state) if state.how == How::Bye => return Err(Error::Connection(state.text)),
                 Answer::State(state) => {
                     self.learn(&state.code);
                     hear(Answer::State(state))?;

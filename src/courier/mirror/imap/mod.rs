@@ -6,6 +6,6 @@ mod messages;
 #[cfg(test)]
 mod tests;
 
-pub use client::{Abilities, Imap, Selected};
+pub use client::{Imap, Selected};
 pub use folders::FolderListed;
 pub use messages::HEADER;

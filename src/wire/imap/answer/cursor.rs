@@ -2,6 +2,32 @@
 
 use std::borrow::Cow;
 
+/// `nstring = string / nil`
+pub(super) enum NString<'a> {
+    String(Cow<'a, [u8]>),
+    Nil,
+}
+
+impl<'a> NString<'a> {
+    /// The string, where it is one.
+    pub(super) fn string(self) -> Option<Cow<'a, [u8]>> {
+        match self {
+            NString::String(string) => Some(string),
+            NString::Nil => None,
+        }
+    }
+
+    /// Its first octet, where it is a string that has one.
+    pub(super) fn first(self) -> Option<u8> {
+        self.string().and_then(|string| string.first().copied())
+    }
+
+    /// Its octets, where it is a string.
+    pub(super) fn owned(self) -> Option<Vec<u8>> {
+        self.string().map(Cow::into_owned)
+    }
+}
+
 /// What is left of a response.
 #[derive(Clone, Copy)]
 pub(super) struct Cursor<'a>(pub(super) &'a [u8]);
@@ -54,17 +80,18 @@ impl<'a> Cursor<'a> {
     }
 
     /// `nstring`, and where servers write an atom instead, that.
-    pub(super) fn nstring(&mut self) -> Option<Option<Cow<'a, [u8]>>> {
+    pub(super) fn nstring(&mut self) -> Option<NString<'a>> {
         match self.peek()? {
-            b'"' => self.quoted().map(Some),
-            b'{' | b'~' => self.literal().map(Some),
+            b'"' => self.quoted().map(NString::String),
+            b'{' | b'~' => self.literal().map(NString::String),
             _ => {
                 // Names may hold brackets (RFC 9051 §9, `ASTRING-CHAR`).
                 let atom = self.take_while(|octet| !matches!(octet, b' ' | b'(' | b')' | b'"' | b'\r' | b'\n'));
                 if atom.is_empty() {
                     return None;
                 }
-                Some((!atom.eq_ignore_ascii_case(b"NIL")).then_some(Cow::Borrowed(atom)))
+                let nil = atom.eq_ignore_ascii_case(b"NIL");
+                Some(if nil { NString::Nil } else { NString::String(Cow::Borrowed(atom)) })
             }
         }
     }
@@ -73,8 +100,8 @@ impl<'a> Cursor<'a> {
     pub(super) fn astring(&mut self) -> Option<Vec<u8>> {
         let before = *self;
         match self.nstring()? {
-            Some(string) => Some(string.into_owned()),
-            None => before.0.get(..3).map(<[u8]>::to_vec),
+            NString::String(string) => Some(string.into_owned()),
+            NString::Nil => before.0.get(..3).map(<[u8]>::to_vec),
         }
     }
 
@@ -129,6 +156,13 @@ impl<'a> Cursor<'a> {
             }
             words.push(word);
         }
+    }
+
+    /// The octets of one string, quotes included.
+    pub(super) fn value(&mut self) -> Option<&'a [u8]> {
+        let before = self.0;
+        self.skip(0)?;
+        before.get(..before.len() - self.0.len())
     }
 
     /// Passes over one value of any form.

@@ -30,12 +30,14 @@ pub enum Answer {
     /// What is known of a message.
     Fetch(Fetched),
     /// UIDs that are gone; `earlier`: before the mailbox was selected.
+    #[expect(missing_docs, reason = "the fields are what the line above says")]
     Vanished { earlier: bool, uids: Vec<(u32, u32)> },
     /// A message is gone, by its number.
     Expunge(u32),
     /// How many messages there are.
     Exists(u32),
     /// The first personal namespace: its prefix and its separator.
+    #[expect(missing_docs, reason = "the fields are what the line above says")]
     Namespace { prefix: Vec<u8>, separator: Option<u8> },
     /// ENABLED: what is on now, in upper case.
     Enabled(Vec<String>),

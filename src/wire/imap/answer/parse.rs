@@ -67,9 +67,9 @@ fn untagged(word: &str, mut cursor: Cursor<'_>) -> Option<Answer> {
         "NAMESPACE" => {
             cursor.need(b'(')?;
             cursor.need(b'(')?;
-            let prefix = cursor.nstring()??.into_owned();
+            let prefix = cursor.nstring()?.owned()?;
             cursor.spaces();
-            let separator = cursor.nstring()?.and_then(|separator| separator.first().copied());
+            let separator = cursor.nstring()?.first();
             Answer::Namespace { prefix, separator }
         }
         _ => Answer::Other,
@@ -167,7 +167,7 @@ fn list(cursor: &mut Cursor<'_>) -> Option<Listed> {
         attributes.iter().take(limits::ARGUMENTS).map(|name| String::from_utf8_lossy(name).to_ascii_lowercase());
     let attributes = attributes.collect();
     cursor.spaces();
-    let separator = cursor.nstring()?.and_then(|separator| separator.first().copied());
+    let separator = cursor.nstring()?.first();
     cursor.spaces();
     Some(Listed { name: cursor.astring()?, separator, attributes })
 }
@@ -215,26 +215,23 @@ fn fetch(number: u32, mut cursor: Cursor<'_>) -> Option<Fetched> {
         match (item.as_str(), section) {
             ("UID", _) => fetched.uid = Some(cursor.number().filter(|uid| *uid > 0)?),
             ("FLAGS", _) => fetched.flags = Some(flags(&cursor.words()?)),
-            ("INTERNALDATE", _) => fetched.received = received(&mut cursor)?,
+            ("INTERNALDATE", _) => fetched.received = received(cursor.value()?),
             ("RFC822.SIZE", _) => fetched.size = cursor.number::<u64>().map(|size| u32::try_from(size).unwrap_or(u32::MAX)),
             ("MODSEQ", _) => {
                 cursor.need(b'(')?;
                 fetched.modseq = Some(cursor.number()?);
                 cursor.need(b')')?;
             }
-            ("BODY", Some(b"")) => fetched.body = cursor.nstring()?.map(std::borrow::Cow::into_owned),
-            ("BODY", Some(_)) => fetched.header = cursor.nstring()?.map(std::borrow::Cow::into_owned),
+            ("BODY", Some(b"")) => fetched.body = cursor.nstring()?.owned(),
+            ("BODY", Some(_)) => fetched.header = cursor.nstring()?.owned(),
             _ => cursor.skip(DEPTH)?,
         }
     }
 }
 
 /// A date that is not one is as good as none: the message is taken all the same.
-fn received(cursor: &mut Cursor<'_>) -> Option<Option<Stamp>> {
-    let quoted = cursor.0;
-    cursor.skip(0)?;
-    let length = quoted.len() - cursor.0.len();
-    Some(parse::stamp(quoted.get(..length)?))
+fn received(value: &[u8]) -> Option<Stamp> {
+    parse::stamp(value)
 }
 
 /// Flags that are kept: what a session only shows is left out, and what no keyword can be.
