@@ -71,3 +71,7 @@ pub const DECODER: usize = 4 << 10;
 pub const SASL: usize = 9_000;
 /// Octets of output gathered before it is sent and the work pauses.
 pub const OUT: usize = 256 << 10;
+/// Octets of a line that another server answers. RFC 5321 §4.5.3.1.5 allows 512; some tell a whole web address.
+pub const REPLY_LINE: usize = 4 << 10;
+/// Lines of one of its replies: the longest known answers to EHLO have about 20.
+pub const REPLY_LINES: usize = 200;
