@@ -55,7 +55,7 @@ pub use health::Health;
 pub use mirror::{Mirror, Watch};
 pub use parcel::{Packer, Parcel};
 pub use queue::{
-    Delivery, Grace, LocalCopy, Notify, Onward, OnwardRecipient, Place, Placed, Posting, Progress, QueueId, Queued,
+    Delivery, Grace, LocalCopy, Mark, Notify, Onward, OnwardRecipient, Place, Placed, Posting, Progress, QueueId, Queued,
     QueuedRecipient, Space,
 };
 pub use record::{
