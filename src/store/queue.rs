@@ -23,10 +23,8 @@ pub struct Delivery {
 pub struct Mark {
     /// A hash over what came: the reverse path, this recipient, and the content.
     pub key: [u8; 16],
-    /// Copies of the delivery, counted over all its messages, one of which has to be placed.
+    /// Copies of the delivery, counted over all its messages, all of which have to be placed; there may be none.
     pub copies: Vec<u32>,
-    /// It is taken whatever becomes of the copies: something of it is in the queue.
-    pub surely: bool,
 }
 
 /// One content and all places that it goes to. It is stored once.
@@ -240,7 +238,7 @@ impl Mark {
     /// Whether it is to be remembered, now that this became of the copies.
     pub(super) fn is_due(&self, copies: &[Result<Placed, Refusal>]) -> bool {
         let placed = |at: &u32| copies.get(*at as usize).is_some_and(Result::is_ok);
-        self.surely || self.copies.iter().any(placed)
+        self.copies.iter().all(placed)
     }
 }
 
