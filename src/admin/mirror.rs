@@ -3,8 +3,8 @@
 use super::accounts::find;
 use super::action::{Failure, Reply, Secret};
 use crate::store::{
-    Certificate, Outcome, Protocol, Provider, ProviderChange, ProviderId, ProviderState, Security, Snapshot, Store, Way,
-    Write,
+    Certificate, Outcome, Protocol, Provider, ProviderChange, ProviderId, ProviderState, Security, Snapshot, Store,
+    Way, Write,
 };
 use serde::{Deserialize, Serialize};
 use std::time::{SystemTime, UNIX_EPOCH};

@@ -223,7 +223,7 @@ pub struct Arrival {
     /// What becomes of it.
     pub message: Arriving,
     /// How it is known that it came.
-    pub mark: Mark,
+    pub note: Note,
 }
 
 /// What becomes of a message that came.
@@ -239,7 +239,7 @@ pub enum Arriving {
 /// How it is known that a message came.
 #[derive(Debug, Serialize, Deserialize)]
 #[expect(missing_docs, reason = "the fields are what their names and types say")]
-pub enum Mark {
+pub enum Note {
     /// By its UID there. The place and the content here are filled in.
     Pair { folder: FolderId, pair: Pair },
     /// By its UIDL.

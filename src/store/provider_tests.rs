@@ -65,9 +65,9 @@ fn arrive(store: &Store, id: ProviderId, mailbox: MailboxId, remote: u32) -> Res
         now: 9,
         history: History::default(),
     };
-    let mark = Mark::Pair { folder: FolderId(1), pair: pair(remote, Uid::FIRST) };
+    let note = Note::Pair { folder: FolderId(1), pair: pair(remote, Uid::FIRST) };
     let message = Arriving::Append { mailbox, message };
-    store.write_blocking(Write::Arrive(Box::new(Arrival { provider: id, message, mark })))
+    store.write_blocking(Write::Arrive(Box::new(Arrival { provider: id, message, note })))
 }
 
 fn pairs(store: &Store, id: ProviderId) -> Vec<Pair> {
@@ -112,12 +112,16 @@ fn what_the_quota_does_not_let_in_is_not_noted_either() {
     store.write_blocking(Write::SetLimits { account, limits }).unwrap();
     assert!(matches!(arrive(&store, id, inbox, 1), Err(StoreError::Refused(Refusal::OverQuota))));
     let copy = LocalCopy { account, place: Place::Inbox, flags: Vec::new(), grace: Grace::None };
-    let posting =
-        Posting { parcel: parcel(&store, &octets(3_000, 1)), received: Stamp::utc(0), copies: vec![copy], onward: None };
+    let posting = Posting {
+        parcel: parcel(&store, &octets(3_000, 1)),
+        received: Stamp::utc(0),
+        copies: vec![copy],
+        onward: None,
+    };
     let arrival = Arrival {
         provider: id,
         message: Arriving::Deliver(Delivery { messages: vec![posting], now: 0 }),
-        mark: Mark::Collected(Collected { name: b"uidl-1".to_vec(), since: 0 }),
+        note: Note::Collected(Collected { name: b"uidl-1".to_vec(), since: 0 }),
     };
     let refused = store.write_blocking(Write::Arrive(Box::new(arrival)));
     assert!(matches!(refused, Err(StoreError::Refused(Refusal::OverQuota))));
@@ -154,14 +158,18 @@ fn steps_that_do_not_fit_any_more_are_left_out() {
         to: archive,
         now_is,
     };
-    let done = steps(&store, id, vec![
-        flag(one, first),
-        flag(pair(3, gone), gone),
-        moved(two, 50),
-        moved(pair(4, gone), 51),
-        Step::DropMailbox { mailbox: inbox },
-        Step::DropMailbox { mailbox: archive },
-    ]);
+    let done = steps(
+        &store,
+        id,
+        vec![
+            flag(one, first),
+            flag(pair(3, gone), gone),
+            moved(two, 50),
+            moved(pair(4, gone), 51),
+            Step::DropMailbox { mailbox: inbox },
+            Step::DropMailbox { mailbox: archive },
+        ],
+    );
     assert_eq!(done, [true, false, true, false, false, false]);
     let snapshot = store.snapshot().unwrap();
     assert!(snapshot.message(inbox, first).unwrap().unwrap().flags.is(SystemFlag::Flagged));

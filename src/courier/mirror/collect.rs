@@ -9,7 +9,7 @@ use super::pass::Tally;
 use super::pop3::{Listed, Pop3};
 use crate::mail::{AccountId, BlobId, FlagSet, Stamp, limits};
 use crate::store::{
-    Arrival, Arriving, Collected, Delivery, FarFolder, FolderId, Grace, LocalCopy, Mark, Pair, Parcel, Place, Posting,
+    Arrival, Arriving, Collected, Delivery, FarFolder, FolderId, Grace, LocalCopy, Note, Pair, Parcel, Place, Posting,
     ProviderChange, ProviderId, Refusal, Snapshot, Step, Store, StoreError, Write,
 };
 use crate::wire::imap::answer::{Answer, Fetched};
@@ -87,8 +87,8 @@ impl Collect {
             self.tally.held.push("a message is larger than any that is taken".to_owned());
             return Ok(false);
         };
-        let mark = Mark::Collected(Collected { name: name.to_vec(), since: self.now });
-        self.deliver(parcel, Stamp::utc(self.now), Vec::new(), mark).await?;
+        let note = Note::Collected(Collected { name: name.to_vec(), since: self.now });
+        self.deliver(parcel, Stamp::utc(self.now), Vec::new(), note).await?;
         Ok(true)
     }
 
@@ -130,22 +130,15 @@ impl Collect {
             Ok(())
         })
         .await?;
-        let mut void: HashMap<(u64, u32), Vec<(FolderId, Pair)>> = void.into_iter().fold(HashMap::new(), |mut all, (id, pair)| {
-            all.entry((pair.key, pair.size)).or_default().push((id, pair));
-            all
-        });
+        let mut void: HashMap<(u64, u32), Vec<(FolderId, Pair)>> =
+            void.into_iter().fold(HashMap::new(), |mut all, (id, pair)| {
+                all.entry((pair.key, pair.size)).or_default().push((id, pair));
+                all
+            });
         for fetched in described {
             let (Some(remote), Some(size)) = (fetched.uid, fetched.size) else { continue };
             let key = key_of(fetched.header.as_deref().unwrap_or_default());
-            let pair = Pair {
-                remote,
-                local: None,
-                blob: BlobId(0),
-                key,
-                size,
-                agreed: FlagSet::NONE,
-                since: self.now,
-            };
+            let pair = Pair { remote, local: None, blob: BlobId(0), key, size, agreed: FlagSet::NONE, since: self.now };
             // It was collected when it had another UID.
             if let Some((before, old)) = void.get_mut(&(key, size)).filter(|_| key != 0).and_then(Vec::pop) {
                 let pair = Pair { since: old.since, blob: old.blob, ..pair };
@@ -204,7 +197,7 @@ impl Collect {
         let mut flags = fetched.flags.unwrap_or_default();
         flags.retain(|name| !name.eq_ignore_ascii_case("\\Deleted"));
         let received = fetched.received.unwrap_or(Stamp::utc(self.now));
-        self.deliver(parcel, received, flags, Mark::Pair { folder, pair }).await?;
+        self.deliver(parcel, received, flags, Note::Pair { folder, pair }).await?;
         Ok(true)
     }
 
@@ -233,12 +226,12 @@ impl Collect {
         .await
     }
 
-    async fn deliver(&mut self, parcel: Parcel, received: Stamp, flags: Vec<String>, mark: Mark) -> Result<(), Error> {
+    async fn deliver(&mut self, parcel: Parcel, received: Stamp, flags: Vec<String>, note: Note) -> Result<(), Error> {
         let place = if self.into == "INBOX" { Place::Inbox } else { Place::Named(self.into.clone()) };
         let copy = LocalCopy { account: self.account, place, flags, grace: Grace::None };
         let posting = Posting { parcel, received, copies: vec![copy], onward: None };
         let delivery = Delivery { messages: vec![posting], now: self.now };
-        let arrival = Arrival { provider: self.id, message: Arriving::Deliver(delivery), mark };
+        let arrival = Arrival { provider: self.id, message: Arriving::Deliver(delivery), note };
         match self.store.write(Write::Arrive(Box::new(arrival))).await {
             // It came already: a look before this one was cut off after it was stored.
             Err(StoreError::Refused(Refusal::Changed)) if self.is_wanted().await? => return Ok(()),

@@ -41,7 +41,9 @@ impl<S: Io> Pass<'_, S> {
             let same = self.same(&remote, &folder.new_there, candidates).await?;
             let mut steps = Vec::new();
             for &(there, here) in &same {
-                let (Some(there), Some(here)) = (folder.new_there.get(there), folder.new_here.get(here)) else { continue };
+                let (Some(there), Some(here)) = (folder.new_there.get(there), folder.new_here.get(here)) else {
+                    continue;
+                };
                 // Without anything agreed on before: flags of both sides come together.
                 let agreed = here.message.flags & there.flags;
                 let pair = Pair {
@@ -217,8 +219,12 @@ impl<S: Io> Pass<'_, S> {
                 far.insert(uid, header_hash(header));
             })
             .await?;
-        let blobs: HashSet<BlobId> =
-            likely.iter().flat_map(|(_, those)| those).filter_map(|at| candidates.get(*at)).map(|one| one.blob).collect();
+        let blobs: HashSet<BlobId> = likely
+            .iter()
+            .flat_map(|(_, those)| those)
+            .filter_map(|at| candidates.get(*at))
+            .map(|one| one.blob)
+            .collect();
         let near = self
             .read(move |snapshot| {
                 let hash = |blob: BlobId| Ok((blob, stored_header_hash(snapshot, blob)?));

@@ -47,7 +47,9 @@ impl<S: Io> Pop3<S> {
         for command in [format!("USER {user}"), format!("PASS {password}")] {
             match self.command(&command).await {
                 // RFC 3206: it is not the password's fault, and passes.
-                Err(Error::Refused { code, text }) if matches!(code.as_str(), "SYS/TEMP" | "IN-USE" | "LOGIN-DELAY") => {
+                Err(Error::Refused { code, text })
+                    if matches!(code.as_str(), "SYS/TEMP" | "IN-USE" | "LOGIN-DELAY") =>
+                {
                     return Err(Error::Connection(text));
                 }
                 Err(Error::Refused { text, .. }) => return Err(Error::Login(text)),
@@ -134,7 +136,8 @@ impl<S: Io> Pop3<S> {
             return Err(Error::protocol("neither +OK nor -ERR"));
         }
         let text = text(4);
-        let code = text.strip_prefix('[').and_then(|rest| rest.split_once(']')).map(|(code, _)| code.to_ascii_uppercase());
+        let code =
+            text.strip_prefix('[').and_then(|rest| rest.split_once(']')).map(|(code, _)| code.to_ascii_uppercase());
         Err(Error::Refused { code: code.unwrap_or_default(), text })
     }
 

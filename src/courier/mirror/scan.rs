@@ -200,7 +200,8 @@ impl<S: Io> Pass<'_, S> {
                         }
                     }
                     Answer::Vanished { uids, .. } => {
-                        let is_gone = |uid: &u32| uids.iter().any(|&(from, to)| from.min(to) <= *uid && *uid <= from.max(to));
+                        let is_gone =
+                            |uid: &u32| uids.iter().any(|&(from, to)| from.min(to) <= *uid && *uid <= from.max(to));
                         there.gone.extend(known.iter().filter(|uid| is_gone(uid)));
                         there.new.retain(|uid| !is_gone(uid));
                     }
@@ -251,8 +252,7 @@ impl<S: Io> Pass<'_, S> {
         }
         let change = FlagChange::Add(names.learned().to_vec());
         self.store.write(Write::Store { mailbox: local, uids: Uids(Vec::new()), change }).await?;
-        let keywords =
-            self.read(move |snapshot| Ok(snapshot.mailbox(local)?.map(|record| record.keywords))).await?;
+        let keywords = self.read(move |snapshot| Ok(snapshot.mailbox(local)?.map(|record| record.keywords))).await?;
         if keywords.is_some_and(|keywords| names.agrees(&keywords)) {
             return Ok(());
         }
@@ -260,7 +260,13 @@ impl<S: Io> Pass<'_, S> {
     }
 
     /// Makes flags the same on both sides.
-    async fn settle_flags(&mut self, local: MailboxId, here: &Here, there: &There, found: &mut Found) -> Result<(), Error> {
+    async fn settle_flags(
+        &mut self,
+        local: MailboxId,
+        here: &Here,
+        there: &There,
+        found: &mut Found,
+    ) -> Result<(), Error> {
         let mut to_set: HashMap<(bool, u32), Vec<u32>> = HashMap::new();
         let mut steps = Vec::new();
         for pair in &here.pairs {
@@ -297,7 +303,9 @@ impl<S: Io> Pass<'_, S> {
             match self.imap.flag(&uids, on, &names).await {
                 Err(error) if error.is_refusal() => {
                     found.left = true;
-                    self.tally.held.push(format!("the provider does not take flags in {}: {error}", found.selected_name()));
+                    self.tally
+                        .held
+                        .push(format!("the provider does not take flags in {}: {error}", found.selected_name()));
                     return Ok(());
                 }
                 flagged => flagged?,

@@ -6,7 +6,7 @@ use super::mail::{Download, Upload, stored_key};
 use super::pass::Pass;
 use super::scan::{Found, NewHere, NewThere};
 use crate::mail::{FlagSet, Uid, limits};
-use crate::store::{Arrival, Arriving, FolderId, History, Mark, NewMessage, Pair, Refusal, Step, StoreError, Write};
+use crate::store::{Arrival, Arriving, FolderId, History, NewMessage, Note, Pair, Refusal, Step, StoreError, Write};
 
 /// Refused messages that are named one by one; of the others there are too many to read.
 const NAMED: usize = 20;
@@ -91,7 +91,7 @@ impl<S: Io> Pass<'_, S> {
         let arrival = Arrival {
             provider: self.id,
             message: Arriving::Append { mailbox, message },
-            mark: Mark::Pair { folder: folder.id, pair },
+            note: Note::Pair { folder: folder.id, pair },
         };
         match self.store.write(Write::Arrive(Box::new(arrival))).await {
             Err(StoreError::Refused(Refusal::UidsUsedUp)) => {

@@ -4,8 +4,8 @@ use super::Batch;
 use crate::mail::{AccountId, FlagSet, MailboxId, Uid};
 use crate::store::error::{Fault, Refusal, StoreError};
 use crate::store::provider::{
-    Arrival, Arriving, Mark, Pair, Provider, ProviderChange, ProviderId, ProviderState, Step, collected_key, folder_key,
-    pair_key, provider_key, tag,
+    Arrival, Arriving, Note, Pair, Provider, ProviderChange, ProviderId, ProviderState, Step, collected_key,
+    folder_key, pair_key, provider_key, tag,
 };
 use crate::store::queue::Space;
 use crate::store::record::{Message, decode, encode};
@@ -56,11 +56,11 @@ impl Batch<'_> {
 
     /// A message from a provider, with the note that it came.
     pub(super) fn arrival(&mut self, arrival: &Arrival) -> Result<Outcome, StoreError> {
-        let Arrival { provider, message, mark } = arrival;
+        let Arrival { provider, message, note } = arrival;
         self.check_provider(*provider)?;
-        let key = match mark {
-            Mark::Pair { folder, pair } => pair_key(*provider, *folder, pair.remote),
-            Mark::Collected(collected) => collected_key(*provider, &collected.name),
+        let key = match note {
+            Note::Pair { folder, pair } => pair_key(*provider, *folder, pair.remote),
+            Note::Collected(collected) => collected_key(*provider, &collected.name),
         };
         if self.tables.kept.get(key.as_slice())?.is_some() {
             return Err(Refusal::Changed.into());
@@ -85,14 +85,14 @@ impl Batch<'_> {
                 (Outcome::Delivered(copies), placed.mailbox, placed.uid, blob)
             }
         };
-        match mark {
-            Mark::Pair { pair, .. } => {
+        match note {
+            Note::Pair { pair, .. } => {
                 // One that was collected is known by its UID alone.
                 let local = pair.local.is_some().then_some(uid);
                 let agreed = self.one(mailbox, uid)?.flags;
                 self.put_record(&key, &Pair { local, blob, agreed, ..*pair })?;
             }
-            Mark::Collected(collected) => self.put_record(&key, collected)?,
+            Note::Collected(collected) => self.put_record(&key, collected)?,
         }
         let key = provider_key(tag::STATE, *provider);
         let state = self.tables.kept.get(key.as_slice())?;

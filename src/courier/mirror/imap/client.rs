@@ -195,7 +195,8 @@ impl<S: Io> Imap<S> {
         }
         self.lines.send(b"DONE\r\n").await?;
         self.finish(&tag, &mut |answer| {
-            happened |= matches!(answer, Answer::Exists(_) | Answer::Expunge(_) | Answer::Vanished { .. } | Answer::Fetch(_));
+            happened |=
+                matches!(answer, Answer::Exists(_) | Answer::Expunge(_) | Answer::Vanished { .. } | Answer::Fetch(_));
             Ok(())
         })
         .await?;

@@ -65,11 +65,7 @@ impl<S: Io> Imap<S> {
     }
 
     /// The whole headers of messages, but for those that are gone, or have more than is compared.
-    pub async fn headers(
-        &mut self,
-        uids: &[u32],
-        hear: &mut (dyn FnMut(u32, &[u8]) + Send),
-    ) -> Result<(), Error> {
+    pub async fn headers(&mut self, uids: &[u32], hear: &mut (dyn FnMut(u32, &[u8]) + Send)) -> Result<(), Error> {
         for few in uids.chunks(HEADERS) {
             for set in sets(few) {
                 // One octet more tells that it is longer.

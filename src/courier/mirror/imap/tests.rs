@@ -46,7 +46,10 @@ impl AsyncWrite for Script {
             panic!("unexpected: {}", self.heard.escape_ascii());
         };
         let length = self.heard.len().min(expected.len());
-        assert_eq!(self.heard[..length].escape_ascii().to_string(), expected.as_bytes()[..length].escape_ascii().to_string());
+        assert_eq!(
+            self.heard[..length].escape_ascii().to_string(),
+            expected.as_bytes()[..length].escape_ascii().to_string()
+        );
         if self.heard.len() >= expected.len() {
             self.heard.drain(..expected.len());
             self.to_say.extend_from_slice(&said);
@@ -190,7 +193,8 @@ fn names_that_need_a_literal_wait_for_the_server() {
         ("n\u{fc}ll", ""),
         (" (MESSAGES UIDNEXT UIDVALIDITY)\r\n", "* STATUS x (MESSAGES 3)\r\np1 OK\r\n"),
     ];
-    let status = talk("* OK [CAPABILITY IMAP4rev1] hi\r\n", &steps, async |imap| imap.status("n\u{fc}ll".as_bytes()).await);
+    let status =
+        talk("* OK [CAPABILITY IMAP4rev1] hi\r\n", &steps, async |imap| imap.status("n\u{fc}ll".as_bytes()).await);
     assert_eq!(status.unwrap().messages, Some(3));
     let refused = [("p1 STATUS ", ""), ("{5}\r\n", "p1 NO no such thing\r\n")];
     let status = talk(OLD, &refused, async |imap| imap.status("n\u{fc}ll".as_bytes()).await);
@@ -255,8 +259,7 @@ fn a_message_is_brought_with_crlf_in_all_its_lines() {
         ("\r\n", "* 9 EXISTS\r\np1 OK [APPENDUID 5 77] there\r\n"),
     ];
     let flags = ["\\Seen", "a"].map(str::to_owned);
-    let appended = talk(ALL, &steps, async |imap| {
-        imap.append(b"X", &flags, Stamp { seconds: 0, zone: 30 }, &mut upload).await
-    });
+    let appended =
+        talk(ALL, &steps, async |imap| imap.append(b"X", &flags, Stamp { seconds: 0, zone: 30 }, &mut upload).await);
     assert_eq!(appended.unwrap(), Some((5, 77)));
 }

@@ -79,9 +79,19 @@ pub enum Code {
     HighestModSeq(u64),
     NoModSeq,
     /// The flags that are kept, and whether any keyword is.
-    PermanentFlags { flags: Vec<String>, any: bool },
-    AppendUid { uid_validity: u32, uid: u32 },
-    CopyUid { uid_validity: u32, from: Vec<(u32, u32)>, to: Vec<(u32, u32)> },
+    PermanentFlags {
+        flags: Vec<String>,
+        any: bool,
+    },
+    AppendUid {
+        uid_validity: u32,
+        uid: u32,
+    },
+    CopyUid {
+        uid_validity: u32,
+        from: Vec<(u32, u32)>,
+        to: Vec<(u32, u32)>,
+    },
     /// Another one, in upper case: `OVERQUOTA`, `TRYCREATE`, `NONEXISTENT`…
     Word(String),
 }

@@ -216,7 +216,9 @@ fn fetch(number: u32, mut cursor: Cursor<'_>) -> Option<Fetched> {
             ("UID", _) => fetched.uid = Some(cursor.number().filter(|uid| *uid > 0)?),
             ("FLAGS", _) => fetched.flags = Some(flags(&cursor.words()?)),
             ("INTERNALDATE", _) => fetched.received = received(cursor.value()?),
-            ("RFC822.SIZE", _) => fetched.size = cursor.number::<u64>().map(|size| u32::try_from(size).unwrap_or(u32::MAX)),
+            ("RFC822.SIZE", _) => {
+                fetched.size = cursor.number::<u64>().map(|size| u32::try_from(size).unwrap_or(u32::MAX))
+            }
             ("MODSEQ", _) => {
                 cursor.need(b'(')?;
                 fetched.modseq = Some(cursor.number()?);

@@ -93,17 +93,18 @@ fn mailboxes_are_read() {
     assert_eq!(list("* LIST () \"\\\\\" nil").separator, Some(b'\\'));
     assert_eq!(list("* LIST () \"/\" nil").name, b"nil");
     assert_eq!(list("* LIST () \"/\" [Gmail]/Sent").name, b"[Gmail]/Sent");
-    let Answer::Status(status) = answer("* STATUS \"a b\" (MESSAGES 3 X (1 2) UIDNEXT 9 UIDVALIDITY 1 HIGHESTMODSEQ 12)")
+    let Answer::Status(status) =
+        answer("* STATUS \"a b\" (MESSAGES 3 X (1 2) UIDNEXT 9 UIDVALIDITY 1 HIGHESTMODSEQ 12)")
     else {
         panic!()
     };
     assert_eq!((status.messages, status.uid_next, status.highest_modseq), (Some(3), Some(9), Some(12)));
     let space = Answer::Namespace { prefix: b"INBOX.".to_vec(), separator: Some(b'.') };
     assert_eq!(answer("* NAMESPACE ((\"INBOX.\" \".\")) NIL NIL"), space);
-    assert_eq!(answer("* VANISHED (EARLIER) 41,43:116"), Answer::Vanished {
-        earlier: true,
-        uids: vec![(41, 41), (43, 116)]
-    });
+    assert_eq!(
+        answer("* VANISHED (EARLIER) 41,43:116"),
+        Answer::Vanished { earlier: true, uids: vec![(41, 41), (43, 116)] }
+    );
     assert_eq!(answer("* SEARCH 2 84 882"), Answer::Search(vec![2, 84, 882]));
     assert_eq!(answer("* SEARCH"), Answer::Search(Vec::new()));
     assert_eq!(answer("* SEARCH 2 (MODSEQ 917162500)"), Answer::Search(vec![2]));
@@ -132,9 +133,36 @@ fn strings_are_quoted_where_they_can_be() {
 fn no_octets_make_it_fall_over() {
     let mut random = Xorshift::new(11);
     let pieces = [
-        "* ", "1 ", "FETCH ", "(", ")", "UID ", "FLAGS ", "BODY[", "]", "{3}\r\n", "abc", "\"", "\\", "NIL", "[", "LIST ",
-        "STATUS ", "VANISHED ", "4294967295", ":", ",", "MODSEQ ", "INTERNALDATE ", "\"17-Jul-1996 02:44:25 -0700\"",
-        "\0", "\u{e9}", "OK ", "COPYUID ", "~", "<0>",
+        "* ",
+        "1 ",
+        "FETCH ",
+        "(",
+        ")",
+        "UID ",
+        "FLAGS ",
+        "BODY[",
+        "]",
+        "{3}\r\n",
+        "abc",
+        "\"",
+        "\\",
+        "NIL",
+        "[",
+        "LIST ",
+        "STATUS ",
+        "VANISHED ",
+        "4294967295",
+        ":",
+        ",",
+        "MODSEQ ",
+        "INTERNALDATE ",
+        "\"17-Jul-1996 02:44:25 -0700\"",
+        "\0",
+        "\u{e9}",
+        "OK ",
+        "COPYUID ",
+        "~",
+        "<0>",
     ];
     for _ in 0..200_000 {
         let length = random.below(14);
