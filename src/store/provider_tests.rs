@@ -120,7 +120,7 @@ fn what_the_quota_does_not_let_in_is_not_noted_either() {
     };
     let arrival = Arrival {
         provider: id,
-        message: Arriving::Deliver(Delivery { messages: vec![posting], now: 0 }),
+        message: Arriving::Deliver(Delivery { messages: vec![posting], marks: Vec::new(), now: 0 }),
         note: Note::Collected(Collected { name: b"uidl-1".to_vec(), since: 0 }),
     };
     let refused = store.write_blocking(Write::Arrive(Box::new(arrival)));

@@ -230,7 +230,7 @@ impl Collect {
         let place = if self.into == "INBOX" { Place::Inbox } else { Place::Named(self.into.clone()) };
         let copy = LocalCopy { account: self.account, place, flags, grace: Grace::None };
         let posting = Posting { parcel, received, copies: vec![copy], onward: None };
-        let delivery = Delivery { messages: vec![posting], now: self.now };
+        let delivery = Delivery { messages: vec![posting], marks: Vec::new(), now: self.now };
         let arrival = Arrival { provider: self.id, message: Arriving::Deliver(delivery), note };
         match self.store.write(Write::Arrive(Box::new(arrival))).await {
             // It came already: a look before this one was cut off after it was stored.

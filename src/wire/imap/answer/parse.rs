@@ -217,7 +217,7 @@ fn fetch(number: u32, mut cursor: Cursor<'_>) -> Option<Fetched> {
             ("FLAGS", _) => fetched.flags = Some(flags(&cursor.words()?)),
             ("INTERNALDATE", _) => fetched.received = received(cursor.value()?),
             ("RFC822.SIZE", _) => {
-                fetched.size = cursor.number::<u64>().map(|size| u32::try_from(size).unwrap_or(u32::MAX))
+                fetched.size = cursor.number::<u64>().map(|size| u32::try_from(size).unwrap_or(u32::MAX));
             }
             ("MODSEQ", _) => {
                 cursor.need(b'(')?;
