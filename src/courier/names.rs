@@ -71,7 +71,7 @@ fn hosts_say(text: &str, host: &str) -> Vec<IpAddr> {
     let mut found = Vec::new();
     for line in text.lines() {
         let mut words = line.split('#').next().unwrap_or_default().split_whitespace();
-        let address = words.next().and_then(|address| address.parse().ok());
+        let address: Option<IpAddr> = words.next().and_then(|address| address.parse().ok());
         found.extend(address.filter(|_| words.any(|name| name.eq_ignore_ascii_case(host))));
     }
     found
