@@ -7,8 +7,9 @@ use async_rustls::TlsConnector;
 use async_rustls::client::TlsStream;
 use async_rustls::pki_types::ServerName;
 use smol::future::FutureExt;
-use smol::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use smol::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
 use smol::net::TcpStream;
+use std::cell::RefCell;
 use std::fmt;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
@@ -27,6 +28,11 @@ const HANDSHAKE: Duration = Duration::from_secs(30);
 const FAREWELL: Duration = Duration::from_secs(5);
 /// Octets that are read at once.
 const READ: usize = 16 << 10;
+
+thread_local! {
+    // What is read lands here first, so that a connection that waits holds no buffer.
+    static LANDING: RefCell<Vec<u8>> = RefCell::new(vec![0; READ]);
+}
 
 /// Reaches servers.
 pub struct Connector {
@@ -127,10 +133,17 @@ impl Connection {
 
     /// Puts what comes next to the end of `into`, some KiB at most; 0 is the end.
     pub async fn read(&mut self, into: &mut Vec<u8>, patience: Duration) -> io::Result<usize> {
-        let mut landing = [0; READ];
-        let count = within(patience, self.kind.read(&mut landing)).await?;
-        into.extend_from_slice(landing.get(..count).unwrap_or_default());
-        Ok(count)
+        let kind = &mut self.kind;
+        let reading = std::future::poll_fn(|context| {
+            LANDING.with_borrow_mut(|landing| {
+                let poll = Pin::new(&mut *kind).poll_read(context, landing);
+                if let Poll::Ready(Ok(count)) = poll {
+                    into.extend_from_slice(landing.get(..count).unwrap_or_default());
+                }
+                poll
+            })
+        });
+        within(patience, reading).await
     }
 
     /// Sends all of it.

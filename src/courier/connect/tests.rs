@@ -6,6 +6,7 @@ use async_rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use async_rustls::rustls::ServerConfig;
 use async_rustls::rustls::crypto::ring::default_provider;
 use rcgen::{CertificateParams, KeyPair};
+use smol::io::AsyncReadExt;
 use smol::net::TcpListener;
 use std::path::PathBuf;
 
