@@ -20,7 +20,4 @@ mod run;
 mod scan;
 mod transfer;
 
-#[cfg(test)]
-mod tests;
-
 pub use run::run;
