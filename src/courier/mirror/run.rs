@@ -98,12 +98,15 @@ impl Keeper {
                 }
             };
             let mut tally = Tally::default();
+            let fetched = self.fetched();
             let done = self.look(&provider, &mut tally).await;
             if done.is_err() {
                 self.connection = None;
             }
             let again = tally.again;
-            let failures = match self.note(&provider, &done, tally).await {
+            // Where mail comes through, a connection that breaks now and then is no reason to wait ever longer.
+            let moved = tally.sent > 0 || self.fetched() > fetched;
+            let failures = match self.note(&provider, &done, tally, moved).await {
                 Ok(failures) => failures,
                 Err(error) => {
                     log::error!("how the mirror of {} went cannot be noted: {error}", provider.user);
@@ -130,6 +133,12 @@ impl Keeper {
         let Some(provider) = snapshot.provider(self.id)? else { return Ok(None) };
         let here = here(&snapshot, &provider)?;
         Ok(Some((provider, here)))
+    }
+
+    /// How many messages came, in all.
+    fn fetched(&self) -> u64 {
+        let state = self.store.snapshot().and_then(|snapshot| snapshot.provider_state(self.id));
+        state.map_or(0, |state| state.fetched)
     }
 
     /// One look.
@@ -212,7 +221,13 @@ impl Keeper {
     }
 
     /// Notes how it went; how often in a row it did not go well.
-    async fn note(&self, provider: &Provider, done: &Result<(), Error>, tally: Tally) -> Result<u32, Error> {
+    async fn note(
+        &self,
+        provider: &Provider,
+        done: &Result<(), Error>,
+        tally: Tally,
+        moved: bool,
+    ) -> Result<u32, Error> {
         let before = self.store.snapshot()?.provider_state(self.id)?;
         let now = now();
         let mut state = ProviderState {
@@ -236,7 +251,7 @@ impl Keeper {
                 }
                 // What is held back is known only after a whole look.
                 state.held = before.held;
-                state.failures = before.failures.saturating_add(1);
+                state.failures = if moved { 1 } else { before.failures.saturating_add(1) };
                 state.failure = Some(why);
                 if provider.confirmed == provider.asked {
                     // What the owner confirmed is still to be done.
