@@ -22,7 +22,7 @@ pub fn run(data: &Path, action: MirrorAction) -> Result<ExitCode, Failed> {
             let wish = wish(*add)?;
             return said(door.ask(Request::Mirror(MirrorRequest::Add(wish)))?);
         }
-        MirrorAction::Run { which, confirm } => return look(data, which, confirm),
+        MirrorAction::Run { which, confirm } => return look(data, &which, confirm),
         MirrorAction::List => MirrorRequest::List,
         MirrorAction::Show { which } => MirrorRequest::Show { which },
         MirrorAction::Pause { which, paused } => MirrorRequest::Pause { which, paused },
@@ -38,11 +38,11 @@ fn wish(add: MirrorAdd) -> Result<MirrorWish, Failed> {
 }
 
 /// Asks for a look, and waits until it is done.
-fn look(data: &Path, which: String, confirm: bool) -> Result<ExitCode, Failed> {
+fn look(data: &Path, which: &str, confirm: bool) -> Result<ExitCode, Failed> {
     let mut door = super::door(data)?;
     let running = door.is_running();
     let begun = now();
-    let run = Request::Mirror(MirrorRequest::Run { which: which.clone(), confirm });
+    let run = Request::Mirror(MirrorRequest::Run { which: which.to_owned(), confirm });
     let Reply::Mirror(MirrorReply::Asked(asked)) = door.ask(run)? else { return Err(unexpected()) };
     if !running {
         terminal::print("The server does not run: it will be done when it does.\n");
@@ -50,7 +50,7 @@ fn look(data: &Path, which: String, confirm: bool) -> Result<ExitCode, Failed> {
     }
     let end = Instant::now() + PATIENCE;
     loop {
-        let shown = show(&mut door, &which)?;
+        let shown = show(&mut door, which)?;
         let state = &shown.state;
         let failed = state.failures > 0 && state.tried.is_some_and(|tried| tried > begun);
         if state.done >= asked || failed {
