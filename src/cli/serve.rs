@@ -8,7 +8,7 @@ use log::LevelFilter;
 use pillarbox::admin::socket::{self, Place};
 use pillarbox::admin::{Gate, Settings};
 use pillarbox::courier::{Connector, Found as Addresses, NoAddress, Places, mirror};
-use pillarbox::net::{Identity, OwnersFiles, Serving, serve};
+use pillarbox::net::{Errand, Identity, OwnersFiles, Serving, serve};
 use pillarbox::session::pop3::{Maildrops, Terms};
 use pillarbox::store::{Fault, Options, Store};
 use pillarbox::web::{self, Site};
@@ -65,6 +65,10 @@ pub fn run(wish: &Serve) -> Result<ExitCode, Failed> {
         code,
         Box::new(welcome),
     );
+    let connector = Arc::new(Connector::new(Arc::new(Hosts)));
+    // A store that is only read takes no mail in.
+    let errands: Vec<Errand> =
+        if read_only { Vec::new() } else { vec![Box::pin(mirror::run(Arc::clone(&store), connector))] };
     let serving = Serving {
         store: Arc::clone(&store),
         gate: Arc::clone(&gate),
@@ -79,7 +83,7 @@ pub fn run(wish: &Serve) -> Result<ExitCode, Failed> {
         port_offset,
         socket: socket.as_ref(),
         name,
-        errands: vec![Box::pin(mirror::run(Arc::clone(&store), Arc::new(Connector::new(Arc::new(Hosts)))))],
+        errands,
     };
     // Only once all ports are ours, so that a start that fails does not use up what is told once.
     let served = serve(serving, || {
