@@ -41,6 +41,10 @@ class Side:
         self.client = None
         self.count = 0
         self.made = 0
+        self.did = []  # for who has to find out what went wrong
+
+    def note(self, *what):
+        self.did.append(" ".join([time.strftime("%H:%M:%S"), f"{time.time() % 1:.3f}"[1:], self.name, *map(str, what)]))
 
     def connection(self):
         if self.client is None:
@@ -74,6 +78,7 @@ class Side:
         message = with_id(made(name, size, subject=f"Mirror {name}"), name)
         folder = folder or self.dice.choice(self.folders())
         flags = " ".join(flag for flag in FLAGS if self.dice.random() < 0.2)
+        self.note("append", folder, name)
         self.connection().append(f'"{folder}"', message, flags=flags)
         return name
 
@@ -95,11 +100,16 @@ class Side:
                 sign, flag = self.dice.choice("+-"), self.dice.choice(FLAGS)
                 client.ok(f"UID STORE {which} {sign}FLAGS ({flag})")
             elif kind == "move":
-                client.ok(f'UID MOVE {which} "{self.dice.choice(self.folders())}"')
+                goal = self.dice.choice(self.folders())
+                self.note("move", folder, which, goal)
+                client.ok(f'UID MOVE {which} "{goal}"')
             elif kind == "copy":
-                client.ok(f'UID COPY {some[0]} "{self.dice.choice(self.folders())}"')
+                goal = self.dice.choice(self.folders())
+                self.note("copy", folder, some[0], goal)
+                client.ok(f'UID COPY {some[0]} "{goal}"')
             else:
                 for uid in some[:1]:
+                    self.note("delete", folder, uid)
                     [line] = client.ok(f"UID FETCH {uid} BODY.PEEK[HEADER]").of("FETCH") or [None]
                     if line is not None:
                         kept.discard(mark(line.literals[0]))
@@ -112,11 +122,14 @@ class Side:
             own = [name for name in self.folders() if re.fullmatch(r"(near|far)\d+", name)]
             if own:
                 self.count += 1
-                client.ok(f'RENAME "{self.dice.choice(own)}" "{self.name}{self.count}"')
+                old = self.dice.choice(own)
+                self.note("rename", old, f"{self.name}{self.count}")
+                client.ok(f'RENAME "{old}" "{self.name}{self.count}"')
         elif kind == "remove":
             # An empty one: what a folder that is deleted with its mail costs, mirror_uidvalidity.py looks at.
             for folder in self.folders():
                 if re.fullmatch(r"(near|far)\d+", folder) and client.status(f'"{folder}"')["MESSAGES"] == 0:
+                    self.note("remove", folder)
                     client.ok(f'DELETE "{folder}"')
                     break
 
@@ -182,7 +195,7 @@ def main():
 def run(operations, capability):
     print(f"    seed {SEED}, {operations} operations, {capability or 'all capabilities'}", flush=True)
     dice = random.Random(SEED)
-    with Dovecot(capability) as provider, Server() as server:
+    with Dovecot(capability) as provider, Server(environment={"PILLARBOX_LOG": "info,pillarbox::courier=debug"}) as server:
         near = Side("near", server.connect, dice)
         far = Side("far", provider.connect, dice)
         kept = set()
@@ -239,6 +252,9 @@ def run(operations, capability):
         marks = {name for counter in here.values() for name, _, _ in counter}
         messages = sum(counter.total() for counter in here.values())
         fact(f"{messages} messages in {len(here)} folders are the same on both sides, flags and all")
+        if not kept <= marks:
+            print(*sorted(near.did + far.did), sep="\n")
+            print(*(line for line in server.log().splitlines() if "courier" in line), sep="\n")
         expect(kept <= marks, "lost", sorted(kept - marks))
         fact(f"none of the {len(kept)} messages that nobody deleted is lost")
         # And nothing goes on for ever.

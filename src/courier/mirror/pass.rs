@@ -126,6 +126,7 @@ impl<'i, S: Io> Pass<'i, S> {
             let status = self.imap.status(remote).await;
             // What came in there meanwhile is new, and so is the folder then.
             if remote != b"INBOX" && status.is_ok_and(|status| status.messages == Some(0)) {
+                log::debug!("the folder {} is deleted there", folder.far.name);
                 match self.imap.delete(remote).await {
                     Err(error) if error.is_refusal() => {
                         let name = &folder.far.name;
@@ -140,6 +141,7 @@ impl<'i, S: Io> Pass<'i, S> {
         if let (None, Some(mailbox)) = (&folder.far.remote, folder.far.local)
             && self.may_go(&folder).await?
         {
+            log::debug!("the folder {} is deleted here, if it is empty", folder.far.name);
             steps.insert(0, Step::DropMailbox { mailbox });
         }
         self.steps(steps).await?;
