@@ -31,7 +31,10 @@ fn posting(store: &Store, content: &[u8], copies: Vec<LocalCopy>, onward: Option
 }
 
 fn deliver(store: &Store, messages: Vec<Posting>) -> Vec<Result<Placed, Refusal>> {
-    match store.write_blocking(Write::Deliver(Box::new(Delivery { messages, now: 100, ..Delivery::default() }))).unwrap() {
+    match store
+        .write_blocking(Write::Deliver(Box::new(Delivery { messages, now: 100, ..Delivery::default() })))
+        .unwrap()
+    {
         Outcome::Delivered(copies) => copies,
         other => panic!("{other:?}"),
     }
@@ -152,7 +155,14 @@ fn the_queue_changes_by_whoever_knows_how_it_is() {
         let mut later = Queued { next: 700, attempts: 1, ..queued.clone() };
         later.recipients[0].state = Progress::Failed { said: "550 no".to_owned() };
         let told = posting(&store, b"Subject: no\r\n\r\n", vec![copy(anna, Place::Inbox, Grace::Unlimited)], None);
-        requeue(&store, id, 0, Some(later.clone()), Some(Delivery { messages: vec![told], now: 101, ..Delivery::default() })).unwrap();
+        requeue(
+            &store,
+            id,
+            0,
+            Some(later.clone()),
+            Some(Delivery { messages: vec![told], now: 101, ..Delivery::default() }),
+        )
+        .unwrap();
         assert_eq!(store.snapshot().unwrap().due(9).unwrap(), [(700, id)]);
         let late = requeue(&store, id, 0, None, None);
         assert!(matches!(late, Err(StoreError::Refused(Refusal::Changed))), "{late:?}");
