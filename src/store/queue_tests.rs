@@ -217,7 +217,7 @@ fn what_was_taken_is_known_again_for_a_while_and_not_taken_twice() {
     deliver(100).unwrap();
     // Ben has no room: for him it may come again.
     assert_eq!([1, 2, 3, 4].map(|key| taken(key, 100)), [true, false, true, false]);
-    assert_eq!(deliver(101), Err(Refusal::Changed.into()));
+    assert!(matches!(deliver(101), Err(StoreError::Refused(Refusal::Changed))));
     assert_eq!(store.snapshot().unwrap().mailbox(inbox).unwrap().unwrap().messages, 1);
     let later = 100 + Mark::GOOD_FOR;
     assert_eq!([taken(1, later - 1), taken(1, later)], [true, false]);
