@@ -12,7 +12,7 @@ use crate::delivery::{self, Fate, Mail, Plan, Route, is_local_domain, may_send_a
 use crate::mail::header::first;
 use crate::mail::{Envelope, Stamp, UniqueId, limits};
 use crate::session::{Need, Suspect};
-use crate::store::{Delivery, Mark, Notify, Outcome, Packer, Placed, Refusal, Store, StoreError, Write};
+use crate::store::{Mark, Notify, Outcome, Packer, Placed, Refusal, Store, StoreError, Write};
 use crate::verdict::{Disposition, Verdict};
 use crate::wire::Out;
 use crate::wire::smtp::{Address, Answer, Recipient};
@@ -30,6 +30,8 @@ pub(super) struct Incoming {
     keys: Vec<Key>,
     /// For whom it was taken already, for each recipient.
     repeated: Vec<bool>,
+    /// For whom the same was taken, and this is another.
+    anew: Vec<bool>,
     /// As it came.
     header: Vec<u8>,
 }
@@ -121,11 +123,12 @@ impl Smtp {
         let from = transaction.sender.address.as_ref();
         let to = transaction.recipients.iter().filter(|_| is_known_again);
         let keys: Vec<Key> = to.map(|to| key(from, &to.address, &whole.digest)).collect();
+        let anew: Vec<bool> = keys.iter().map(|key| self.terms.repeats.knows(key)).collect();
         let mut repeated = vec![false; transaction.recipients.len()];
         if !keys.is_empty() {
             let found = store.snapshot().and_then(|snapshot| {
-                for (key, repeated) in keys.iter().zip(&mut repeated) {
-                    *repeated = !self.terms.repeats.knows(key) && snapshot.was_taken(key, self.now)?;
+                for ((key, anew), repeated) in keys.iter().zip(&anew).zip(&mut repeated) {
+                    *repeated = !anew && snapshot.was_taken(key, self.now)?;
                 }
                 Ok(())
             });
@@ -133,7 +136,7 @@ impl Smtp {
                 return Err((transaction, answers::broken(&fault)));
             }
         }
-        Ok(Incoming { transaction, id: store.unique_id(), keys, repeated, header: head })
+        Ok(Incoming { transaction, id: store.unique_id(), keys, repeated, anew, header: head })
     }
 
     /// Whoever logged in writes as themselves, as far as the addresses are ours to give out.
@@ -339,6 +342,7 @@ impl Smtp {
         if taken > 0 {
             self.since = self.now;
         }
+        self.terms.repeats.forget(&incoming.keys);
         // What was sent before our answer says nothing about whether that was heard.
         if taken == of && self.input.is_empty() {
             self.unheard.clone_from(&incoming.keys);
@@ -405,11 +409,12 @@ fn of_recipient(recipient: &Recipient) -> delivery::Recipient<'_> {
 
 /// By what it will be known again for those for whom it is taken now.
 fn marks(incoming: &Incoming, fates: &[Fate]) -> Vec<Mark> {
-    let new = incoming.keys.iter().zip(&incoming.repeated).filter(|(_, repeated)| !**repeated);
-    let mark = |((key, _), fate): ((&Key, _), &Fate)| match fate {
+    let known = incoming.keys.iter().zip(&incoming.anew).zip(&incoming.repeated);
+    let new = known.filter(|(_, repeated)| !**repeated).map(|((key, anew), _)| (*key, *anew));
+    let mark = |((key, anew), fate): ((Key, bool), &Fate)| match fate {
         Fate::Taken { copies, .. } => {
             let copies = copies.iter().filter_map(|at| u32::try_from(*at).ok()).collect();
-            Some(Mark { key: *key, copies })
+            Some(Mark { key, copies, anew })
         }
         Fate::Not(_) => None,
     };

@@ -39,6 +39,15 @@ impl Repeats {
         }
     }
 
+    /// The same was taken once more: whether the answer about that was heard is not known.
+    pub(super) fn forget(&self, keys: &[Key]) {
+        let mut heard = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        for key in keys {
+            heard.newer.remove(key);
+            heard.older.remove(key);
+        }
+    }
+
     /// Whether the answer about this was heard.
     pub(super) fn knows(&self, key: &Key) -> bool {
         let heard = self.0.lock().unwrap_or_else(PoisonError::into_inner);

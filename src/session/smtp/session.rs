@@ -263,12 +263,6 @@ impl Smtp {
         Need::Close
     }
 
-    /// Nothing is said any more: what would be could be taken for something else.
-    pub(super) fn hang_up(&mut self) -> Need {
-        self.over = true;
-        Need::Close
-    }
-
     /// Who it is, for the log.
     pub(super) fn who(&self) -> String {
         self.peer.map_or_else(|| "a local socket".to_owned(), |peer| peer.to_string())
