@@ -1,5 +1,9 @@
 //! The settings file, `DIR/pillarbox.toml`. It may be absent, and every setting in it too.
 
+mod smtp;
+
+pub use smtp::SmtpSettings;
+
 use super::password::Strength;
 use serde::Deserialize;
 use std::fmt;
@@ -21,6 +25,8 @@ pub struct Settings {
     pub tls: TlsSettings,
     /// `[pop3]`
     pub pop3: Pop3Settings,
+    /// `[smtp]`
+    pub smtp: SmtpSettings,
 }
 
 /// `[password]`: what verifying one costs.
@@ -115,6 +121,7 @@ impl Settings {
         within("password.remember-minutes", remember_minutes, 0, 24 * 60)?;
         within("pop3.login-delay", settings.pop3.login_delay, 0, 24 * 60 * 60)?;
         within("pop3.trash-days", settings.pop3.trash_days, 0, 100 * 365)?;
+        settings.smtp.check()?;
         if let Some(cache) = settings.store.cache_mib {
             within("store.cache-mib", cache, 1, 1 << 16)?;
         }

@@ -7,8 +7,9 @@ use super::welcome::{Chosen, Found, deliver, first};
 use log::LevelFilter;
 use pillarbox::admin::socket::{self, Place};
 use pillarbox::admin::{Gate, Settings};
-use pillarbox::net::{Identity, OwnersFiles, Serving, serve};
-use pillarbox::session::pop3::{Maildrops, Terms};
+use pillarbox::net::{Doors, Identity, OwnersFiles, Serving, serve};
+use pillarbox::session::pop3::{self, Maildrops};
+use pillarbox::session::smtp::{self, Rules};
 use pillarbox::store::{Fault, Options, Store};
 use pillarbox::web::{self, Site};
 use simple_logger::SimpleLogger;
@@ -68,10 +69,18 @@ pub fn run(wish: &Serve) -> Result<ExitCode, Failed> {
         store: Arc::clone(&store),
         gate: Arc::clone(&gate),
         identity: Arc::clone(&identity),
-        maildrops: Arc::new(Maildrops::new(Terms {
+        maildrops: Arc::new(Maildrops::new(pop3::Terms {
             exclusive: settings.pop3.exclusive,
             login_delay: settings.pop3.login_delay,
         })),
+        terms: Arc::new(terms(&settings, data, read_only)),
+        lookup: Arc::new(Resolver::new(settings.dns.servers())),
+        doors: Doors {
+            mx: settings.smtp.mx,
+            submission: settings.smtp.submission,
+            lmtp: settings.smtp.lmtp,
+            lmtp_socket: (!read_only).then(|| data.join("lmtp.sock")),
+        },
         trash_days: settings.pop3.trash_days,
         pages: Some(Arc::new(Browsers(Arc::new(site)))),
         bind,
@@ -93,6 +102,19 @@ pub fn run(wish: &Serve) -> Result<ExitCode, Failed> {
     }
     served?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// What holds for mail that comes in.
+fn terms(settings: &Settings, data: &Path, read_only: bool) -> smtp::Terms {
+    let name = settings.name();
+    let rules = Rules {
+        name: name.as_str().into(),
+        routing: settings.delivery.routing(name),
+        recipients: settings.smtp.recipients as usize,
+        message: u64::from(settings.smtp.message_mib) << 20,
+        trusted: settings.smtp.trusted.clone(),
+    };
+    smtp::Terms::new(rules, (!read_only).then_some(data))
 }
 
 fn open(data: &Path, read_only: bool, options: Options) -> Result<Store, Failed> {

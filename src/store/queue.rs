@@ -25,6 +25,8 @@ pub struct Mark {
     pub key: [u8; 16],
     /// Copies of the delivery, counted over all its messages, all of which have to be placed; there may be none.
     pub copies: Vec<u32>,
+    /// The same was taken before, and this is another all the same: its sender heard so.
+    pub anew: bool,
 }
 
 /// One content and all places that it goes to. It is stored once.
