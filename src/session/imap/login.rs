@@ -90,12 +90,13 @@ impl Session {
         }
     }
 
-    pub(super) fn let_in(&mut self, who: Result<(AccountId, String), Denied>, out: &mut Out) -> Need {
+    pub(super) fn let_in(&mut self, who: Result<(AccountId, String), Denied>, store: &Store, out: &mut Out) -> Need {
         let Work::Waiting(after) = std::mem::take(&mut self.work) else { return Need::Flush };
         let After::Entered { tag } = *after else { return Need::Flush };
         match who {
             Ok((account, address)) => {
                 self.enter(User { account, address });
+                self.alarm = Some(store.alarm(account));
                 let capabilities = self.capabilities();
                 reply::tagged(out, &tag, Condition::Ok, Some(Code::Capability(&capabilities)), "Logged in");
                 Need::Flush
