@@ -277,8 +277,13 @@ mod tests {
 
     #[test]
     fn what_cannot_work_is_refused() {
-        for bad in ["[password]\nmemory-kib = 7", "[password]\nlanes = 0", "[tls]\nkey = 'k'", "[delivery]\ngrace-percent = 101", "[server]\nname = 'a b'"]
-        {
+        for bad in [
+            "[password]\nmemory-kib = 7",
+            "[password]\nlanes = 0",
+            "[tls]\nkey = 'k'",
+            "[delivery]\ngrace-percent = 101",
+            "[server]\nname = 'a b'",
+        ] {
             assert!(Settings::parse(bad).is_err(), "{bad}");
         }
     }

@@ -285,7 +285,11 @@ fn account(action: Option<&str>, given: &mut Given) -> Result<Action, Error> {
         }
         Some("remove") => Action::Remove { address: given.next("ADDRESS")? },
         Some(other) => return Err(format!("there is no command account {other:?}").into()),
-        None => return Err("account needs one of add, list, show, passwd, quota, pop3, alias, vacation, detail, remove".into()),
+        None => {
+            return Err(
+                "account needs one of add, list, show, passwd, quota, pop3, alias, vacation, detail, remove".into()
+            );
+        }
     })
 }
 

@@ -254,10 +254,16 @@ mod tests {
         same("--data d alias list", DeliveryRequest::ListAliases { account: None });
         same("alias remove @x --data d", DeliveryRequest::RemoveAlias { alias: own("@x"), targets: vec![] });
         let (alias, targets) = (own("info@x"), vec![own("a@x")]);
-        same("account alias a@x info@x --data d", DeliveryRequest::AddAlias { alias: alias.clone(), targets: targets.clone() });
+        same(
+            "account alias a@x info@x --data d",
+            DeliveryRequest::AddAlias { alias: alias.clone(), targets: targets.clone() },
+        );
         same("account --data d alias a@x info@x --remove", DeliveryRequest::RemoveAlias { alias, targets });
         same("account alias a@x --data d", DeliveryRequest::ListAliases { account: Some(own("a@x")) });
-        same("account detail a@x make --data d", DeliveryRequest::SetDetail { account: own("a@x"), detail: Detail::Make });
+        same(
+            "account detail a@x make --data d",
+            DeliveryRequest::SetDetail { account: own("a@x"), detail: Detail::Make },
+        );
         let rule = Rule {
             conditions: vec![
                 Condition { field: Field::From, text: own("bob") },
@@ -271,24 +277,43 @@ mod tests {
             "rule add a@x --from bob --header List-Id:rust --move Lists --flag \\Seen --stop --at 2 --data d",
             DeliveryRequest::EditRules { account: own("a@x"), edit },
         );
-        same("rule move a@x 3 1 --data d", DeliveryRequest::EditRules { account: own("a@x"), edit: RuleEdit::Move(3, 1) });
+        same(
+            "rule move a@x 3 1 --data d",
+            DeliveryRequest::EditRules { account: own("a@x"), edit: RuleEdit::Move(3, 1) },
+        );
         let vacation =
             Vacation { subject: own("Away"), text: own("Gone"), days: 3, begins: Some(86_400), ends: Some(259_200) };
         same(
             "account vacation a@x --subject Away --text Gone --days 3 --begins 1970-01-02 --ends 1970-01-03 --data d",
             DeliveryRequest::SetVacation { account: own("a@x"), vacation: Some(vacation) },
         );
-        same("account vacation a@x --off --data d", DeliveryRequest::SetVacation { account: own("a@x"), vacation: None });
+        same(
+            "account vacation a@x --off --data d",
+            DeliveryRequest::SetVacation { account: own("a@x"), vacation: None },
+        );
         same("account vacation a@x --data d", DeliveryRequest::ShowFiling { account: own("a@x") });
     }
 
     #[test]
     fn what_is_missing_or_too_much_is_said() {
         for line in [
-            "alias", "alias add", "alias add a@x", "alias list a@x b@x", "alias add a@x b@x --from c", "rule", "rule add",
-            "rule remove a@x", "rule remove a@x one", "rule move a@x 1", "account detail a@x maybe", "account vacation",
-            "account vacation a@x --days 3", "account vacation a@x --text t --begins tomorrow", "rule list a@x --from b",
-            "account vacation a@x --text t --ends 2026-02-30", "alias list -x",
+            "alias",
+            "alias add",
+            "alias add a@x",
+            "alias list a@x b@x",
+            "alias add a@x b@x --from c",
+            "rule",
+            "rule add",
+            "rule remove a@x",
+            "rule remove a@x one",
+            "rule move a@x 1",
+            "account detail a@x maybe",
+            "account vacation",
+            "account vacation a@x --days 3",
+            "account vacation a@x --text t --begins tomorrow",
+            "rule list a@x --from b",
+            "account vacation a@x --text t --ends 2026-02-30",
+            "alias list -x",
         ] {
             assert!(parsed(line).is_err(), "{line}");
         }

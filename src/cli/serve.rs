@@ -1,9 +1,9 @@
 //! `pillarbox serve`: opens everything, serves until it is told to stop.
 
-use super::{Failed, quotas};
 use super::args::Serve;
 use super::pages::{Browsers, First};
 use super::welcome::{Chosen, Found, deliver, first};
+use super::{Failed, quotas};
 use log::LevelFilter;
 use pillarbox::admin::socket::{self, Place};
 use pillarbox::admin::{Gate, Settings};

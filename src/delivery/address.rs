@@ -104,10 +104,7 @@ fn split(text: &str) -> Result<(&str, &str), AddressError> {
     }
     let letter = |c: char| c.is_ascii_alphanumeric() || c == '-' || (!c.is_ascii() && c.is_alphanumeric());
     let label = |label: &str| {
-        (1..=63).contains(&label.len())
-            && label.chars().all(letter)
-            && !label.starts_with('-')
-            && !label.ends_with('-')
+        (1..=63).contains(&label.len()) && label.chars().all(letter) && !label.starts_with('-') && !label.ends_with('-')
     };
     if !domain.split('.').all(label) {
         return Err(AddressError("what stands after the @ is no domain"));

@@ -186,8 +186,17 @@ mod tests {
             assert!(is_somebody(person), "{person}");
         }
         for none in [
-            "", "MAILER-DAEMON@x", "postmaster@x", "no-reply@x", "noreply+7@x", "rust-owner@x", "owner-rust@x",
-            "rust-request@x", "bounces+ann=x@y", "news-noreply@x", "DoNotReply@x",
+            "",
+            "MAILER-DAEMON@x",
+            "postmaster@x",
+            "no-reply@x",
+            "noreply+7@x",
+            "rust-owner@x",
+            "owner-rust@x",
+            "rust-request@x",
+            "bounces+ann=x@y",
+            "news-noreply@x",
+            "DoNotReply@x",
         ] {
             assert!(!is_somebody(none), "{none}");
         }
@@ -196,12 +205,24 @@ mod tests {
     #[test]
     fn only_what_a_person_wrote_to_few_is_answered() {
         let personal = |header: &str| is_personal(&Fields::of(format!("{header}\r\n\r\n").as_bytes()));
-        for header in ["Subject: x", "Auto-Submitted: no", "Auto-Submitted: NO (really)", "Precedence: first-class", "Return-Path: <bob@x>"] {
+        for header in [
+            "Subject: x",
+            "Auto-Submitted: no",
+            "Auto-Submitted: NO (really)",
+            "Precedence: first-class",
+            "Return-Path: <bob@x>",
+        ] {
             assert!(personal(header), "{header}");
         }
         for header in [
-            "Auto-Submitted: auto-replied", "auto-submitted: auto-generated (rejected)", "Precedence: Bulk", "List-Id: <x>",
-            "List-Unsubscribe: <mailto:x>", "X-Auto-Response-Suppress: DR, OOF", "Precedence: list", "Return-Path: <>",
+            "Auto-Submitted: auto-replied",
+            "auto-submitted: auto-generated (rejected)",
+            "Precedence: Bulk",
+            "List-Id: <x>",
+            "List-Unsubscribe: <mailto:x>",
+            "X-Auto-Response-Suppress: DR, OOF",
+            "Precedence: list",
+            "Return-Path: <>",
             "X-Spam-Flag: YES",
         ] {
             assert!(!personal(header), "{header}");

@@ -26,13 +26,14 @@ impl<'h> Fields<'h> {
 
     /// What the fields of this name say, unfolded, encoded words decoded.
     pub(super) fn texts(&self, name: &str) -> impl Iterator<Item = &str> {
-        self.named(name).map(|field| {
-            field.text.get_or_init(|| {
-                let value = field.value.get(..limits::HEADER_VALUE).unwrap_or(field.value);
-                decode_words(&unfold(value)).into_owned()
+        self.named(name)
+            .map(|field| {
+                field.text.get_or_init(|| {
+                    let value = field.value.get(..limits::HEADER_VALUE).unwrap_or(field.value);
+                    decode_words(&unfold(value)).into_owned()
+                })
             })
-        })
-        .map(String::as_str)
+            .map(String::as_str)
     }
 
     /// What the first field of this name says.
@@ -47,9 +48,9 @@ impl<'h> Fields<'h> {
 
     /// Whether there is a field whose name begins so.
     pub(super) fn has_beginning(&self, begin: &str) -> bool {
-        self.list.iter().any(|field| {
-            field.name.get(..begin.len()).is_some_and(|name| name.eq_ignore_ascii_case(begin.as_bytes()))
-        })
+        self.list
+            .iter()
+            .any(|field| field.name.get(..begin.len()).is_some_and(|name| name.eq_ignore_ascii_case(begin.as_bytes())))
     }
 
     fn named(&self, name: &str) -> impl Iterator<Item = &Field<'h>> {
@@ -63,7 +64,9 @@ mod tests {
 
     #[test]
     fn values_are_unfolded_and_decoded() {
-        let fields = Fields::of(b"Subject: =?utf-8?q?Gr=C3=BC=C3=9Fe?=\r\n aus\r\nsubject: two\r\nList-Id: <x>\r\n\r\nTo: body\r\n");
+        let fields = Fields::of(
+            b"Subject: =?utf-8?q?Gr=C3=BC=C3=9Fe?=\r\n aus\r\nsubject: two\r\nList-Id: <x>\r\n\r\nTo: body\r\n",
+        );
         assert_eq!(fields.texts("SUBJECT").collect::<Vec<_>>(), ["Gr\u{fc}\u{df}e aus", "two"]);
         assert!(fields.has("list-id") && !fields.has("to"));
         assert!(fields.has_beginning("LIST-") && !fields.has_beginning("list-ids"));

@@ -8,8 +8,8 @@ use super::route::{Route, Routing, grace, has_room, judge, shared_grace};
 use super::rules::{Wanted, apply};
 use crate::mail::{AccountId, Stamp, limits};
 use crate::store::{
-    Account, Delivery, Detail, Filing, Grace, LocalCopy, Notify, Onward, OnwardRecipient, Parcel, Place, Placed, Posting,
-    Refusal, Snapshot, SpecialUse, Store, StoreError,
+    Account, Delivery, Detail, Filing, Grace, LocalCopy, Notify, Onward, OnwardRecipient, Parcel, Place, Placed,
+    Posting, Refusal, Snapshot, SpecialUse, Store, StoreError,
 };
 use std::collections::{HashMap, HashSet};
 
@@ -180,12 +180,7 @@ impl Planning<'_> {
     }
 
     /// Does what an account wants for its mail; returns the copies that it is in, `None` while that is being done.
-    fn file(
-        &mut self,
-        id: AccountId,
-        detail: Option<&str>,
-        grace: Grace,
-    ) -> Result<Option<Vec<usize>>, StoreError> {
+    fn file(&mut self, id: AccountId, detail: Option<&str>, grace: Grace) -> Result<Option<Vec<usize>>, StoreError> {
         match self.accounts.get(&id) {
             Some(Filed::Now) => return Ok(None),
             Some(Filed::In(copies)) => return Ok(Some(copies.clone())),

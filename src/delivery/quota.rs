@@ -54,9 +54,8 @@ pub fn look(
 /// The highest level that is reached; 0: none.
 fn level(account: &Account, usage: Usage) -> u8 {
     let used = |limit: Option<u64>, used: u64| {
-        let reached = |level: &u8| {
-            limit.is_some_and(|limit| u128::from(used) * 100 >= u128::from(limit) * u128::from(*level))
-        };
+        let reached =
+            |level: &u8| limit.is_some_and(|limit| u128::from(used) * 100 >= u128::from(limit) * u128::from(*level));
         LEVELS.into_iter().rev().find(reached).unwrap_or(0)
     };
     used(account.limits.bytes, usage.bytes).max(used(account.limits.messages, usage.messages))
@@ -132,7 +131,10 @@ mod tests {
     #[test]
     fn a_level_is_reached_to_the_octet_and_the_fuller_limit_counts() {
         let at = |bytes, messages| level(&account(Some(1_000), Some(10)), Usage { bytes, messages });
-        assert_eq!([0, 799, 800, 949, 950, 999, 1_000, 2_000].map(|bytes| at(bytes, 0)), [0, 0, 80, 80, 95, 95, 100, 100]);
+        assert_eq!(
+            [0, 799, 800, 949, 950, 999, 1_000, 2_000].map(|bytes| at(bytes, 0)),
+            [0, 0, 80, 80, 95, 95, 100, 100]
+        );
         assert_eq!((at(100, 8), at(960, 8), at(100, 10)), (80, 95, 100));
         assert_eq!(level(&account(None, None), Usage { bytes: u64::MAX, messages: 9 }), 0);
         assert_eq!(level(&account(Some(0), None), Usage::default()), 100);
@@ -141,6 +143,9 @@ mod tests {
 
     #[test]
     fn octets_are_told_as_persons_say_them() {
-        assert_eq!([0, 1_023, 1_536, 500 << 20, 3 << 29].map(octets), ["0 octets", "1023 octets", "1.5 KB", "500 MB", "1.5 GB"]);
+        assert_eq!(
+            [0, 1_023, 1_536, 500 << 20, 3 << 29].map(octets),
+            ["0 octets", "1023 octets", "1.5 KB", "500 MB", "1.5 GB"]
+        );
     }
 }

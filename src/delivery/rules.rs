@@ -76,7 +76,9 @@ pub fn check_rule(rule: Rule) -> Result<Rule, BadRule> {
     for condition in &rule.conditions {
         check_text(&condition.text)?;
         if let Field::Named(name) = &condition.field
-            && (name.is_empty() || name.len() > limits::KEYWORD || !name.bytes().all(|c| matches!(c, 33..=126) && c != b':'))
+            && (name.is_empty()
+                || name.len() > limits::KEYWORD
+                || !name.bytes().all(|c| matches!(c, 33..=126) && c != b':'))
         {
             return Err(BadRule(format!("{name:?} cannot be the name of a header field")));
         }
@@ -162,15 +164,15 @@ mod tests {
         Action::Move(mailbox.to_owned())
     }
 
-    const HEADER: &[u8] = b"From: =?utf-8?q?J=C3=B6rg?= <joerg@example.net>\r\nTo: a@x\r\nCc: Team <team@example.org>\r\n\
+    const HEADER: &[u8] =
+        b"From: =?utf-8?q?J=C3=B6rg?= <joerg@example.net>\r\nTo: a@x\r\nCc: Team <team@example.org>\r\n\
         Subject: Die\r\n Rechnung\r\nList-Id: <rust.example.org>\r\n\r\n";
 
     #[test]
     fn all_conditions_of_a_rule_must_hold_and_case_does_not_count() {
         let fields = Fields::of(HEADER);
-        let holds = |conditions: &[(Field, &str)]| {
-            apply(&[rule(conditions, &[Action::Discard], false)], &fields).discard
-        };
+        let holds =
+            |conditions: &[(Field, &str)]| apply(&[rule(conditions, &[Action::Discard], false)], &fields).discard;
         assert!(holds(&[]));
         assert!(holds(&[(Field::From, "JÖRG"), (Field::To, "team@"), (Field::Subject, "die rechnung")]));
         assert!(holds(&[(Field::Named("list-ID".to_owned()), "RUST.")]));
@@ -190,7 +192,10 @@ mod tests {
             rule(&[], &[to("D"), Action::Discard], false),
         ];
         let wanted = apply(&rules, &Fields::of(HEADER));
-        assert_eq!((wanted.place, wanted.flags.as_slice(), wanted.discard), (Some("C"), &["\\Seen".to_owned(), "Work".to_owned()][..], false));
+        assert_eq!(
+            (wanted.place, wanted.flags.as_slice(), wanted.discard),
+            (Some("C"), &["\\Seen".to_owned(), "Work".to_owned()][..], false)
+        );
     }
 
     #[test]

@@ -3,8 +3,8 @@
 use super::*;
 use crate::mail::{AccountId, Stamp};
 use crate::store::{
-    Action, Condition, Credentials, Delivery, Detail, Field, Limits, NewAccount, Notify, Onward, Options, Outcome, Placed,
-    Refusal, Rule, RuleEdit, Store, Vacation, Write,
+    Action, Condition, Credentials, Delivery, Detail, Field, Limits, NewAccount, Notify, Onward, Options, Outcome,
+    Placed, Refusal, Rule, RuleEdit, Store, Vacation, Write,
 };
 use std::collections::BTreeMap;
 
@@ -102,7 +102,8 @@ impl Drop for House {
     }
 }
 
-const HEADER: &[u8] = b"From: Bob <bob@example.net>\r\nTo: ann@example.org\r\nSubject: Hello\r\nMessage-ID: <1@example.net>\r\n\r\n";
+const HEADER: &[u8] =
+    b"From: Bob <bob@example.net>\r\nTo: ann@example.org\r\nSubject: Hello\r\nMessage-ID: <1@example.net>\r\n\r\n";
 
 fn to<'a>(address: &'a str) -> Recipient<'a> {
     Recipient { address, notify: Notify::default(), orcpt: None }
@@ -178,10 +179,20 @@ fn an_address_leads_where_the_owner_said() {
         assert!(!may(ann, address), "{address}");
     }
     assert!(may(bea, "x@rest.example") && may(bea, "info@example.org"));
-    for (domain, ours) in [("Example.org", true), ("added.example", true), ("rest.example.", true), ("mail.example.org", true), ("example.net", false), ("", false)] {
+    for (domain, ours) in [
+        ("Example.org", true),
+        ("added.example", true),
+        ("rest.example.", true),
+        ("mail.example.org", true),
+        ("example.net", false),
+        ("", false),
+    ] {
         assert_eq!(is_local_domain(&snapshot, &house.routing, domain).unwrap(), ours, "{domain}");
     }
-    assert_eq!(leads_to(&snapshot, &house.routing, bea).unwrap(), ["@rest.example", "info@example.org", "nested@example.org"]);
+    assert_eq!(
+        leads_to(&snapshot, &house.routing, bea).unwrap(),
+        ["@rest.example", "info@example.org", "nested@example.org"]
+    );
 }
 
 #[test]
@@ -251,12 +262,23 @@ fn only_who_logged_in_reaches_the_outside() {
     let here = Fate::Taken { copies: vec![0], onward: false };
     assert_eq!(fates, [not(Route::Outside), here.clone(), not(Route::Outside), not(Route::Unknown)]);
     assert_eq!(house.queue(), []);
-    let own = Mail { sender: Some(ann), from: "ann@example.org", envid: Some("e"), ret_full: true, ..mail(&recipients, HEADER) };
+    let own = Mail {
+        sender: Some(ann),
+        from: "ann@example.org",
+        envid: Some("e"),
+        ret_full: true,
+        ..mail(&recipients, HEADER)
+    };
     let (fates, delivery) = house.plan(&own);
     let out = Fate::Taken { copies: vec![], onward: true };
     assert_eq!(fates, [out.clone(), here, out, not(Route::Unknown)]);
-    let [Onward { from, recipients, envid, ret_full, account, .. }] = &delivery.messages[0].onward[..] else { panic!() };
-    assert_eq!((from.as_str(), recipients.len(), envid.as_deref(), *ret_full, *account), ("ann@example.org", 2, Some("e"), true, Some(ann)));
+    let [Onward { from, recipients, envid, ret_full, account, .. }] = &delivery.messages[0].onward[..] else {
+        panic!()
+    };
+    assert_eq!(
+        (from.as_str(), recipients.len(), envid.as_deref(), *ret_full, *account),
+        ("ann@example.org", 2, Some("e"), true, Some(ann))
+    );
 }
 
 #[test]
@@ -290,15 +312,18 @@ fn detail_goes_to_its_mailbox_where_that_is_wanted() {
 fn rules_file_flag_and_throw_away() {
     let house = House::new("rules");
     let ann = house.account("ann@example.org");
-    house.rule(ann, &[(Field::Subject, "hello")], &[Action::Move("Greetings".to_owned()), Action::Flag("flagged".to_owned())]);
+    house.rule(
+        ann,
+        &[(Field::Subject, "hello")],
+        &[Action::Move("Greetings".to_owned()), Action::Flag("flagged".to_owned())],
+    );
     house.rule(ann, &[(Field::Named("X-Spam".to_owned()), "yes")], &[Action::Discard]);
     let (_, delivery) = house.plan(&mail(&[to("ann@example.org")], HEADER));
     assert_eq!(delivery.messages[0].copies[0].flags, ["\\Flagged"]);
     house.deliver(&mail(&[to("ann@example.org")], HEADER));
     let (fates, placed) = house.deliver(&mail(&[to("ann@example.org")], b"Subject: x\r\nX-Spam: YES\r\n\r\n"));
     assert_eq!((fates.as_slice(), placed.len()), (&[Fate::Taken { copies: vec![], onward: false }][..], 0));
-    let quarantined = Mail { quarantine: true, ..mail(&[to("ann@example.org")], HEADER) };
-    house.deliver(&quarantined);
+    house.deliver(&Mail { quarantine: true, ..mail(&[to("ann@example.org")], HEADER) });
     assert_eq!(house.mail(), counts(&[("ann/Greetings", 1), ("ann/Junk", 1)]));
     // A folder that cannot be is no reason to lose mail.
     let bad = Rule { actions: vec![Action::Move("a//b".to_owned())], ..Rule::default() };

@@ -154,8 +154,7 @@ pub fn serve(serving: Serving<'_>, ready: impl FnOnce()) -> io::Result<()> {
                 }));
             })?;
         }
-        let result =
-            smol::block_on(executor.run(run(&executor, &house, &doors, serving.socket, errands, ready)));
+        let result = smol::block_on(executor.run(run(&executor, &house, &doors, serving.socket, errands, ready)));
         drop(running);
         result
     })

@@ -168,7 +168,8 @@ mod tests {
         assert_eq!(edited(&["a", "b", "c"], &RuleEdit::Move(1, 3)), of(&["b", "c", "a"]));
         assert_eq!(edited(&["a", "b", "c"], &RuleEdit::Move(3, 1)), of(&["c", "a", "b"]));
         assert_eq!(edited(&["a", "b"], &RuleEdit::Remove(2)), of(&["a"]));
-        for edit in [RuleEdit::Remove(0), RuleEdit::Remove(3), RuleEdit::Move(1, 3), RuleEdit::Add(rule("c"), Some(4))] {
+        for edit in [RuleEdit::Remove(0), RuleEdit::Remove(3), RuleEdit::Move(1, 3), RuleEdit::Add(rule("c"), Some(4))]
+        {
             assert_eq!(edited(&["a", "b"], &edit), None, "{edit:?}");
         }
     }

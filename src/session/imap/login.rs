@@ -6,6 +6,7 @@ use super::work::{After, Work};
 use crate::mail::AccountId;
 use crate::session::sasl::{self, Turn};
 use crate::session::{Denied, Keys, Need, Privacy};
+use crate::store::Store;
 use crate::wire::Out;
 use crate::wire::imap::reply::{self, Code, Condition};
 use crate::wire::sasl::{Answer, Credentials, Failure, Mechanism};

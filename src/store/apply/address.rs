@@ -119,11 +119,7 @@ impl Batch<'_> {
     }
 
     /// What it would be after a change.
-    fn change_filing(
-        &mut self,
-        account: AccountId,
-        change: impl FnOnce(&mut Filing),
-    ) -> Result<Filing, StoreError> {
+    fn change_filing(&mut self, account: AccountId, change: impl FnOnce(&mut Filing)) -> Result<Filing, StoreError> {
         self.account_record(account)?;
         let table = self.transaction.open_table(FILING)?;
         let found = table.get(account.0)?.map(|record| decode::<Filing>(record.value(), "filing")).transpose()?;
