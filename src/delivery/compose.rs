@@ -19,8 +19,8 @@ pub(super) struct Letter<'l> {
     pub(super) text: &'l str,
 }
 
-/// Octets of UTF-8 in one encoded word: 60 of base64, and 12 around them (RFC 2047 §2: 75).
-const WORD: usize = 45;
+/// Octets of UTF-8 in one encoded word: 52 of base64, 12 around them, and the name of the field (RFC 2047 §2: a line of 76).
+const WORD: usize = 39;
 /// Octets in a line of base64 (RFC 2045 §6.8: 76).
 const LINE: usize = 57;
 
