@@ -164,9 +164,10 @@ impl Given {
             return Ok(DeliveryRequest::ListAliases { account: Some(account) });
         }
         let (alias, targets) = (self.next("ALIAS")?, vec![account]);
-        Ok(match self.remove {
-            true => DeliveryRequest::RemoveAlias { alias, targets },
-            false => DeliveryRequest::AddAlias { alias, targets },
+        Ok(if self.remove {
+            DeliveryRequest::RemoveAlias { alias, targets }
+        } else {
+            DeliveryRequest::AddAlias { alias, targets }
         })
     }
 

@@ -62,11 +62,13 @@ async fn forget(store: &Arc<Store>) -> Result<(), StoreError> {
 }
 
 fn everybody(store: &Store) -> BTreeSet<AccountId> {
-    let accounts = store.snapshot().and_then(|snapshot| snapshot.accounts());
-    accounts.map(|accounts| accounts.into_iter().map(|(id, _)| id).collect()).unwrap_or_else(|fault| {
-        log::warn!("quotas cannot be looked at yet: {fault}");
-        BTreeSet::new()
-    })
+    match store.snapshot().and_then(|snapshot| snapshot.accounts()) {
+        Ok(accounts) => accounts.into_iter().map(|(id, _)| id).collect(),
+        Err(fault) => {
+            log::warn!("quotas cannot be looked at yet: {fault}");
+            BTreeSet::new()
+        }
+    }
 }
 
 fn now() -> i64 {

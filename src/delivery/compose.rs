@@ -3,6 +3,7 @@
 use crate::mail::UniqueId;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use std::fmt::Write;
 use time::OffsetDateTime;
 
 /// What a mail of ours says.
@@ -29,20 +30,20 @@ pub(super) fn compose(id: UniqueId, name: &str, now: i64, letter: &Letter<'_>) -
     let mut mail = format!("From: {}\r\nTo: <{}>\r\n", plain(letter.from), plain(letter.to));
     mail.push_str("Subject: ");
     encode(&plain(letter.subject), &mut mail);
-    mail.push_str(&format!("\r\nDate: {}\r\nMessage-ID: <{id}@{name}>\r\n", date(now)));
+    let _ = write!(mail, "\r\nDate: {}\r\nMessage-ID: <{id}@{name}>\r\n", date(now));
     if let Some((in_reply_to, references)) = letter.answers {
-        mail.push_str(&format!("In-Reply-To: {}\r\nReferences:", plain(in_reply_to)));
+        let _ = write!(mail, "In-Reply-To: {}\r\nReferences:", plain(in_reply_to));
         for reference in references.split_ascii_whitespace() {
             // One on each line: RFC 5322 §2.1.1 bounds the length of a line.
-            mail.push_str(&format!("\r\n {}", plain(reference)));
+            let _ = write!(mail, "\r\n {}", plain(reference));
         }
         mail.push_str("\r\n");
     }
-    mail.push_str(&format!("Auto-Submitted: {}\r\nX-Auto-Response-Suppress: All\r\n", letter.submitted));
+    let _ = write!(mail, "Auto-Submitted: {}\r\nX-Auto-Response-Suppress: All\r\n", letter.submitted);
     mail.push_str("MIME-Version: 1.0\r\nContent-Type: text/plain; charset=utf-8\r\n");
     let text = letter.text.lines().collect::<Vec<_>>().join("\r\n");
     if text.is_ascii() && text.lines().all(|line| line.len() <= 78) {
-        mail.push_str(&format!("Content-Transfer-Encoding: 7bit\r\n\r\n{text}\r\n"));
+        let _ = write!(mail, "Content-Transfer-Encoding: 7bit\r\n\r\n{text}\r\n");
     } else {
         mail.push_str("Content-Transfer-Encoding: base64\r\n\r\n");
         for line in [text.as_bytes(), b"\r\n"].concat().chunks(LINE) {
@@ -85,7 +86,7 @@ fn encode(text: &str, out: &mut String) {
         if !std::mem::take(&mut first) {
             out.push_str("\r\n ");
         }
-        out.push_str(&format!("=?utf-8?B?{}?=", STANDARD.encode(word)));
+        let _ = write!(out, "=?utf-8?B?{}?=", STANDARD.encode(word));
         rest = after;
     }
 }

@@ -191,8 +191,9 @@ impl Planning<'_> {
         let filing = self.snapshot.filing(id)?;
         let wanted = apply(&filing.rules, self.fields);
         let (forwarded, whole) = self.forward(&account, id, &wanted)?;
-        // What was to go elsewhere only, and did not or may come back, is kept.
-        let discard = wanted.discard && whole && !(self.mail.from.is_empty() && !wanted.forwards.is_empty());
+        // What was to go elsewhere only, and did not or may have come back from there, is kept.
+        let is_bounce = self.mail.from.is_empty();
+        let discard = wanted.discard && whole && (wanted.forwards.is_empty() || !is_bounce);
         let copies = if discard {
             forwarded
         } else {

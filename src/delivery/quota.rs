@@ -10,6 +10,7 @@ use crate::mail::{AccountId, Stamp};
 use crate::store::{
     Account, Delivery, Grace, LocalCopy, Place, Posting, Snapshot, Space, Store, StoreError, Usage, Write,
 };
+use std::fmt::Write as _;
 
 /// The per cent of the quota at which an account is warned.
 pub const LEVELS: [u8; 3] = [80, 95, 100];
@@ -68,10 +69,10 @@ fn letter(store: &Store, routing: &Routing, account: &Account, usage: Usage, lev
     };
     let mut used = String::new();
     if let Some(limit) = account.limits.bytes {
-        used.push_str(&format!("  {} of {} are used\n", octets(usage.bytes), octets(limit)));
+        let _ = writeln!(used, "  {} of {} are used", octets(usage.bytes), octets(limit));
     }
     if let Some(limit) = account.limits.messages {
-        used.push_str(&format!("  {} of {limit} messages are used\n", usage.messages));
+        let _ = writeln!(used, "  {} of {limit} messages are used", usage.messages);
     }
     let next = match level {
         100 => {

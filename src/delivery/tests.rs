@@ -105,7 +105,7 @@ impl Drop for House {
 const HEADER: &[u8] =
     b"From: Bob <bob@example.net>\r\nTo: ann@example.org\r\nSubject: Hello\r\nMessage-ID: <1@example.net>\r\n\r\n";
 
-fn to<'a>(address: &'a str) -> Recipient<'a> {
+fn to(address: &str) -> Recipient<'_> {
     Recipient { address, notify: Notify::default(), orcpt: None }
 }
 
@@ -406,7 +406,7 @@ fn who_writes_to_one_who_is_away_is_answered_once() {
     house.alias("info@example.org", &["ann@example.org"]);
     house.write(Write::SetVacation { account: ann, vacation: Some(vacation(7)) });
     let send = |now, from: &str, header: &[u8]| {
-        house.deliver(&Mail { now, from, ..mail(&[to("ann@example.org")], header) });
+        house.deliver(&Mail { from, now, ..mail(&[to("ann@example.org")], header) });
         house.queue().len()
     };
     assert_eq!(send(99, "bob@example.net", HEADER), 0, "not yet");
@@ -437,7 +437,7 @@ fn who_writes_to_one_who_is_away_is_answered_once() {
     house.write(Write::SetVacation { account: bea, vacation: Some(vacation(7)) });
     let answer = b"From: <bea@example.org>\r\nTo: <ann@example.org>\r\nAuto-Submitted: auto-replied\r\n\r\n";
     let before = house.mail();
-    house.deliver(&Mail { now: 400, from: "bea@example.org", ..mail(&[to("ann@example.org")], answer) });
+    house.deliver(&Mail { from: "bea@example.org", now: 400, ..mail(&[to("ann@example.org")], answer) });
     assert_eq!(house.mail().values().sum::<u64>(), before.values().sum::<u64>() + 1);
 }
 

@@ -218,7 +218,10 @@ async fn refresh(identity: Arc<Identity>) {
 
 /// Empties the Trash of what POP3 clients deleted long ago.
 async fn expire(store: Arc<Store>, days: u32) {
-    while days > 0 {
+    if days == 0 {
+        return;
+    }
+    loop {
         let store = Arc::clone(&store);
         match smol::unblock(move || admin::expire(&store, days, now())).await {
             Ok(0) => {}
