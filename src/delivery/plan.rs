@@ -115,7 +115,7 @@ pub fn plan(
     let Planning { copies, onward, answers, .. } = planning;
     let itself = Posting { parcel, received: mail.received, copies, onward, once: None };
     let messages = std::iter::once(itself).chain(answers).collect();
-    Ok(Plan { delivery: Delivery { messages, now: mail.now }, fates })
+    Ok(Plan { delivery: Delivery { messages, now: mail.now, ..Delivery::default() }, fates })
 }
 
 struct Planning<'p> {

@@ -48,7 +48,7 @@ pub fn look(
         onward: Vec::new(),
         once: None,
     };
-    let told = Some(Box::new(Delivery { messages: vec![posting], now }));
+    let told = Some(Box::new(Delivery { messages: vec![posting], now, ..Delivery::default() }));
     Ok(Some(Write::Warn { account: id, level, told }))
 }
 

@@ -167,7 +167,7 @@ fn what_is_done_once_is_done_again_only_when_its_time_is_over_also_after_a_start
     for now in [100, 100, 149, 150] {
         let store = folder.store();
         let once = Once { space: Space::Answered, key: b"k".to_vec(), until: now + 50 };
-        let delivery = Delivery { messages: vec![posting(&store, anna, Some(once))], now };
+        let delivery = Delivery { messages: vec![posting(&store, anna, Some(once))], now, ..Delivery::default() };
         match store.write_blocking(Write::Deliver(Box::new(delivery))).unwrap() {
             Outcome::Delivered(copies) => done.push(copies.iter().all(Result::is_ok)),
             other => panic!("{other:?}"),
@@ -184,7 +184,8 @@ fn a_warning_and_that_it_was_told_are_one_and_sessions_hear_of_it() {
         let store = folder.store();
         let anna = account(&store, "anna@x").unwrap();
         let mut alarm = store.alarm(anna);
-        let told = Some(Box::new(Delivery { messages: vec![posting(&store, anna, None)], now: 5 }));
+        let told =
+            Some(Box::new(Delivery { messages: vec![posting(&store, anna, None)], now: 5, ..Delivery::default() }));
         store.write_blocking(Write::Warn { account: anna, level: 95, told }).unwrap();
         assert_eq!(alarm.hear(), Some(95));
         store.write_blocking(Write::Warn { account: anna, level: 80, told: None }).unwrap();
@@ -206,7 +207,7 @@ fn whose_usage_or_limits_changed_is_told() {
     let store = folder.store();
     let (anna, bert) = (account(&store, "anna@x").unwrap(), account(&store, "bert@x").unwrap());
     let _ = store.take_weighed();
-    let delivery = Delivery { messages: vec![posting(&store, anna, None)], now: 5 };
+    let delivery = Delivery { messages: vec![posting(&store, anna, None)], now: 5, ..Delivery::default() };
     store.write_blocking(Write::Deliver(Box::new(delivery))).unwrap();
     assert_eq!(store.take_weighed(), [anna].into());
     store.write_blocking(Write::SetLimits { account: bert, limits: Limits::default() }).unwrap();

@@ -63,7 +63,7 @@ pub use health::Health;
 pub use mirror::{Mirror, Watch};
 pub use parcel::{Packer, Parcel};
 pub use queue::{
-    Delivery, Grace, LocalCopy, Notify, Once, Onward, OnwardRecipient, Place, Placed, Posting, Progress, QueueId,
+    Delivery, Grace, LocalCopy, Mark, Notify, Once, Onward, OnwardRecipient, Place, Placed, Posting, Progress, QueueId,
     Queued, QueuedRecipient, Space,
 };
 pub use record::{

@@ -168,6 +168,7 @@ impl<'t> Batch<'t> {
                 self.requeue(*id, *revision, now_is.as_deref(), told.as_deref())
             }
             Write::Keep { space, key, value } => self.keep(*space, key, value.as_deref()),
+            Write::ForgetMarks { now } => self.forget_marks(*now),
             Write::AddAlias { address, targets } => self.add_alias(address, targets),
             Write::RemoveAlias { address, targets } => self.remove_alias(address, targets),
             Write::AddDomain { domain, now } => self.add_domain(domain, *now),
