@@ -1,9 +1,9 @@
 //! `pillarbox serve`: opens everything, serves until it is told to stop.
 
-use super::Failed;
 use super::args::Serve;
 use super::pages::{Browsers, First};
 use super::welcome::{Chosen, Found, deliver, first};
+use super::{Failed, quotas};
 use log::LevelFilter;
 use pillarbox::admin::socket::{self, Place};
 use pillarbox::admin::{Gate, Settings};
@@ -87,7 +87,11 @@ pub fn run(wish: &Serve) -> Result<ExitCode, Failed> {
         port_offset,
         socket: socket.as_ref(),
         name,
-        errands: Vec::new(),
+        errands: if read_only {
+            Vec::new()
+        } else {
+            vec![Box::pin(quotas::watch(Arc::clone(&store), settings.routing()))]
+        },
     };
     // Only once all ports are ours, so that a start that fails does not use up what is told once.
     let served = serve(serving, || {
