@@ -65,6 +65,8 @@ pub fn run(wish: &Serve) -> Result<ExitCode, Failed> {
         code,
         Box::new(welcome),
     );
+    let lookup: Arc<dyn pillarbox::dns::Lookup> =
+        Arc::new(pillarbox::dns::Resolver::new(pillarbox::dns::Servers::system()));
     let serving = Serving {
         store: Arc::clone(&store),
         gate: Arc::clone(&gate),
@@ -74,7 +76,7 @@ pub fn run(wish: &Serve) -> Result<ExitCode, Failed> {
             login_delay: settings.pop3.login_delay,
         })),
         terms: Arc::new(terms(&settings, data, read_only)),
-        lookup: Arc::new(Resolver::new(settings.dns.servers())),
+        lookup: Arc::clone(&lookup),
         doors: Doors {
             mx: settings.smtp.mx,
             submission: settings.smtp.submission,
@@ -90,7 +92,10 @@ pub fn run(wish: &Serve) -> Result<ExitCode, Failed> {
         errands: if read_only {
             Vec::new()
         } else {
-            vec![Box::pin(quotas::watch(Arc::clone(&store), settings.routing()))]
+            vec![
+                Box::pin(quotas::watch(Arc::clone(&store), settings.routing())),
+                super::carry::carry(&store, &settings, &lookup),
+            ]
         },
     };
     // Only once all ports are ours, so that a start that fails does not use up what is told once.
@@ -113,7 +118,7 @@ fn terms(settings: &Settings, data: &Path, read_only: bool) -> smtp::Terms {
     let name = settings.name();
     let rules = Rules {
         name: name.as_str().into(),
-        routing: settings.delivery.routing(name),
+        routing: settings.routing(),
         recipients: settings.smtp.recipients as usize,
         message: u64::from(settings.smtp.message_mib) << 20,
         trusted: settings.smtp.trusted.clone(),
