@@ -21,8 +21,8 @@
 
 pub mod admin;
 pub mod courier;
-pub mod dns;
 pub mod delivery;
+pub mod dns;
 pub mod host;
 pub mod keep;
 pub mod mail;

@@ -183,7 +183,8 @@ impl Client {
                 self.protocol.entered(account.ok_or(Denied::Wrong), store, now, &mut self.out)
             }
             Need::Verdict(suspect) => {
-                let header = format!("Authentication-Results: mail.example.org; spf=none smtp.helo={}\r\n", suspect.helo);
+                let header =
+                    format!("Authentication-Results: mail.example.org; spf=none smtp.helo={}\r\n", suspect.helo);
                 let verdict = Verdict { header, disposition: gate.disposition.clone() };
                 self.protocol.judged(verdict, *suspect, store, now, &mut self.out)
             }
