@@ -183,8 +183,10 @@ impl Client {
                 self.protocol.entered(account.ok_or(Denied::Wrong), store, now, &mut self.out)
             }
             Need::Verdict(suspect) => {
-                let header = format!("Authentication-Results: mail.example.org; spf=none smtp.helo={}\r\n", suspect.helo);
-                let spf = Spf { result: SpfResult::None, domain: suspect.helo.clone(), is_helo: true, explanation: None };
+                let header =
+                    format!("Authentication-Results: mail.example.org; spf=none smtp.helo={}\r\n", suspect.helo);
+                let spf =
+                    Spf { result: SpfResult::None, domain: suspect.helo.clone(), is_helo: true, explanation: None };
                 let (disposition, dkim, dmarc) = (gate.disposition.clone(), Vec::new(), Vec::new());
                 let verdict = Verdict { header, disposition, spf, dkim, dmarc };
                 self.protocol.judged(verdict, *suspect, store, now, &mut self.out)
