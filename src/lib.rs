@@ -18,6 +18,7 @@
 //! that order.
 
 pub mod admin;
+pub mod courier;
 pub mod dns;
 pub mod host;
 pub mod keep;
