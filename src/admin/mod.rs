@@ -18,6 +18,7 @@ mod settings;
 mod size;
 pub mod socket;
 mod throttle;
+mod trust;
 mod uploads;
 
 #[cfg(test)]
@@ -33,3 +34,4 @@ pub use gate::{Denied, Entered, Gate};
 pub use password::{Strength, credentials, readable};
 pub use retention::expire;
 pub use settings::{Settings, SettingsError};
+pub use trust::Trust;
