@@ -1,5 +1,6 @@
 //! What can be asked of a Pillarbox by its owner, and what it answers: the same through the socket and without it.
 
+use super::delivery::{DeliveryReply, DeliveryRequest};
 use crate::mail::Stamp;
 use crate::store::{Health, OnDelete, Pop3, WayBack};
 use serde::{Deserialize, Serialize};
@@ -38,6 +39,8 @@ pub enum Request {
     Import { address: String, mailbox: String },
     /// All mail of an account: after the answer, [`super::downloads::Portion`]s follow.
     Export { address: String },
+    /// Where mail goes.
+    Delivery(DeliveryRequest),
 }
 
 /// An answer.
@@ -60,6 +63,8 @@ pub enum Reply {
     WayBack(Option<WayBack>),
     /// Not done.
     Failed(Failure),
+    /// Where mail goes.
+    Delivery(DeliveryReply),
 }
 
 /// A password on its way, or its hash: no log shows it.

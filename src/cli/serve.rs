@@ -1,12 +1,13 @@
 //! `pillarbox serve`: opens everything, serves until it is told to stop.
 
-use super::Failed;
 use super::args::Serve;
 use super::pages::{Browsers, First};
 use super::welcome::{Chosen, Found, deliver, first};
+use super::{Failed, quotas};
 use log::LevelFilter;
 use pillarbox::admin::socket::{self, Place};
 use pillarbox::admin::{Gate, Settings};
+use pillarbox::dns::{Resolver, Servers};
 use pillarbox::net::{Doors, Identity, OwnersFiles, Serving, serve};
 use pillarbox::session::pop3::{self, Maildrops};
 use pillarbox::session::smtp::{self, Rules};
@@ -74,7 +75,7 @@ pub fn run(wish: &Serve) -> Result<ExitCode, Failed> {
             login_delay: settings.pop3.login_delay,
         })),
         terms: Arc::new(terms(&settings, data, read_only)),
-        lookup: Arc::new(Resolver::new(settings.dns.servers())),
+        lookup: Arc::new(Resolver::new(Servers::system())),
         doors: Doors {
             mx: settings.smtp.mx,
             submission: settings.smtp.submission,
@@ -87,7 +88,11 @@ pub fn run(wish: &Serve) -> Result<ExitCode, Failed> {
         port_offset,
         socket: socket.as_ref(),
         name,
-        errands: Vec::new(),
+        errands: if read_only {
+            Vec::new()
+        } else {
+            vec![Box::pin(quotas::watch(Arc::clone(&store), settings.routing()))]
+        },
     };
     // Only once all ports are ours, so that a start that fails does not use up what is told once.
     let served = serve(serving, || {
@@ -106,10 +111,9 @@ pub fn run(wish: &Serve) -> Result<ExitCode, Failed> {
 
 /// What holds for mail that comes in.
 fn terms(settings: &Settings, data: &Path, read_only: bool) -> smtp::Terms {
-    let name = settings.name();
     let rules = Rules {
-        name: name.as_str().into(),
-        routing: settings.delivery.routing(name),
+        name: settings.name().into(),
+        routing: settings.routing(),
         recipients: settings.smtp.recipients as usize,
         message: u64::from(settings.smtp.message_mib) << 20,
         trusted: settings.smtp.trusted.clone(),

@@ -147,7 +147,9 @@ fn read(file: &mut File, applied: u64) -> io::Result<Vec<u8>> {
 /// Whether a write may be durable in the journal first: what comes to the same when it is done again.
 pub(super) fn suits(write: &Write) -> bool {
     match write {
-        Write::Append { .. } | Write::Deliver(_) | Write::Queue { .. } => write.parcels().all(Parcel::is_whole),
+        Write::Append { .. } | Write::Deliver(_) | Write::Queue { .. } | Write::Warn { .. } => {
+            write.parcels().all(Parcel::is_whole)
+        }
         Write::Store { .. }
         | Write::Copy { .. }
         | Write::Move { .. }

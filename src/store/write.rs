@@ -2,6 +2,7 @@
 
 use super::check::Mend;
 use super::error::Refusal;
+use super::filing::{Detail, RuleEdit, Vacation};
 use super::parcel::Parcel;
 use super::queue::{Delivery, Placed, QueueId, Queued, Space};
 use super::record::{Credentials, Limits, OnDelete, Pop3, Retired, SpecialUse};
@@ -64,6 +65,23 @@ pub enum Write {
     Keep { space: Space, key: Vec<u8>, value: Option<Vec<u8>> },
     /// Forgets by what messages are known again that came long ago ([`super::Mark`]); answered with how many.
     ForgetMarks { now: i64 },
+    /// Addresses that an alias leads to, besides those that it leads to already; it may be a new one.
+    AddAlias { address: String, targets: Vec<String> },
+    /// Addresses that an alias leads to no more, or, where none is named, the whole alias.
+    RemoveAlias { address: String, targets: Vec<String> },
+    /// A domain whose mail is taken though perhaps nobody has an address in it; `now` in seconds since 1970.
+    AddDomain { domain: String, now: i64 },
+    /// Not any more, unless somebody has an address in it.
+    RemoveDomain { domain: String },
+    /// What `local+detail@domain` means for an account.
+    SetDetail { account: AccountId, detail: Detail },
+    /// What is answered for an account's owner. Who was answered before is answered again.
+    SetVacation { account: AccountId, vacation: Option<Vacation> },
+    /// Another rule, or one less, or another order.
+    EditRules { account: AccountId, edit: RuleEdit },
+    /// So many per cent of an account's quota are used, which is noted, and told to its open sessions where there is a
+    /// mail that tells it.
+    Warn { account: AccountId, level: u8, told: Option<Box<Delivery>> },
 }
 
 /// UIDs as ascending, disjoint, inclusive ranges.
@@ -199,7 +217,7 @@ impl Write {
             Write::Append { message, .. } => message.parcel.weight(),
             Write::Stage(parcel) => parcel.weight(),
             Write::Deliver(delivery) => delivery.weight(),
-            Write::Queue { told, .. } => 256 + told.as_ref().map_or(0, |told| told.weight()),
+            Write::Queue { told, .. } | Write::Warn { told, .. } => 256 + told.as_ref().map_or(0, |told| told.weight()),
             Write::Keep { value, .. } => 256 + value.as_ref().map_or(0, Vec::len),
             _ => 256,
         }
@@ -228,7 +246,7 @@ impl Write {
     fn delivery(&self) -> Option<&Delivery> {
         match self {
             Write::Deliver(delivery) => Some(delivery),
-            Write::Queue { told, .. } => told.as_deref(),
+            Write::Queue { told, .. } | Write::Warn { told, .. } => told.as_deref(),
             _ => None,
         }
     }
