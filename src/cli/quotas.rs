@@ -3,12 +3,16 @@
 use pillarbox::delivery::{Routing, look, prune};
 use pillarbox::mail::AccountId;
 use pillarbox::store::{Store, StoreError};
+use smol::Timer;
+use smol::future::FutureExt;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 /// Between two looks: a thousand deliveries in a second are looked at a few times.
 const PAUSE: Duration = Duration::from_millis(200);
+/// After what could not be told, as on a full disk, it is tried again.
+const RETRY: Duration = Duration::from_secs(30);
 /// How often what need not be remembered any more is forgotten.
 const PRUNE: Duration = Duration::from_hours(1);
 
@@ -16,18 +20,25 @@ const PRUNE: Duration = Duration::from_hours(1);
 pub async fn watch(store: Arc<Store>, routing: Routing) {
     // Whatever happened while nobody looked: an import, a power cut between a delivery and its warning.
     let mut changed = everybody(&store);
+    let mut failed = BTreeSet::new();
     let mut pruned: Option<Instant> = None;
     loop {
         let bell = store.usage_changes();
         changed.append(&mut store.take_weighed());
         if changed.is_empty() {
-            bell.await;
-            smol::Timer::after(PAUSE).await;
+            let again = if failed.is_empty() { Timer::never() } else { Timer::after(RETRY) };
+            let again = async {
+                again.await;
+            };
+            bell.or(again).await;
+            Timer::after(PAUSE).await;
+            changed.append(&mut failed);
             continue;
         }
         for account in std::mem::take(&mut changed) {
             if let Err(error) = tell(&store, &routing, account).await {
                 log::warn!("an account could not be told how full it is: {error}");
+                failed.insert(account);
             }
         }
         if pruned.is_none_or(|pruned| pruned.elapsed() > PRUNE) {

@@ -7,6 +7,7 @@ use super::{Failed, quotas};
 use log::LevelFilter;
 use pillarbox::admin::socket::{self, Place};
 use pillarbox::admin::{Gate, Settings};
+use pillarbox::dns::{Lookup, Resolver, Servers};
 use pillarbox::net::{Doors, Identity, OwnersFiles, Serving, serve};
 use pillarbox::session::pop3::{self, Maildrops};
 use pillarbox::session::smtp::{self, Rules};
@@ -65,8 +66,7 @@ pub fn run(wish: &Serve) -> Result<ExitCode, Failed> {
         code,
         Box::new(welcome),
     );
-    let lookup: Arc<dyn pillarbox::dns::Lookup> =
-        Arc::new(pillarbox::dns::Resolver::new(pillarbox::dns::Servers::system()));
+    let lookup: Arc<dyn Lookup> = Arc::new(Resolver::new(Servers::system()));
     let serving = Serving {
         store: Arc::clone(&store),
         gate: Arc::clone(&gate),
@@ -115,9 +115,8 @@ pub fn run(wish: &Serve) -> Result<ExitCode, Failed> {
 
 /// What holds for mail that comes in.
 fn terms(settings: &Settings, data: &Path, read_only: bool) -> smtp::Terms {
-    let name = settings.name();
     let rules = Rules {
-        name: name.as_str().into(),
+        name: settings.name().into(),
         routing: settings.routing(),
         recipients: settings.smtp.recipients as usize,
         message: u64::from(settings.smtp.message_mib) << 20,

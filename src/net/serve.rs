@@ -297,7 +297,7 @@ async fn forget(store: Arc<Store>) {
         if !store.is_read_only() {
             match store.write(Write::ForgetMarks { now: now() }).await {
                 Ok(Outcome::Expunged(count)) => {
-                    log::debug!("{count} messages that came in are not known again any more")
+                    log::debug!("{count} messages that came in are not known again any more");
                 }
                 Ok(_) => {}
                 Err(error) => log::warn!("what came in long ago could not be forgotten: {error}"),

@@ -236,7 +236,10 @@ impl Grace {
     pub fn over(self, limit: u64) -> u64 {
         match self {
             Grace::None => limit,
-            Grace::Percent(percent) => limit.saturating_add(limit / 100 * u64::from(percent)),
+            Grace::Percent(percent) => {
+                let percent = u64::from(percent);
+                limit.saturating_add((limit / 100).saturating_mul(percent)).saturating_add(limit % 100 * percent / 100)
+            }
             Grace::Unlimited => u64::MAX,
         }
     }

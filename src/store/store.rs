@@ -302,7 +302,8 @@ impl Shared {
     }
 
     pub(super) fn snapshot(&self) -> Result<Snapshot, Fault> {
-        Snapshot::of(&*self.database()?)
+        // Whoever is the last to hold a database that was given up closes it, and redb panics at some of what it finds.
+        contained(|| Snapshot::of(&*self.database()?))
     }
 
     /// Whether nothing can be written.

@@ -94,7 +94,7 @@ def main():
         for thread in threads:
             thread.start()
         while any(thread.is_alive() for thread in threads):
-            time.sleep(dice.uniform(0.05, 1.0))
+            time.sleep(dice.uniform(0.0, 0.12))
             if any(thread.is_alive() for thread in threads):
                 server.process.send_signal(signal.SIGKILL)
                 server.process.wait()

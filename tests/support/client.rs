@@ -6,7 +6,7 @@ use pillarbox::session::pop3::{Maildrops, Pop3};
 use pillarbox::session::smtp::{Kind, Smtp, Terms};
 use pillarbox::session::{Denied, Need, Privacy, Protocol};
 use pillarbox::store::Store;
-use pillarbox::verdict::{Disposition, Verdict};
+use pillarbox::verdict::{Disposition, Spf, SpfResult, Verdict};
 use pillarbox::wire::Out;
 use pillarbox::wire::sasl::ScramKeys;
 use std::net::IpAddr;
@@ -185,7 +185,10 @@ impl Client {
             Need::Verdict(suspect) => {
                 let header =
                     format!("Authentication-Results: mail.example.org; spf=none smtp.helo={}\r\n", suspect.helo);
-                let verdict = Verdict { header, disposition: gate.disposition.clone() };
+                let spf =
+                    Spf { result: SpfResult::None, domain: suspect.helo.clone(), is_helo: true, explanation: None };
+                let (disposition, dkim, dmarc) = (gate.disposition.clone(), Vec::new(), Vec::new());
+                let verdict = Verdict { header, disposition, spf, dkim, dmarc };
                 self.protocol.judged(verdict, *suspect, store, now, &mut self.out)
             }
             // Nobody else does anything meanwhile.

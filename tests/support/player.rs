@@ -290,6 +290,13 @@ impl Player {
                     (false, _) => Err("the connection is still open".to_owned()),
                 }
             }
+            other => self.smtp_world(number, other),
+        }
+    }
+
+    /// What concerns mail that comes in.
+    fn smtp_world(&mut self, number: usize, words: &[&str]) -> Result<(), String> {
+        match words {
             [protocol @ ("smtp" | "submission" | "lmtp"), rest @ ..] => {
                 let kind = match *protocol {
                     "smtp" => Kind::Mx,

@@ -87,14 +87,10 @@ pub(super) fn hops(header: &[u8]) -> usize {
 
 /// What is missing in a message that was submitted (RFC 6409 §8.2, §8.3).
 pub(super) fn missing(header: &[u8], host: &str, id: UniqueId, now: i64) -> String {
-    let mut added = String::new();
-    if first(header, b"Date").is_none() {
-        added.push_str(&format!("Date: {}\r\n", date(Stamp::utc(now))));
-    }
-    if first(header, b"Message-ID").is_none() {
-        added.push_str(&format!("Message-ID: <{id}.{now}@{host}>\r\n"));
-    }
-    added
+    let date = || format!("Date: {}\r\n", date(Stamp::utc(now)));
+    let message_id = || format!("Message-ID: <{id}.{now}@{host}>\r\n");
+    let unless = |name: &[u8], field: &dyn Fn() -> String| first(header, name).map_or_else(field, |_| String::new());
+    unless(b"Date", &date) + &unless(b"Message-ID", &message_id)
 }
 
 /// A header, its empty line included, of what may be more than it.
