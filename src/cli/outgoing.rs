@@ -45,9 +45,8 @@ pub fn run(data: &Path, wish: Outgoing) -> Result<ExitCode, Failed> {
         Outgoing::Dns { domain } => {
             let domain = domain.trim_end_matches('.').to_lowercase();
             let keys = keys(data, &domain)?;
-            let smarthost = match ask(data, Request::Smarthost(SmarthostRequest::Show))? {
-                Reply::Smarthost(smarthost) => smarthost,
-                _ => return Err(unexpected()),
+            let Reply::Smarthost(smarthost) = ask(data, Request::Smarthost(SmarthostRequest::Show))? else {
+                return Err(unexpected());
             };
             records(&domain, &Settings::read(data)?.name(), &keys, smarthost.as_ref())
         }

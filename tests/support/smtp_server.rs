@@ -105,14 +105,18 @@ impl Server {
         let port = listener.local_addr().expect("it is bound").port();
         let (seen, manners) = (Arc::new(Mutex::new(Seen::default())), Arc::new(Mutex::new(manners)));
         let acceptor = acceptor(ca);
-        let _task = smol::spawn({
+        let task = smol::spawn({
             let (seen, manners) = (Arc::clone(&seen), Arc::clone(&manners));
             async move {
                 while let Ok((stream, _)) = listener.accept().await {
                     seen.lock().expect("no test panicked here").connections += 1;
                     let manner = {
                         let mut manners = manners.lock().expect("no test panicked here");
-                        if manners.len() > 1 { manners.remove(0) } else { manners[0].clone() }
+                        let now = manners.first().cloned().unwrap_or_default();
+                        if manners.len() > 1 {
+                            manners.remove(0);
+                        }
+                        now
                     };
                     let (seen, acceptor) = (Arc::clone(&seen), acceptor.clone());
                     smol::spawn(async move {
@@ -124,7 +128,7 @@ impl Server {
                 }
             }
         });
-        Server { port, seen, manners, _task }
+        Server { port, seen, manners, _task: task }
     }
 
     pub fn taken(&self) -> Vec<Taken> {
@@ -314,14 +318,14 @@ impl Talk {
             if let Some(at) = self.input.windows(2).position(|pair| pair == b"\r\n") {
                 let rest = self.input.split_off(at + 2);
                 let line = std::mem::replace(&mut self.input, rest);
-                return Ok(String::from_utf8_lossy(&line[..at]).into_owned());
+                return Ok(String::from_utf8_lossy(line.get(..at).unwrap_or_default()).into_owned());
             }
             let mut octets = vec![0; 4096];
             let count = stream.read(&mut octets).await?;
             if count == 0 {
                 return Err(Over);
             }
-            self.input.extend_from_slice(&octets[..count]);
+            self.input.extend_from_slice(octets.get(..count).unwrap_or_default());
         }
     }
 }
