@@ -7,8 +7,9 @@ use super::{Failed, quotas};
 use log::LevelFilter;
 use pillarbox::admin::socket::{self, Place};
 use pillarbox::admin::{Gate, Settings};
+use pillarbox::courier::{Connector, Found as Addresses, NoAddress, Places, mirror};
 use pillarbox::dns::{Resolver, Servers};
-use pillarbox::net::{Doors, Identity, OwnersFiles, Serving, serve};
+use pillarbox::net::{Doors, Errand, Identity, OwnersFiles, Serving, serve};
 use pillarbox::session::pop3::{self, Maildrops};
 use pillarbox::session::smtp::{self, Rules};
 use pillarbox::store::{Fault, Options, Store};
@@ -88,11 +89,7 @@ pub fn run(wish: &Serve) -> Result<ExitCode, Failed> {
         port_offset,
         socket: socket.as_ref(),
         name,
-        errands: if read_only {
-            Vec::new()
-        } else {
-            vec![Box::pin(quotas::watch(Arc::clone(&store), settings.routing()))]
-        },
+        errands: errands(&store, &settings, read_only),
     };
     // Only once all ports are ours, so that a start that fails does not use up what is told once.
     let served = serve(serving, || {
@@ -119,6 +116,30 @@ fn terms(settings: &Settings, data: &Path, read_only: bool) -> smtp::Terms {
         trusted: settings.smtp.trusted.clone(),
     };
     smtp::Terms::new(rules, (!read_only).then_some(data))
+}
+
+/// Until the box has a resolver of its own: the system's.
+struct Hosts;
+
+impl Places for Hosts {
+    fn places<'a>(&'a self, host: &'a str) -> Addresses<'a> {
+        use std::net::ToSocketAddrs;
+        let host = host.to_owned();
+        Box::pin(smol::unblock(move || match (host.as_str(), 0).to_socket_addrs() {
+            Ok(found) => Ok(found.map(|address| address.ip()).collect()),
+            Err(error) => Err(NoAddress::Now(error.to_string())),
+        }))
+    }
+}
+
+/// What goes on beside the sessions.
+fn errands(store: &Arc<Store>, settings: &Settings, read_only: bool) -> Vec<Errand> {
+    let mut errands: Vec<Errand> =
+        vec![Box::pin(mirror::run(Arc::clone(store), Arc::new(Connector::new(Arc::new(Hosts)))))];
+    if !read_only {
+        errands.push(Box::pin(quotas::watch(Arc::clone(store), settings.routing())));
+    }
+    errands
 }
 
 fn open(data: &Path, read_only: bool, options: Options) -> Result<Store, Failed> {

@@ -1,8 +1,9 @@
-//! The outside: mail that we send.
+//! The outside: mail that we send, and mail that we fetch.
 //!
 //! Read first: `connect` (how a server is reached, with or without TLS).
 
 mod connect;
+pub mod mirror;
 mod names;
 mod trust;
 
