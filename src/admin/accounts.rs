@@ -5,6 +5,7 @@ use super::address::{Address, BadAddress};
 use super::crypt::{self, BadHash};
 use super::delivery;
 use super::keys;
+use super::mirror;
 use super::password::{self, Strength};
 use super::{queue, smarthost};
 use crate::mail::{AccountId, Stamp};
@@ -34,6 +35,7 @@ pub fn perform(store: &Store, strength: Strength, request: Request) -> Reply {
         Request::Status => Ok(Reply::Status(status(store))),
         Request::WayBack => store.way_back().map(Reply::WayBack).map_err(Failure::from),
         Request::KeepFormat => keep_format(store),
+        Request::Mirror(request) => mirror::perform(store, request),
         Request::Delivery(request) => delivery::perform(store, request),
         Request::Queue(request) => queue::perform(store, &request),
         Request::Smarthost(request) => smarthost::perform(store, request),

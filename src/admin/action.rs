@@ -2,6 +2,7 @@
 
 use super::delivery::{DeliveryReply, DeliveryRequest};
 use super::keys::KeyLine;
+use super::mirror::{MirrorReply, MirrorRequest};
 use super::queue::{QueueLine, QueueRequest};
 use super::smarthost::{Smarthost, SmarthostRequest};
 use crate::mail::Stamp;
@@ -42,6 +43,8 @@ pub enum Request {
     Import { address: String, mailbox: String },
     /// All mail of an account: after the answer, [`super::downloads::Portion`]s follow.
     Export { address: String },
+    /// Mailboxes at providers.
+    Mirror(MirrorRequest),
     /// Where mail goes.
     Delivery(DeliveryRequest),
     /// Mail that waits to go out.
@@ -70,6 +73,8 @@ pub enum Reply {
     Status(Status),
     /// What there is to go back to, if anything.
     WayBack(Option<WayBack>),
+    /// Mailboxes at providers.
+    Mirror(MirrorReply),
     /// Not done.
     Failed(Failure),
     /// Where mail goes.

@@ -2,6 +2,7 @@
 
 use super::filing_args::{self, Filing};
 use super::help;
+use super::mirror_args::{self, MirrorAction};
 use super::outgoing_args::{self, Outgoing};
 use super::size;
 use lexopt::{Arg, Error, Parser, ValueExt};
@@ -55,6 +56,10 @@ pub enum Wish {
     Status {
         data: PathBuf,
         json: bool,
+    },
+    Mirror {
+        data: PathBuf,
+        action: MirrorAction,
     },
     /// The data folder may be the appliance's own.
     Machine {
@@ -161,6 +166,9 @@ pub fn parse(mut parser: Parser) -> Result<Wish, Error> {
                 if command.is_none() && (value == "queue" || value == "smarthost" || value == "domain") =>
             {
                 return outgoing_args::parse(&value.string()?, given.data, parser);
+            }
+            Arg::Value(value) if command.is_none() && value == "mirror" => {
+                return mirror_args::parse(parser, given.data.take());
             }
             Arg::Value(value) if command.is_none() && (value == "alias" || value == "rule") => {
                 return filing_args::parse(&value.string()?, None, given.data, parser);

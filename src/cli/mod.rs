@@ -10,6 +10,8 @@ mod filing_args;
 mod help;
 mod import;
 mod machine;
+mod mirror;
+mod mirror_args;
 mod outgoing;
 mod outgoing_args;
 mod pages;
@@ -65,6 +67,7 @@ pub fn run(wish: Wish) -> ExitCode {
         Wish::Export { data, address, folder, format } => export::run(&data, &address, &folder, format),
         Wish::Check { data, mend } => report::check(&data, mend),
         Wish::Status { data, json } => report::status(&data, json),
+        Wish::Mirror { data, action } => mirror::run(&data, action),
         Wish::Machine { data, wish } => machine::run(data.as_deref(), wish),
     };
     done.unwrap_or_else(|Failed(why)| {

@@ -1,14 +1,16 @@
 //! `pillarbox serve`: opens everything, serves until it is told to stop.
 
 use super::args::Serve;
+use super::carry::carry;
 use super::pages::{Browsers, First};
 use super::welcome::{Chosen, Found, deliver, first};
 use super::{Failed, quotas};
 use log::LevelFilter;
 use pillarbox::admin::socket::{self, Place};
 use pillarbox::admin::{Gate, Settings};
+use pillarbox::courier::{Connector, Names, mirror};
 use pillarbox::dns::{Lookup, Resolver, Servers};
-use pillarbox::net::{Doors, Identity, OwnersFiles, Serving, serve};
+use pillarbox::net::{Doors, Errand, Identity, OwnersFiles, Serving, serve};
 use pillarbox::session::pop3::{self, Maildrops};
 use pillarbox::session::smtp::{self, Rules};
 use pillarbox::store::{Fault, Options, Store};
@@ -89,14 +91,7 @@ pub fn run(wish: &Serve) -> Result<ExitCode, Failed> {
         port_offset,
         socket: socket.as_ref(),
         name,
-        errands: if read_only {
-            Vec::new()
-        } else {
-            vec![
-                Box::pin(quotas::watch(Arc::clone(&store), settings.routing())),
-                super::carry::carry(&store, &settings, &lookup),
-            ]
-        },
+        errands: errands(&store, &settings, &lookup, read_only),
     };
     // Only once all ports are ours, so that a start that fails does not use up what is told once.
     let served = serve(serving, || {
@@ -123,6 +118,17 @@ fn terms(settings: &Settings, data: &Path, read_only: bool) -> smtp::Terms {
         trusted: settings.smtp.trusted.clone(),
     };
     smtp::Terms::new(rules, (!read_only).then_some(data))
+}
+
+/// What goes on beside the sessions.
+fn errands(store: &Arc<Store>, settings: &Settings, lookup: &Arc<dyn Lookup>, read_only: bool) -> Vec<Errand> {
+    let connector = Connector::new(Arc::new(Names(Arc::clone(lookup))));
+    let mut errands: Vec<Errand> = vec![Box::pin(mirror::run(Arc::clone(store), Arc::new(connector)))];
+    if !read_only {
+        errands.push(Box::pin(quotas::watch(Arc::clone(store), settings.routing())));
+        errands.push(carry(store, settings, lookup));
+    }
+    errands
 }
 
 fn open(data: &Path, read_only: bool, options: Options) -> Result<Store, Failed> {

@@ -1,10 +1,11 @@
-//! The outside: mail that we send.
+//! The outside: mail that we send, and mail that we fetch.
 //!
 //! Read first: `runner` (what becomes of a mail in the queue), `rounds` (which one is tried when), `smtp` (how it is
 //! given to a server), `settle` and `report` (what is kept and told of it). And `connect`: how any server is reached.
 
 mod connect;
 mod home;
+pub mod mirror;
 mod names;
 mod report;
 mod rounds;

@@ -24,6 +24,7 @@ mod medium;
 mod mirror;
 mod overlay;
 mod parcel;
+mod provider;
 mod queue;
 mod read_only;
 mod record;
@@ -46,6 +47,8 @@ mod check_tests;
 #[cfg(test)]
 mod format_tests;
 #[cfg(test)]
+mod provider_tests;
+#[cfg(test)]
 mod queue_tests;
 #[cfg(test)]
 mod read_only_tests;
@@ -62,6 +65,10 @@ pub use filing::{Action, Alias, Condition, Detail, Domain, Field, Filing, Rule, 
 pub use health::Health;
 pub use mirror::{Mirror, Watch};
 pub use parcel::{Packer, Parcel};
+pub use provider::{
+    Arrival, Arriving, Certificate, Collected, FarFolder, FolderId, Note, Pair, Protocol, Provider, ProviderChange,
+    ProviderId, ProviderState, Security, Step, Way,
+};
 pub use queue::{
     Delivery, Grace, LocalCopy, Mark, Notify, Once, Onward, OnwardRecipient, Place, Placed, Posting, Progress, QueueId,
     Queued, QueuedRecipient, Space,

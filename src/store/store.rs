@@ -78,6 +78,8 @@ pub(super) struct Shared {
     next_blob: AtomicU64,
     // Rung when something was put into the queue, changed there, or taken out.
     pub(super) queue_bell: Event,
+    // Rung with every commit.
+    pub(super) change_bell: Event,
     // Accounts whose usage or limits changed since somebody asked, and the bell for it.
     pub(super) weighed: Mutex<BTreeSet<AccountId>>,
     pub(super) weigh_bell: Event,
@@ -143,6 +145,7 @@ impl Store {
             grown: Mutex::default(),
             next_blob: AtomicU64::new(next_blob),
             queue_bell: Event::new(),
+            change_bell: Event::new(),
             weighed: Mutex::default(),
             weigh_bell: Event::new(),
             alarms: Alarms::default(),
@@ -163,6 +166,12 @@ impl Store {
     #[must_use]
     pub fn queue_changes(&self) -> EventListener {
         self.shared.queue_bell.listen()
+    }
+
+    /// Hears of the next commit, whatever it changed. Listen first, then look.
+    #[must_use]
+    pub fn changes(&self) -> EventListener {
+        self.shared.change_bell.listen()
     }
 
     /// Hears of the next change in what accounts use, or may. Listen first, then look with `take_weighed`.

@@ -4,6 +4,7 @@ use super::check::Mend;
 use super::error::Refusal;
 use super::filing::{Detail, RuleEdit, Vacation};
 use super::parcel::Parcel;
+use super::provider::{Arrival, Arriving, ProviderChange, ProviderId};
 use super::queue::{Delivery, Placed, QueueId, Queued, Space};
 use super::record::{Credentials, Limits, OnDelete, Pop3, Retired, SpecialUse};
 use crate::mail::{AccountId, MailboxId, ModSeq, Stamp, Uid, UidValidity, UniqueId};
@@ -65,6 +66,10 @@ pub enum Write {
     Keep { space: Space, key: Vec<u8>, value: Option<Vec<u8>> },
     /// Forgets by what messages are known again that came long ago ([`super::Mark`]); answered with how many.
     ForgetMarks { now: i64 },
+    /// What is known of mailboxes at providers.
+    Provider(Box<ProviderChange>),
+    /// A message from a provider. Refused with [`super::Refusal::Changed`] where it came before.
+    Arrive(Box<Arrival>),
     /// Addresses that an alias leads to, besides those that it leads to already; it may be a new one.
     AddAlias { address: String, targets: Vec<String> },
     /// Addresses that an alias leads to no more, or, where none is named, the whole alias.
@@ -164,6 +169,10 @@ pub enum Outcome {
     Delivered(Vec<Result<Placed, Refusal>>),
     /// How many blobs were removed, and whether there are more.
     Swept { removed: usize, more: bool },
+    /// The new mailbox at a provider.
+    Provider(ProviderId),
+    /// Which of the steps were done.
+    Stepped(Vec<bool>),
 }
 
 /// A keyword that makes the writer panic, so that a test can see what becomes of it.
@@ -218,6 +227,7 @@ impl Write {
             Write::Stage(parcel) => parcel.weight(),
             Write::Deliver(delivery) => delivery.weight(),
             Write::Queue { told, .. } | Write::Warn { told, .. } => 256 + told.as_ref().map_or(0, |told| told.weight()),
+            Write::Arrive(arrival) => arrival.weight(),
             Write::Keep { value, .. } => 256 + value.as_ref().map_or(0, Vec::len),
             _ => 256,
         }
@@ -228,6 +238,7 @@ impl Write {
         let one = if let Write::Append { message, .. } = self { Some(&message.parcel) } else { None };
         one.into_iter()
             .chain(self.delivery().into_iter().flat_map(|delivery| &delivery.messages).map(|one| &one.parcel))
+            .chain(if let Write::Arrive(arrival) = self { Some(arrival.parcels()) } else { None }.into_iter().flatten())
     }
 
     /// It is done: what it shows is no upload any more.
@@ -239,6 +250,11 @@ impl Write {
                 let Outcome::Delivered(copies) = outcome else { return };
                 delivery.settle(copies);
             }
+            Write::Arrive(arrival) => match (&mut arrival.message, outcome) {
+                (Arriving::Append { message, .. }, _) => message.parcel.settle(),
+                (Arriving::Deliver(delivery), Outcome::Delivered(copies)) => delivery.settle(copies),
+                _ => {}
+            },
             // What is told is never refused: it is there whatever became of each copy, or it was never staged.
             _ => {}
         }
