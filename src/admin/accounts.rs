@@ -3,8 +3,11 @@
 use super::action::{Checked, Failure, Limit, Listed, MailboxLine, Quota, Reply, Request, Secret, Shown, Status};
 use super::address::{Address, BadAddress};
 use super::crypt::{self, BadHash};
+use super::delivery;
+use super::keys;
 use super::mirror;
 use super::password::{self, Strength};
+use super::{queue, smarthost};
 use crate::mail::{AccountId, Stamp};
 use crate::store::{
     Account, Credentials, Fault, Health, Limits, NewAccount, OnDelete, Pop3, Snapshot, Store, StoreError, Write,
@@ -33,6 +36,10 @@ pub fn perform(store: &Store, strength: Strength, request: Request) -> Reply {
         Request::WayBack => store.way_back().map(Reply::WayBack).map_err(Failure::from),
         Request::KeepFormat => keep_format(store),
         Request::Mirror(request) => mirror::perform(store, request),
+        Request::Delivery(request) => delivery::perform(store, request),
+        Request::Queue(request) => queue::perform(store, &request),
+        Request::Smarthost(request) => smarthost::perform(store, request),
+        Request::Keys { domain } => keys::list(store, &domain),
         Request::Import { .. } | Request::Export { .. } => {
             Err(Failure::Refused("an import or an export is more than one exchange".to_owned()))
         }
@@ -161,7 +168,8 @@ fn status(store: &Store) -> Status {
     });
     let file = store.path().and_then(|path| path.metadata().ok()).map_or(0, |file| file.len());
     let version = env!("CARGO_PKG_VERSION").to_owned();
-    Status { version, accounts, messages, bytes, file, state, free: store.free() }
+    let queued = store.snapshot().and_then(|snapshot| queue::size(&snapshot)).unwrap_or_default();
+    Status { version, accounts, messages, bytes, file, state, free: store.free(), queued }
 }
 
 /// Accounts, messages and their octets.
@@ -209,7 +217,7 @@ fn new_password(strength: Strength, given: Option<Secret>) -> Result<(Credential
     Ok((credentials, made.then_some(Secret(password))))
 }
 
-fn now() -> i64 {
+pub(super) fn now() -> i64 {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     i64::try_from(now.as_secs()).unwrap_or(i64::MAX)
 }

@@ -3,14 +3,20 @@
 mod account;
 mod appliance;
 mod args;
+mod carry;
 mod export;
+mod filing;
+mod filing_args;
 mod help;
 mod import;
 mod machine;
 mod mirror;
 mod mirror_args;
+mod outgoing;
+mod outgoing_args;
 mod pages;
 mod progress;
+mod quotas;
 mod report;
 mod serve;
 mod size;
@@ -55,6 +61,8 @@ pub fn run(wish: Wish) -> ExitCode {
         Wish::Serve(serve) => serve::run(&serve),
         Wish::Confine { words } => Err(pillarbox::host::confine(&words).into()),
         Wish::Account { data, action } => account::run(&data, action),
+        Wish::Outgoing { data, wish } => outgoing::run(&data, wish),
+        Wish::Filing { data, wish } => filing::run(&data, wish),
         Wish::Import { data, address, mailbox, paths } => import::run(&data, &address, mailbox.as_deref(), &paths),
         Wish::Export { data, address, folder, format } => export::run(&data, &address, &folder, format),
         Wish::Check { data, mend } => report::check(&data, mend),
