@@ -71,3 +71,19 @@ pub const DECODER: usize = 4 << 10;
 pub const SASL: usize = 9_000;
 /// Octets of output gathered before it is sent and the work pauses.
 pub const OUT: usize = 256 << 10;
+/// Octets of a line that another server answers. RFC 5321 §4.5.3.1.5 allows 512; some tell a whole web address.
+pub const REPLY_LINE: usize = 4 << 10;
+/// Lines of one of its replies: the longest known answers to EHLO have about 20.
+pub const REPLY_LINES: usize = 200;
+/// Octets of an address in an envelope: a local part, an `@` and a domain (RFC 5321 §4.5.3.1.1, §4.5.3.1.2).
+pub const ADDRESS: usize = 64 + 1 + 255;
+/// Recipients of one message, at most; the owner may want fewer. RFC 5321 §4.5.3.1.8 asks for 100.
+pub const RECIPIENTS: usize = 10_000;
+/// Received fields of a message, beyond which it goes in circles (RFC 5321 §6.3 asks for 100 at least).
+pub const RECEIVED: usize = 100;
+/// Octets of a message coming in that are held in memory; the rest waits in a file.
+pub const SPOOL: usize = 256 << 10;
+/// Octets of all messages coming in together that are held in memory: what is beyond waits in files sooner.
+pub const SPOOLS: usize = 8 << 20;
+/// Octets of all messages coming in together that wait in files. Whoever comes then is asked to come again.
+pub const SPOOL_FILES: u64 = 1 << 30;

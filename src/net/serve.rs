@@ -154,8 +154,7 @@ pub fn serve(serving: Serving<'_>, ready: impl FnOnce()) -> io::Result<()> {
                 }));
             })?;
         }
-        let result =
-            smol::block_on(executor.run(run(&executor, &house, &doors, serving.socket, errands, ready)));
+        let result = smol::block_on(executor.run(run(&executor, &house, &doors, serving.socket, errands, ready)));
         drop(running);
         result
     })
@@ -219,7 +218,10 @@ async fn refresh(identity: Arc<Identity>) {
 
 /// Empties the Trash of what POP3 clients deleted long ago.
 async fn expire(store: Arc<Store>, days: u32) {
-    while days > 0 {
+    if days == 0 {
+        return;
+    }
+    loop {
         let store = Arc::clone(&store);
         match smol::unblock(move || admin::expire(&store, days, now())).await {
             Ok(0) => {}

@@ -153,7 +153,8 @@ pub(super) fn suits(write: &Write) -> bool {
         | Write::Move { .. }
         | Write::Expunge { .. }
         | Write::Retire { .. }
-        | Write::Keep { .. } => true,
+        | Write::Keep { .. }
+        | Write::ForgetMarks { .. } => true,
         _ => false,
     }
 }

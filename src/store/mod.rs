@@ -55,8 +55,8 @@ pub use health::Health;
 pub use mirror::{Mirror, Watch};
 pub use parcel::{Packer, Parcel};
 pub use queue::{
-    Delivery, Grace, LocalCopy, Notify, Onward, OnwardRecipient, Place, Placed, Posting, Progress, QueueId, Queued,
-    QueuedRecipient, Space,
+    Delivery, Grace, LocalCopy, Mark, Notify, Onward, OnwardRecipient, Place, Placed, Posting, Progress, QueueId,
+    Queued, QueuedRecipient, Space,
 };
 pub use record::{
     Account, Credentials, Head, Limits, MailboxRecord, Message, OnDelete, Pop3, Retired, SpecialUse, Usage,

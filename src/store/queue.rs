@@ -7,12 +7,24 @@ use crate::mail::{AccountId, BlobId, MailboxId, Stamp, Uid};
 use serde::{Deserialize, Serialize};
 
 /// Messages that are taken as one: all of them durable, or none.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Default, Serialize, Deserialize)]
 pub struct Delivery {
     /// Each content with its places.
     pub messages: Vec<Posting>,
+    /// By what it is known again when its sender, who lost our answer, comes with it once more. Refused whole with
+    /// [`super::Refusal::Changed`] where one of them was taken already.
+    pub marks: Vec<Mark>,
     /// Now, in seconds since 1970.
     pub now: i64,
+}
+
+/// By what a message for one recipient is known again for [`Mark::GOOD_FOR`] seconds, once it was taken for them.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Mark {
+    /// A hash over what came: the reverse path, this recipient, and the content.
+    pub key: [u8; 16],
+    /// Copies of the delivery, counted over all its messages, all of which have to be placed; there may be none.
+    pub copies: Vec<u32>,
 }
 
 /// One content and all places that it goes to. It is stored once.
@@ -213,10 +225,28 @@ impl Grace {
     }
 }
 
+impl Mark {
+    /// Who retries after a lost answer does so within hours: RFC 5321 §4.5.4.1 begins with half an hour.
+    pub const GOOD_FOR: i64 = 8 * 60 * 60;
+
+    /// Whether one that was made then is good now. A clock that was set back makes none good for ever.
+    pub(super) fn is_good(since: &[u8], now: i64) -> bool {
+        let Ok(since) = since.try_into().map(i64::from_be_bytes) else { return false };
+        (-Mark::GOOD_FOR..Mark::GOOD_FOR).contains(&now.saturating_sub(since))
+    }
+
+    /// Whether it is to be remembered, now that this became of the copies.
+    pub(super) fn is_due(&self, copies: &[Result<Placed, Refusal>]) -> bool {
+        let placed = |at: &u32| copies.get(*at as usize).is_some_and(Result::is_ok);
+        self.copies.iter().all(placed)
+    }
+}
+
 impl Delivery {
     /// Octets that it will write, roughly.
     pub(super) fn weight(&self) -> usize {
-        self.messages.iter().map(|posting| posting.parcel.weight() + 256 * (1 + posting.copies.len())).sum()
+        let messages = self.messages.iter().map(|posting| posting.parcel.weight() + 256 * (1 + posting.copies.len()));
+        messages.sum::<usize>() + 64 * self.marks.len()
     }
 
     /// What at least one place shows now is no upload any more.

@@ -31,7 +31,10 @@ fn posting(store: &Store, content: &[u8], copies: Vec<LocalCopy>, onward: Option
 }
 
 fn deliver(store: &Store, messages: Vec<Posting>) -> Vec<Result<Placed, Refusal>> {
-    match store.write_blocking(Write::Deliver(Box::new(Delivery { messages, now: 100 }))).unwrap() {
+    match store
+        .write_blocking(Write::Deliver(Box::new(Delivery { messages, now: 100, ..Delivery::default() })))
+        .unwrap()
+    {
         Outcome::Delivered(copies) => copies,
         other => panic!("{other:?}"),
     }
@@ -152,7 +155,14 @@ fn the_queue_changes_by_whoever_knows_how_it_is() {
         let mut later = Queued { next: 700, attempts: 1, ..queued.clone() };
         later.recipients[0].state = Progress::Failed { said: "550 no".to_owned() };
         let told = posting(&store, b"Subject: no\r\n\r\n", vec![copy(anna, Place::Inbox, Grace::Unlimited)], None);
-        requeue(&store, id, 0, Some(later.clone()), Some(Delivery { messages: vec![told], now: 101 })).unwrap();
+        requeue(
+            &store,
+            id,
+            0,
+            Some(later.clone()),
+            Some(Delivery { messages: vec![told], now: 101, ..Delivery::default() }),
+        )
+        .unwrap();
         assert_eq!(store.snapshot().unwrap().due(9).unwrap(), [(700, id)]);
         let late = requeue(&store, id, 0, None, None);
         assert!(matches!(late, Err(StoreError::Refused(Refusal::Changed))), "{late:?}");
@@ -183,4 +193,36 @@ fn what_is_kept_is_found_below_its_key_and_in_its_space_only() {
     assert_eq!(snapshot.all_kept(Space::Dkim, b"", 9).unwrap().len(), 2);
     assert_eq!(snapshot.kept(Space::Answered, b"a/1").unwrap(), Some(b"four".to_vec()));
     assert_eq!(snapshot.kept(Space::Dkim, b"a/1").unwrap(), None);
+}
+
+#[test]
+fn what_was_taken_is_known_again_for_a_while_and_not_taken_twice() {
+    let folder = Folder::new("marks");
+    let store = Store::open(&folder.0, Options::default()).unwrap();
+    let (ann, inbox) = account(&store, "ann@example.org", None);
+    let (ben, _) = account(&store, "ben@example.org", Some(1));
+    let marks = vec![
+        Mark { key: [1; 16], copies: vec![0] },
+        Mark { key: [2; 16], copies: vec![1] },
+        Mark { key: [3; 16], copies: vec![] },
+        Mark { key: [4; 16], copies: vec![0, 1] },
+    ];
+    let deliver = |now| {
+        let copies = [ann, ben].map(|account| copy(account, Place::Inbox, Grace::None)).to_vec();
+        let messages = vec![posting(&store, b"A: 1\r\n\r\nhello\r\n", copies, None)];
+        store.write_blocking(Write::Deliver(Box::new(Delivery { messages, marks: marks.clone(), now })))
+    };
+    let taken = |key: u8, now| store.snapshot().unwrap().was_taken(&[key; 16], now).unwrap();
+    assert!(!taken(1, 100));
+    deliver(100).unwrap();
+    // Ben has no room: for him it may come again.
+    assert_eq!([1, 2, 3, 4].map(|key| taken(key, 100)), [true, false, true, false]);
+    assert!(matches!(deliver(101), Err(StoreError::Refused(Refusal::Changed))));
+    assert_eq!(store.snapshot().unwrap().mailbox(inbox).unwrap().unwrap().messages, 1);
+    let later = 100 + Mark::GOOD_FOR;
+    assert_eq!([taken(1, later - 1), taken(1, later)], [true, false]);
+    let forget = |now| store.write_blocking(Write::ForgetMarks { now }).unwrap();
+    assert_eq!([forget(later - 1), forget(later), forget(later)], [0, 2, 0].map(Outcome::Expunged));
+    deliver(later).unwrap();
+    assert_eq!(store.snapshot().unwrap().mailbox(inbox).unwrap().unwrap().messages, 2);
 }

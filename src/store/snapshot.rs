@@ -1,7 +1,7 @@
 //! What a reader sees: one consistent state. Never to be held across a wait: a slow client would pin redb's pages.
 
 use super::error::Fault;
-use super::queue::{QueueId, Queued, Space};
+use super::queue::{Mark, QueueId, Queued, Space};
 use super::record::{Account, Head, MailboxRecord, Message, MessageStart, Usage, decode};
 use super::schema::{
     ACCOUNT, ADDRESS, BODY, Bytes, DUE, HEAD, KEPT, Key12, MAILBOX, MSG, NAME, QUEUE, SUBSCRIPTION, VANISHED, body_key,
@@ -180,6 +180,11 @@ impl Snapshot {
     /// A small record that a part of the program keeps for itself.
     pub fn kept(&self, space: Space, key: &[u8]) -> Result<Option<Vec<u8>>, Fault> {
         Ok(self.table(KEPT)?.get(kept_key(space, key).as_slice())?.map(|value| value.value().to_vec()))
+    }
+
+    /// Whether what is known by this key ([`super::Mark`]) was taken a short time ago.
+    pub fn was_taken(&self, key: &[u8; 16], now: i64) -> Result<bool, Fault> {
+        Ok(self.kept(Space::Accepted, key)?.is_some_and(|since| Mark::is_good(&since, now)))
     }
 
     /// All that is kept in a space, or below a key in it, by key: at most so many.

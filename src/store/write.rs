@@ -62,6 +62,8 @@ pub enum Write {
     Queue { id: QueueId, revision: u64, now_is: Option<Box<Queued>>, told: Option<Box<Delivery>> },
     /// A small record that a part of the program keeps for itself; `None` removes it.
     Keep { space: Space, key: Vec<u8>, value: Option<Vec<u8>> },
+    /// Forgets by what messages are known again that came long ago ([`super::Mark`]); answered with how many.
+    ForgetMarks { now: i64 },
 }
 
 /// UIDs as ascending, disjoint, inclusive ranges.

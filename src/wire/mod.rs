@@ -4,5 +4,6 @@ pub mod imap;
 mod out;
 pub mod pop3;
 pub mod sasl;
+pub mod smtp;
 
 pub use out::{Mark, Out};

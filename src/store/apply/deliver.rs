@@ -4,7 +4,7 @@ use super::Batch;
 use super::message::Arriving;
 use crate::mail::{AccountId, MailboxId};
 use crate::store::error::{Fault, Refusal, StoreError};
-use crate::store::queue::{Delivery, LocalCopy, Onward, Place, Placed, Posting, QueueId, Queued, Space};
+use crate::store::queue::{Delivery, LocalCopy, Mark, Onward, Place, Placed, Posting, QueueId, Queued, Space};
 use crate::store::record::{decode, encode};
 use crate::store::schema::{LAST_QUEUED, due_key, kept_key};
 use crate::store::write::{History, Outcome};
@@ -14,11 +14,34 @@ impl Batch<'_> {
     pub(super) fn deliver(&mut self, delivery: &Delivery) -> Result<Vec<Result<Placed, Refusal>>, StoreError> {
         // Before anything is changed: what the disk has no room for is refused whole.
         self.check_room(delivery.weight() as u64)?;
+        for mark in &delivery.marks {
+            let key = kept_key(Space::Accepted, &mark.key);
+            if self.tables.kept.get(key.as_slice())?.is_some_and(|since| Mark::is_good(since.value(), delivery.now)) {
+                return Err(Refusal::Changed.into());
+            }
+        }
         let mut placed = Vec::new();
         for posting in &delivery.messages {
             self.post(posting, delivery.now, &mut placed)?;
         }
+        for mark in delivery.marks.iter().filter(|mark| mark.is_due(&placed)) {
+            self.keep(Space::Accepted, &mark.key, Some(&delivery.now.to_be_bytes()))?;
+        }
         Ok(placed)
+    }
+
+    /// Forgets the marks that are no good any more.
+    pub(super) fn forget_marks(&mut self, now: i64) -> Result<Outcome, StoreError> {
+        let from = kept_key(Space::Accepted, &[]);
+        let to = [Space::Accepted as u8 + 1];
+        let mut forgotten = 0;
+        self.tables.kept.retain_in::<&[u8], _>(from.as_slice()..to.as_slice(), |_, since| {
+            let stays = Mark::is_good(since, now);
+            forgotten += u64::from(!stays);
+            stays
+        })?;
+        self.touched |= forgotten > 0;
+        Ok(Outcome::Expunged(forgotten))
     }
 
     /// One content to all its places.

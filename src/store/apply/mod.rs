@@ -167,6 +167,7 @@ impl<'t> Batch<'t> {
                 self.requeue(*id, *revision, now_is.as_deref(), told.as_deref())
             }
             Write::Keep { space, key, value } => self.keep(*space, key, value.as_deref()),
+            Write::ForgetMarks { now } => self.forget_marks(*now),
         }
     }
 
