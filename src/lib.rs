@@ -18,11 +18,14 @@
 //! that order.
 
 pub mod admin;
+pub mod courier;
+pub mod dns;
 pub mod host;
 pub mod keep;
 pub mod mail;
 pub mod net;
 pub mod session;
 pub mod store;
+pub mod verdict;
 pub mod web;
 pub mod wire;

@@ -3,6 +3,7 @@
 use super::action::{Checked, Failure, Limit, Listed, MailboxLine, Quota, Reply, Request, Secret, Shown, Status};
 use super::address::{Address, BadAddress};
 use super::crypt::{self, BadHash};
+use super::mirror;
 use super::password::{self, Strength};
 use crate::mail::{AccountId, Stamp};
 use crate::store::{
@@ -31,6 +32,7 @@ pub fn perform(store: &Store, strength: Strength, request: Request) -> Reply {
         Request::Status => Ok(Reply::Status(status(store))),
         Request::WayBack => store.way_back().map(Reply::WayBack).map_err(Failure::from),
         Request::KeepFormat => keep_format(store),
+        Request::Mirror(request) => mirror::perform(store, request),
         Request::Import { .. } | Request::Export { .. } => {
             Err(Failure::Refused("an import or an export is more than one exchange".to_owned()))
         }

@@ -11,12 +11,14 @@ mod door;
 mod downloads;
 mod gate;
 mod memory;
+mod mirror;
 mod password;
 mod retention;
 mod settings;
 mod size;
 pub mod socket;
 mod throttle;
+mod trust;
 mod uploads;
 
 #[cfg(test)]
@@ -28,6 +30,8 @@ pub use action::{Checked, Failure, Limit, Listed, MailboxLine, Quota, Reply, Req
 pub use address::{Address, BadAddress};
 pub use door::{Door, DoorError};
 pub use gate::{Denied, Entered, Gate};
+pub use mirror::{MirrorReply, MirrorRequest, MirrorShown, MirrorWish};
 pub use password::{Strength, credentials, readable};
 pub use retention::expire;
 pub use settings::{Settings, SettingsError};
+pub use trust::Trust;

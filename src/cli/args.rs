@@ -1,6 +1,7 @@
 //! Arguments to wishes.
 
 use super::help;
+use super::mirror_args::{self, MirrorAction};
 use super::size;
 use lexopt::{Arg, Error, Parser, ValueExt};
 use pillarbox::admin::Limit;
@@ -43,6 +44,10 @@ pub enum Wish {
     Status {
         data: PathBuf,
         json: bool,
+    },
+    Mirror {
+        data: PathBuf,
+        action: MirrorAction,
     },
     /// The data folder may be the appliance's own.
     Machine {
@@ -144,6 +149,9 @@ pub fn parse(mut parser: Parser) -> Result<Wish, Error> {
             Arg::Long("lines") => given.lines = Some(parser.value()?.parse()?),
             Arg::Value(value) if command.is_none() && value == "confine" => {
                 return Ok(Wish::Confine { words: parser.raw_args()?.collect() });
+            }
+            Arg::Value(value) if command.is_none() && value == "mirror" => {
+                return mirror_args::parse(parser, given.data.take());
             }
             Arg::Value(value) if command.is_none() => command = Some(value.string()?),
             Arg::Value(value) if command.as_deref() == Some("account") && action.is_none() => {

@@ -8,6 +8,7 @@ pub fn of(command: &str) -> &'static str {
         "export" => EXPORT,
         "check" => CHECK,
         "status" => STATUS,
+        "mirror" => MIRROR,
         "update" | "undo" | "log" | "reboot" | "poweroff" => MACHINE,
         _ => ALL,
     }
@@ -20,6 +21,7 @@ Pillarbox, a mail server in one program.
   pillarbox account ...  who has mail here: add, list, show, passwd, quota, pop3, remove
   pillarbox import ...   bring mail along: mbox, Maildir, .eml
   pillarbox export ...   take mail out: Maildir or mbox
+  pillarbox mirror ...   mailboxes at providers: add, list, show, run, pause, resume, remove
   pillarbox status       how it is doing
   pillarbox check        verify all stored mail
   pillarbox version
@@ -97,6 +99,29 @@ const STATUS: &str = "\
 How Pillarbox is doing.
 
   pillarbox status [--json]
+";
+
+const MIRROR: &str = "\
+Mailboxes at providers: kept the same on both sides, or collected from.
+
+  pillarbox mirror add ADDRESS --imap HOST --user USER [--collect [--into MAILBOX] [--delete-after DAYS]]
+  pillarbox mirror add ADDRESS --pop3 HOST --user USER [--into MAILBOX] [--delete-after DAYS]
+  pillarbox mirror list
+  pillarbox mirror show ADDRESS|NUMBER
+  pillarbox mirror run ADDRESS|NUMBER [--confirm]      look now, and say how it went
+  pillarbox mirror pause|resume ADDRESS|NUMBER
+  pillarbox mirror remove ADDRESS|NUMBER               mail stays on both sides
+
+Options of add:
+  --port N               Default: 993 for IMAP, 995 for POP3; 143 and 110 with --starttls or --plain
+  --starttls, --plain    TLS from STARTTLS on, or none     Default: TLS from the first octet
+  --certificate WHICH    any, a SHA-256, or a PEM file of authorities     Default: one by a public authority
+  --every SECONDS        look so often, even where nothing tells of a change     Default: 300
+  --password-stdin       read the password there from the first line of stdin; else it is asked for
+
+With --imap alone all folders, flags, moves and deletions go both ways. Where more than half of a folder is missing at
+once, nothing is deleted on the other side before the next day, or before `run --confirm`.
+What is collected comes into MAILBOX (Default: INBOX), each message once, and stays there for ever, or DAYS.
 ";
 
 const MACHINE: &str = "\

@@ -7,6 +7,8 @@ mod export;
 mod help;
 mod import;
 mod machine;
+mod mirror;
+mod mirror_args;
 mod pages;
 mod progress;
 mod report;
@@ -57,6 +59,7 @@ pub fn run(wish: Wish) -> ExitCode {
         Wish::Export { data, address, folder, format } => export::run(&data, &address, &folder, format),
         Wish::Check { data, mend } => report::check(&data, mend),
         Wish::Status { data, json } => report::status(&data, json),
+        Wish::Mirror { data, action } => mirror::run(&data, action),
         Wish::Machine { data, wish } => machine::run(data.as_deref(), wish),
     };
     done.unwrap_or_else(|Failed(why)| {

@@ -7,6 +7,7 @@ use super::welcome::{Chosen, Found, deliver, first};
 use log::LevelFilter;
 use pillarbox::admin::socket::{self, Place};
 use pillarbox::admin::{Gate, Settings};
+use pillarbox::courier::{Connector, Found as Addresses, NoAddress, Places, mirror};
 use pillarbox::net::{Identity, OwnersFiles, Serving, serve};
 use pillarbox::session::pop3::{Maildrops, Terms};
 use pillarbox::store::{Fault, Options, Store};
@@ -78,7 +79,7 @@ pub fn run(wish: &Serve) -> Result<ExitCode, Failed> {
         port_offset,
         socket: socket.as_ref(),
         name,
-        errands: Vec::new(),
+        errands: vec![Box::pin(mirror::run(Arc::clone(&store), Arc::new(Connector::new(Arc::new(Hosts)))))],
     };
     // Only once all ports are ours, so that a start that fails does not use up what is told once.
     let served = serve(serving, || {
@@ -93,6 +94,20 @@ pub fn run(wish: &Serve) -> Result<ExitCode, Failed> {
     }
     served?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// Until the box has a resolver of its own: the system's.
+struct Hosts;
+
+impl Places for Hosts {
+    fn places<'a>(&'a self, host: &'a str) -> Addresses<'a> {
+        use std::net::ToSocketAddrs;
+        let host = host.to_owned();
+        Box::pin(smol::unblock(move || match (host.as_str(), 0).to_socket_addrs() {
+            Ok(found) => Ok(found.map(|address| address.ip()).collect()),
+            Err(error) => Err(NoAddress::Now(error.to_string())),
+        }))
+    }
 }
 
 fn open(data: &Path, read_only: bool, options: Options) -> Result<Store, Failed> {

@@ -20,6 +20,7 @@ mod medium;
 mod mirror;
 mod overlay;
 mod parcel;
+mod provider;
 mod queue;
 mod read_only;
 mod record;
@@ -40,6 +41,8 @@ mod check_tests;
 #[cfg(test)]
 mod format_tests;
 #[cfg(test)]
+mod provider_tests;
+#[cfg(test)]
 mod queue_tests;
 #[cfg(test)]
 mod read_only_tests;
@@ -54,6 +57,10 @@ pub use error::{Fault, Refusal, StoreError};
 pub use health::Health;
 pub use mirror::{Mirror, Watch};
 pub use parcel::{Packer, Parcel};
+pub use provider::{
+    Arrival, Arriving, Certificate, Collected, FarFolder, FolderId, Note, Pair, Protocol, Provider, ProviderChange,
+    ProviderId, ProviderState, Security, Step, Way,
+};
 pub use queue::{
     Delivery, Grace, LocalCopy, Mark, Notify, Onward, OnwardRecipient, Place, Placed, Posting, Progress, QueueId,
     Queued, QueuedRecipient, Space,

@@ -54,6 +54,8 @@ pub(super) const KEPT: TableDefinition<Bytes, Bytes> = TableDefinition::new("kep
 pub(super) const FORMAT_KEY: &str = "format";
 /// `config`: blob ids below this may have been given out; after a start, ids go on from here.
 pub(super) const BLOB_CEILING: &str = "blob-ceiling";
+/// `config`: the last mailbox at a provider.
+pub(super) const LAST_PROVIDER: &str = "last-provider";
 /// `config`: the last record of the journal that the tables hold.
 pub(super) const JOURNAL: &str = "journal";
 /// `config`: the UIDVALIDITY given out last.

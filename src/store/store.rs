@@ -77,6 +77,8 @@ pub(super) struct Shared {
     next_blob: AtomicU64,
     // Rung when something was put into the queue, changed there, or taken out.
     pub(super) queue_bell: Event,
+    // Rung with every commit.
+    pub(super) change_bell: Event,
 }
 
 impl Store {
@@ -138,6 +140,7 @@ impl Store {
             grown: Mutex::default(),
             next_blob: AtomicU64::new(next_blob),
             queue_bell: Event::new(),
+            change_bell: Event::new(),
         });
         contained(|| replay::prepare(&shared))?;
         // What was taken over from the journal may have brought more ids.
@@ -155,6 +158,12 @@ impl Store {
     #[must_use]
     pub fn queue_changes(&self) -> EventListener {
         self.shared.queue_bell.listen()
+    }
+
+    /// Hears of the next commit, whatever it changed. Listen first, then look.
+    #[must_use]
+    pub fn changes(&self) -> EventListener {
+        self.shared.change_bell.listen()
     }
 
     /// A consistent state to read from, to be dropped before any wait.

@@ -3,6 +3,7 @@
 use super::check::Mend;
 use super::error::Refusal;
 use super::parcel::Parcel;
+use super::provider::{Arrival, Arriving, ProviderChange, ProviderId};
 use super::queue::{Delivery, Placed, QueueId, Queued, Space};
 use super::record::{Credentials, Limits, OnDelete, Pop3, Retired, SpecialUse};
 use crate::mail::{AccountId, MailboxId, ModSeq, Stamp, Uid, UidValidity, UniqueId};
@@ -64,6 +65,10 @@ pub enum Write {
     Keep { space: Space, key: Vec<u8>, value: Option<Vec<u8>> },
     /// Forgets by what messages are known again that came long ago ([`super::Mark`]); answered with how many.
     ForgetMarks { now: i64 },
+    /// What is known of mailboxes at providers.
+    Provider(Box<ProviderChange>),
+    /// A message from a provider. Refused with [`super::Refusal::Changed`] where it came before.
+    Arrive(Box<Arrival>),
 }
 
 /// UIDs as ascending, disjoint, inclusive ranges.
@@ -146,6 +151,10 @@ pub enum Outcome {
     Delivered(Vec<Result<Placed, Refusal>>),
     /// How many blobs were removed, and whether there are more.
     Swept { removed: usize, more: bool },
+    /// The new mailbox at a provider.
+    Provider(ProviderId),
+    /// Which of the steps were done.
+    Stepped(Vec<bool>),
 }
 
 /// A keyword that makes the writer panic, so that a test can see what becomes of it.
@@ -200,6 +209,7 @@ impl Write {
             Write::Stage(parcel) => parcel.weight(),
             Write::Deliver(delivery) => delivery.weight(),
             Write::Queue { told, .. } => 256 + told.as_ref().map_or(0, |told| told.weight()),
+            Write::Arrive(arrival) => arrival.weight(),
             Write::Keep { value, .. } => 256 + value.as_ref().map_or(0, Vec::len),
             _ => 256,
         }
@@ -210,6 +220,7 @@ impl Write {
         let one = if let Write::Append { message, .. } = self { Some(&message.parcel) } else { None };
         one.into_iter()
             .chain(self.delivery().into_iter().flat_map(|delivery| &delivery.messages).map(|one| &one.parcel))
+            .chain(if let Write::Arrive(arrival) = self { Some(arrival.parcels()) } else { None }.into_iter().flatten())
     }
 
     /// It is done: what it shows is no upload any more.
@@ -220,6 +231,11 @@ impl Write {
                 let Outcome::Delivered(copies) = outcome else { return };
                 delivery.settle(copies);
             }
+            Write::Arrive(arrival) => match (&mut arrival.message, outcome) {
+                (Arriving::Append { message, .. }, _) => message.parcel.settle(),
+                (Arriving::Deliver(delivery), Outcome::Delivered(copies)) => delivery.settle(copies),
+                _ => {}
+            },
             // What is told is never refused: it is there whatever became of each copy, or it was never staged.
             _ => {}
         }

@@ -306,6 +306,9 @@ fn transact<'w>(shared: &Shared, writes: impl Iterator<Item = &'w Write>) -> Res
     if done.queued {
         shared.queue_bell.notify(usize::MAX);
     }
+    if !matches!(way, Way::Later) {
+        shared.change_bell.notify(usize::MAX);
+    }
     Ok((outcomes, true))
 }
 

@@ -338,5 +338,6 @@ fn answer_of(outcome: Outcome) -> Answer {
         Outcome::Expunged(count) => Answer::Expunged(count),
         Outcome::Swept { .. } => Answer::Swept,
         Outcome::Delivered(_) => unreachable!("the model delivers nothing"),
+        Outcome::Provider(_) | Outcome::Stepped(_) => unreachable!("the model knows no providers"),
     }
 }

@@ -52,6 +52,7 @@ impl Batch<'_> {
 
     pub(super) fn remove_account(&mut self, account: AccountId) -> Result<Outcome, StoreError> {
         let record = self.account_record(account)?;
+        self.remove_providers(account)?;
         // By the table of names: a record that was renamed in this batch is not written yet.
         for name in self.names(account)? {
             self.remove_mailbox(account, &name)?;

@@ -6,6 +6,7 @@ mod deliver;
 mod mailbox;
 mod message;
 mod pop3;
+mod provider;
 mod sweep;
 
 use super::error::{Fault, Refusal, StoreError};
@@ -168,6 +169,8 @@ impl<'t> Batch<'t> {
             }
             Write::Keep { space, key, value } => self.keep(*space, key, value.as_deref()),
             Write::ForgetMarks { now } => self.forget_marks(*now),
+            Write::Provider(change) => self.change_provider(change),
+            Write::Arrive(arrival) => self.arrival(arrival),
         }
     }
 

@@ -1,0 +1,133 @@
+use super::super::dkim::{Algorithm, Key, Signer};
+use super::super::zone::Zone;
+use super::*;
+
+const MAIL: &[u8] = b"From: Ann <ann@example.org>\r\nTo: bob@example.net\r\nSubject: Hello\r\n\r\nHow are you?\r\n";
+const NOW: i64 = 1_700_000_000;
+const RECORDS: &str = "example.org TXT v=spf1 ip4:192.0.2.1 -all
+    _dmarc.example.org TXT v=DMARC1; p=reject; sp=quarantine
+    other.example TXT v=spf1 +all
+    slow.example.org TIMEOUT";
+
+fn check(zone: Zone, client: &str, mail_from: &str, message: &[u8]) -> Verdict {
+    let mut checker = Checker::new(Checking {
+        lookup: Arc::new(zone),
+        client: client.parse().unwrap(),
+        helo: "mx.other.example".to_owned(),
+        mail_from: mail_from.to_owned(),
+        receiver: "mx.example.net".to_owned(),
+        now: NOW,
+        draw: 0,
+    });
+    message.chunks(7).for_each(|piece| checker.push(piece));
+    smol::block_on(checker.finish())
+}
+
+fn signed(keys: &[&Arc<Key>], message: &[u8]) -> Vec<u8> {
+    let mut signer = Signer::new(keys.iter().map(|key| Arc::clone(key)).collect(), NOW);
+    message.chunks(5).for_each(|piece| signer.push(piece));
+    let header = signer.finish();
+    for line in header.lines() {
+        assert!(line.len() <= 78, "{line}");
+    }
+    [header.as_bytes(), message].concat()
+}
+
+fn key(algorithm: Algorithm, domain: &str) -> Arc<Key> {
+    Arc::new(Key::generate(algorithm, domain, "s").unwrap())
+}
+
+fn with(keys: &[&Arc<Key>]) -> Zone {
+    let mut zone = Zone::new(RECORDS);
+    for key in keys {
+        let record = key.dns_record();
+        zone.add(&record.name, "TXT", &record.text);
+    }
+    zone
+}
+
+#[test]
+fn mail_from_where_the_domain_says_passes() {
+    let verdict = check(with(&[]), "192.0.2.1", "ann@example.org", MAIL);
+    assert_eq!(verdict.disposition, Disposition::None);
+    assert_eq!(
+        verdict.header,
+        "Authentication-Results: mx.example.net;\r\n\tspf=pass smtp.mailfrom=ann@example.org;\r\n\tdkim=none;\r\n\t\
+         dmarc=pass (p=reject) header.from=example.org\r\n"
+    );
+}
+
+#[test]
+fn mail_that_nobody_vouches_for_is_refused_as_the_domain_wants_it() {
+    let forged = check(with(&[]), "192.0.2.9", "eve@other.example", MAIL);
+    assert!(matches!(forged.disposition, Disposition::Reject { .. }), "{forged:?}");
+    assert!(forged.header.contains("spf=pass smtp.mailfrom=eve@other.example;"), "{}", forged.header);
+    assert!(forged.header.contains("dmarc=fail (p=reject) header.from=example.org"), "{}", forged.header);
+    let below = MAIL.to_vec();
+    let below = String::from_utf8(below).unwrap().replace("ann@example", "ann@sub.example");
+    let verdict = check(with(&[]), "192.0.2.9", "eve@other.example", below.as_bytes());
+    assert_eq!(verdict.disposition, Disposition::Quarantine);
+}
+
+#[test]
+fn a_signature_vouches_wherever_the_mail_comes_from() {
+    for algorithm in [Algorithm::Rsa, Algorithm::Ed25519] {
+        let key = key(algorithm, "example.org");
+        let verdict = check(with(&[&key]), "192.0.2.9", "", &signed(&[&key], MAIL));
+        assert_eq!((verdict.disposition, verdict.dkim[0].result), (Disposition::None, DkimResult::Pass));
+        assert_eq!(verdict.dmarc[0].result, DmarcResult::Pass);
+        assert!(verdict.header.contains("spf=none smtp.helo=mx.other.example;"), "{}", verdict.header);
+        let changed = signed(&[&key], MAIL);
+        let changed = String::from_utf8(changed).unwrap().replace("How", "Who");
+        let verdict = check(with(&[&key]), "192.0.2.9", "", changed.as_bytes());
+        assert_eq!(verdict.dkim[0].result, DkimResult::Fail);
+        assert!(matches!(verdict.disposition, Disposition::Reject { .. }));
+    }
+}
+
+#[test]
+fn another_from_field_breaks_the_signature_and_is_asked_for_too() {
+    let key = key(Algorithm::Ed25519, "example.org");
+    for at in ["From: x@other.example\r\n", ""] {
+        let message = [at.as_bytes(), &signed(&[&key], MAIL)].concat();
+        let verdict = check(with(&[&key]), "192.0.2.9", "", &message);
+        assert_eq!(verdict.disposition == Disposition::None, at.is_empty(), "{at}");
+        assert_eq!(verdict.dmarc.len(), if at.is_empty() { 1 } else { 2 });
+    }
+}
+
+#[test]
+fn what_may_pass_later_is_not_refused_now() {
+    let key = key(Algorithm::Ed25519, "example.org");
+    let mut zone = Zone::new(RECORDS);
+    zone.add("s._domainkey.example.org", "TIMEOUT", "");
+    let verdict = check(zone, "192.0.2.9", "", &signed(&[&key], MAIL));
+    assert_eq!((verdict.disposition, verdict.dkim[0].result), (Disposition::TryLater, DkimResult::TempError));
+    let verdict = check(with(&[]), "192.0.2.9", "a@slow.example.org", MAIL);
+    assert_eq!((verdict.disposition, verdict.spf.result), (Disposition::TryLater, SpfResult::TempError));
+    // Nothing that comes later could make this one pass.
+    let mut zone = Zone::new(RECORDS);
+    zone.add("slow.example", "TIMEOUT", "");
+    assert!(matches!(check(zone, "192.0.2.9", "a@slow.example", MAIL).disposition, Disposition::Reject { .. }));
+    let mut zone = Zone::default();
+    zone.add("_dmarc.example.org", "TIMEOUT", "");
+    let verdict = check(zone, "192.0.2.9", "", MAIL);
+    assert_eq!((verdict.disposition, verdict.dmarc[0].result), (Disposition::None, DmarcResult::TempError));
+}
+
+#[test]
+fn what_has_no_author_is_no_error() {
+    for message in
+        [&b""[..], b"\r\n", b"Subject: x\r\n\r\nbody", b"From: \r\n\r\n", b"From: root\r\n\r\n", b"\0\xff\n\n\xff"]
+    {
+        let verdict = check(with(&[]), "::1", "", message);
+        assert_eq!((verdict.disposition, verdict.dmarc[0].result), (Disposition::None, DmarcResult::PermError));
+    }
+}
+
+#[test]
+fn what_a_peer_writes_cannot_end_the_field() {
+    let verdict = check(with(&[]), "192.0.2.1", "a\"\\\r\nX: y;é @example.org", MAIL);
+    let first = verdict.header.lines().nth(1).unwrap();
+    assert_eq!(first, "\tspf=pass smtp.mailfrom=\"a\\\"\\\\X: y;é @example.org\";");
+}

@@ -1,0 +1,232 @@
+//! Verifying the signatures of a message that passes by in pieces (RFC 6376 §6).
+
+use super::super::tags::Tags;
+use super::canonical::{Body, Canon, field};
+use super::public::PublicKey;
+use super::signature::{Named, Signature};
+use crate::dns::{DnsError, Lookup};
+use crate::mail::header::{Field, fields};
+use memchr::memchr;
+
+/// Signatures of one message that are looked at, from the top: those who passed it on last are there. Each costs a
+/// lookup and a hash.
+const SIGNATURES: usize = 10;
+/// Records of one key name that are tried.
+const RECORDS: usize = 3;
+
+/// What came out (RFC 8601 §2.7.1).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DkimResult {
+    /// The domain vouches for the message.
+    Pass,
+    /// What was signed was something else.
+    Fail,
+    /// The signature cannot be understood.
+    Neutral,
+    /// It could not be found out now.
+    TempError,
+    /// It can never be verified.
+    PermError,
+}
+
+/// Why a signature does not pass.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Trouble {
+    pub(super) result: DkimResult,
+    pub(super) why: &'static str,
+}
+
+/// What came of one signature.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Dkim {
+    /// What came out.
+    pub result: DkimResult,
+    /// Why it did not pass, in a few words.
+    pub why: Option<&'static str>,
+    /// The domain that signed (`d=`), in small letters.
+    pub domain: String,
+    /// On whose behalf (`i=`).
+    pub identity: String,
+    /// The name of its key (`s=`).
+    pub selector: String,
+    /// What it was made with (`a=`).
+    pub method: String,
+    /// The begin of the signature, by which it is told from others (RFC 6008).
+    pub begin: String,
+}
+
+impl DkimResult {
+    /// As RFC 8601 §2.7.1 writes it.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            DkimResult::Pass => "pass",
+            DkimResult::Fail => "fail",
+            DkimResult::Neutral => "neutral",
+            DkimResult::TempError => "temperror",
+            DkimResult::PermError => "permerror",
+        }
+    }
+}
+
+/// Verifies what is signed of a message.
+#[derive(Debug, Default)]
+pub(crate) struct Verifier {
+    signatures: Vec<Pending>,
+    bodies: Vec<(Canon, Option<u64>, Body)>,
+}
+
+#[derive(Debug)]
+struct Pending {
+    named: Named,
+    read: Result<(Signature, usize), Trouble>,
+    /// What the signature was made of.
+    data: Vec<u8>,
+}
+
+impl Verifier {
+    /// Reads the signatures of a header.
+    pub(crate) fn new(header: &[u8], now: i64) -> Verifier {
+        let mut verifier = Verifier::default();
+        let all: Vec<Field> = fields(header).collect();
+        let signatures = all.iter().filter(|field| field.name.eq_ignore_ascii_case(b"DKIM-Signature"));
+        for one in signatures.take(SIGNATURES) {
+            let pending = verifier.pending(one, &all, now);
+            verifier.signatures.push(pending);
+        }
+        verifier
+    }
+
+    fn pending(&mut self, one: &Field, all: &[Field], now: i64) -> Pending {
+        let broken = |named| {
+            let trouble = Trouble { result: DkimResult::Neutral, why: "it cannot be read" };
+            Pending { named, read: Err(trouble), data: Vec::new() }
+        };
+        let Some(text) = value(one).and_then(|value| std::str::from_utf8(value).ok()) else {
+            return broken(Named::default());
+        };
+        let Some(tags) = Tags::parse(text) else { return broken(Named::default()) };
+        let named = Named::read(&tags);
+        let signature = match Signature::read(&tags, &named, now) {
+            Ok(signature) => signature,
+            Err(trouble) => return Pending { named, read: Err(trouble), data: Vec::new() },
+        };
+        let Some(data) = signed(&signature, one, &tags, all) else { return broken(named) };
+        let place = self.body(signature.body_canon, signature.length);
+        Pending { named, read: Ok((signature, place)), data }
+    }
+
+    /// The hash of the body that a signature needs; several may need the same.
+    fn body(&mut self, canon: Canon, limit: Option<u64>) -> usize {
+        let same = self.bodies.iter().position(|(other, length, _)| *other == canon && *length == limit);
+        same.unwrap_or_else(|| {
+            self.bodies.push((canon, limit, Body::new(canon, limit)));
+            self.bodies.len() - 1
+        })
+    }
+
+    /// The next octets of the body.
+    pub(crate) fn push(&mut self, octets: &[u8]) {
+        for (_, _, body) in &mut self.bodies {
+            body.push(octets);
+        }
+    }
+
+    /// The body is complete; the keys are looked up.
+    pub(crate) async fn finish(self, lookup: &dyn Lookup) -> Vec<Dkim> {
+        let bodies: Vec<(Vec<u8>, u64)> = self.bodies.into_iter().map(|(_, _, body)| body.finish()).collect();
+        let mut found = Vec::new();
+        for Pending { named, read, data } in self.signatures {
+            let outcome = match read {
+                Ok((signature, place)) => match bodies.get(place) {
+                    Some(body) => verify(&named, &signature, body, &data, lookup).await,
+                    None => Err(Trouble { result: DkimResult::Neutral, why: "it cannot be read" }),
+                },
+                Err(trouble) => Err(trouble),
+            };
+            let (result, why) = match outcome {
+                Ok(()) => (DkimResult::Pass, None),
+                Err(Trouble { result, why }) => (result, Some(why)),
+            };
+            let Named { domain, identity, selector, method, begin } = named;
+            found.push(Dkim { result, why, domain, identity, selector, method, begin });
+        }
+        found
+    }
+}
+
+async fn verify(
+    named: &Named,
+    signature: &Signature,
+    (hash, length): &(Vec<u8>, u64),
+    data: &[u8],
+    lookup: &dyn Lookup,
+) -> Result<(), Trouble> {
+    let fail = |why| Err(Trouble { result: DkimResult::Fail, why });
+    if signature.length.is_some_and(|limit| limit > *length) {
+        return fail("the body is shorter than what was signed");
+    }
+    if *hash != signature.body_hash {
+        return fail("the body was changed");
+    }
+    let name = format!("{}._domainkey.{}", named.selector, named.domain);
+    let records = match lookup.txt(&name).await {
+        Ok(records) => records,
+        Err(DnsError::Temporary(_)) => {
+            return Err(Trouble { result: DkimResult::TempError, why: "its key could not be asked for" });
+        }
+        Err(DnsError::NoSuchName | DnsError::NoData) => {
+            return Err(Trouble { result: DkimResult::PermError, why: "it has no key" });
+        }
+    };
+    let mut outcome = Err(Trouble { result: DkimResult::PermError, why: "it has no key" });
+    for record in records.iter().take(RECORDS) {
+        outcome = PublicKey::read(record, signature).and_then(|key| {
+            let verified = key.verify(data, &signature.made);
+            let test =
+                |trouble: Trouble| if key.is_test { Trouble { why: "its domain tests", ..trouble } } else { trouble };
+            verified.map_err(test)
+        });
+        if outcome.is_ok() {
+            break;
+        }
+    }
+    outcome
+}
+
+/// What a signature was made of: the fields that it names, and itself without its end (RFC 6376 §3.7).
+fn signed(signature: &Signature, one: &Field, tags: &Tags, all: &[Field]) -> Option<Vec<u8>> {
+    let canon = signature.header_canon;
+    let mut data = Vec::new();
+    let mut is_used = vec![false; all.len()];
+    for name in &signature.fields {
+        // From below; one that is not there counts as nothing (RFC 6376 §5.4.2).
+        let mut left = all.iter().zip(&mut is_used).rev();
+        let found = left.find(|(field, is_used)| !**is_used && field.name.eq_ignore_ascii_case(name.as_bytes()));
+        let Some((found, is_used)) = found else { continue };
+        *is_used = true;
+        field(canon, found.name, found.whole, &mut data);
+    }
+    let value = memchr(b':', one.whole)? + 1;
+    let span = tags.span("b")?;
+    let before = one.whole.get(..value + span.start)?;
+    let after = one.whole.get(value + span.end..)?;
+    let unsigned = [before, after].concat();
+    let unsigned = unsigned.strip_suffix(b"\r\n").unwrap_or(&unsigned);
+    let start = data.len();
+    field(canon, one.name, unsigned, &mut data);
+    if canon == Canon::Relaxed {
+        data.truncate(data.len().saturating_sub(2).max(start));
+    }
+    Some(data)
+}
+
+/// What follows the colon, without the last line end.
+fn value<'a>(field: &Field<'a>) -> Option<&'a [u8]> {
+    let value = field.whole.get(memchr(b':', field.whole)? + 1..)?;
+    Some(value.strip_suffix(b"\r\n").unwrap_or(value))
+}
+
+#[cfg(test)]
+#[path = "verify_tests.rs"]
+mod tests;
