@@ -1,5 +1,6 @@
 //! What can be asked of a Pillarbox by its owner, and what it answers: the same through the socket and without it.
 
+use super::delivery::{DeliveryReply, DeliveryRequest};
 use super::mirror::{MirrorReply, MirrorRequest};
 use crate::mail::Stamp;
 use crate::store::{Health, OnDelete, Pop3, WayBack};
@@ -41,6 +42,8 @@ pub enum Request {
     Export { address: String },
     /// Mailboxes at providers.
     Mirror(MirrorRequest),
+    /// Where mail goes.
+    Delivery(DeliveryRequest),
 }
 
 /// An answer.
@@ -65,6 +68,8 @@ pub enum Reply {
     Mirror(MirrorReply),
     /// Not done.
     Failed(Failure),
+    /// Where mail goes.
+    Delivery(DeliveryReply),
 }
 
 /// A password on its way, or its hash: no log shows it.

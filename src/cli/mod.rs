@@ -4,6 +4,8 @@ mod account;
 mod appliance;
 mod args;
 mod export;
+mod filing;
+mod filing_args;
 mod help;
 mod import;
 mod machine;
@@ -11,6 +13,7 @@ mod mirror;
 mod mirror_args;
 mod pages;
 mod progress;
+mod quotas;
 mod report;
 mod serve;
 mod size;
@@ -55,6 +58,7 @@ pub fn run(wish: Wish) -> ExitCode {
         Wish::Serve(serve) => serve::run(&serve),
         Wish::Confine { words } => Err(pillarbox::host::confine(&words).into()),
         Wish::Account { data, action } => account::run(&data, action),
+        Wish::Filing { data, wish } => filing::run(&data, wish),
         Wish::Import { data, address, mailbox, paths } => import::run(&data, &address, mailbox.as_deref(), &paths),
         Wish::Export { data, address, folder, format } => export::run(&data, &address, &folder, format),
         Wish::Check { data, mend } => report::check(&data, mend),

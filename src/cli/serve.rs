@@ -1,15 +1,17 @@
 //! `pillarbox serve`: opens everything, serves until it is told to stop.
 
-use super::Failed;
 use super::args::Serve;
 use super::pages::{Browsers, First};
 use super::welcome::{Chosen, Found, deliver, first};
+use super::{Failed, quotas};
 use log::LevelFilter;
 use pillarbox::admin::socket::{self, Place};
 use pillarbox::admin::{Gate, Settings};
 use pillarbox::courier::{Connector, Found as Addresses, NoAddress, Places, mirror};
-use pillarbox::net::{Identity, OwnersFiles, Serving, serve};
-use pillarbox::session::pop3::{Maildrops, Terms};
+use pillarbox::dns::{Resolver, Servers};
+use pillarbox::net::{Doors, Errand, Identity, OwnersFiles, Serving, serve};
+use pillarbox::session::pop3::{self, Maildrops};
+use pillarbox::session::smtp::{self, Rules};
 use pillarbox::store::{Fault, Options, Store};
 use pillarbox::web::{self, Site};
 use simple_logger::SimpleLogger;
@@ -69,17 +71,25 @@ pub fn run(wish: &Serve) -> Result<ExitCode, Failed> {
         store: Arc::clone(&store),
         gate: Arc::clone(&gate),
         identity: Arc::clone(&identity),
-        maildrops: Arc::new(Maildrops::new(Terms {
+        maildrops: Arc::new(Maildrops::new(pop3::Terms {
             exclusive: settings.pop3.exclusive,
             login_delay: settings.pop3.login_delay,
         })),
+        terms: Arc::new(terms(&settings, data, read_only)),
+        lookup: Arc::new(Resolver::new(Servers::system())),
+        doors: Doors {
+            mx: settings.smtp.mx,
+            submission: settings.smtp.submission,
+            lmtp: settings.smtp.lmtp,
+            lmtp_socket: (!read_only).then(|| data.join("lmtp.sock")),
+        },
         trash_days: settings.pop3.trash_days,
         pages: Some(Arc::new(Browsers(Arc::new(site)))),
         bind,
         port_offset,
         socket: socket.as_ref(),
         name,
-        errands: vec![Box::pin(mirror::run(Arc::clone(&store), Arc::new(Connector::new(Arc::new(Hosts)))))],
+        errands: errands(&store, &settings, read_only),
     };
     // Only once all ports are ours, so that a start that fails does not use up what is told once.
     let served = serve(serving, || {
@@ -96,6 +106,18 @@ pub fn run(wish: &Serve) -> Result<ExitCode, Failed> {
     Ok(ExitCode::SUCCESS)
 }
 
+/// What holds for mail that comes in.
+fn terms(settings: &Settings, data: &Path, read_only: bool) -> smtp::Terms {
+    let rules = Rules {
+        name: settings.name().into(),
+        routing: settings.routing(),
+        recipients: settings.smtp.recipients as usize,
+        message: u64::from(settings.smtp.message_mib) << 20,
+        trusted: settings.smtp.trusted.clone(),
+    };
+    smtp::Terms::new(rules, (!read_only).then_some(data))
+}
+
 /// Until the box has a resolver of its own: the system's.
 struct Hosts;
 
@@ -108,6 +130,16 @@ impl Places for Hosts {
             Err(error) => Err(NoAddress::Now(error.to_string())),
         }))
     }
+}
+
+/// What goes on beside the sessions.
+fn errands(store: &Arc<Store>, settings: &Settings, read_only: bool) -> Vec<Errand> {
+    let mut errands: Vec<Errand> =
+        vec![Box::pin(mirror::run(Arc::clone(store), Arc::new(Connector::new(Arc::new(Hosts)))))];
+    if !read_only {
+        errands.push(Box::pin(quotas::watch(Arc::clone(store), settings.routing())));
+    }
+    errands
 }
 
 fn open(data: &Path, read_only: bool, options: Options) -> Result<Store, Failed> {

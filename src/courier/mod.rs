@@ -5,8 +5,13 @@
 mod connect;
 pub mod mirror;
 mod names;
+mod sasl;
+mod schedule;
+pub mod smtp;
 mod trust;
 
 pub use crate::admin::Trust;
 pub use connect::{Connection, Connector, Target};
-pub use names::{Found, NoAddress, Places};
+pub use names::{Found, Names, NoAddress, Places};
+pub use sasl::Exchange;
+pub use schedule::Schedule;

@@ -1,8 +1,10 @@
 //! Where a host is: by its address, by `/etc/hosts`, or by asking.
 
+use crate::dns::{DnsError, Lookup};
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::pin::Pin;
+use std::sync::Arc;
 
 /// Octets of `/etc/hosts` that are read: a home's has a dozen lines.
 const HOSTS: u64 = 256 << 10;
@@ -16,6 +18,20 @@ pub type Found<'a> = Pin<Box<dyn Future<Output = Result<Vec<IpAddr>, NoAddress>>
 pub trait Places: Send + Sync {
     /// The addresses of a host, in any order.
     fn places<'a>(&'a self, host: &'a str) -> Found<'a>;
+}
+
+/// Asks the names of the internet.
+pub struct Names(pub Arc<dyn Lookup>);
+
+impl Places for Names {
+    fn places<'a>(&'a self, host: &'a str) -> Found<'a> {
+        Box::pin(async move {
+            self.0.addresses(host).await.map_err(|error| match error {
+                DnsError::NoSuchName | DnsError::NoData => NoAddress::Never(format!("{host} has no address")),
+                DnsError::Temporary(why) => NoAddress::Now(format!("{host} cannot be looked up just now: {why}")),
+            })
+        })
+    }
 }
 
 /// A host without an address.

@@ -148,7 +148,7 @@ fn read(file: &mut File, applied: u64) -> io::Result<Vec<u8>> {
 /// Whether a write may be durable in the journal first: what comes to the same when it is done again.
 pub(super) fn suits(write: &Write) -> bool {
     match write {
-        Write::Append { .. } | Write::Deliver(_) | Write::Queue { .. } | Write::Arrive(_) => {
+        Write::Append { .. } | Write::Deliver(_) | Write::Queue { .. } | Write::Arrive(_) | Write::Warn { .. } => {
             write.parcels().all(Parcel::is_whole)
         }
         Write::Provider(change) => matches!(**change, ProviderChange::State { .. } | ProviderChange::Steps { .. }),

@@ -116,7 +116,8 @@ fn what_the_quota_does_not_let_in_is_not_noted_either() {
         parcel: parcel(&store, &octets(3_000, 1)),
         received: Stamp::utc(0),
         copies: vec![copy],
-        onward: None,
+        onward: Vec::new(),
+        once: None,
     };
     let arrival = Arrival {
         provider: id,

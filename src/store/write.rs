@@ -2,6 +2,7 @@
 
 use super::check::Mend;
 use super::error::Refusal;
+use super::filing::{Detail, RuleEdit, Vacation};
 use super::parcel::Parcel;
 use super::provider::{Arrival, Arriving, ProviderChange, ProviderId};
 use super::queue::{Delivery, Placed, QueueId, Queued, Space};
@@ -69,6 +70,23 @@ pub enum Write {
     Provider(Box<ProviderChange>),
     /// A message from a provider. Refused with [`super::Refusal::Changed`] where it came before.
     Arrive(Box<Arrival>),
+    /// Addresses that an alias leads to, besides those that it leads to already; it may be a new one.
+    AddAlias { address: String, targets: Vec<String> },
+    /// Addresses that an alias leads to no more, or, where none is named, the whole alias.
+    RemoveAlias { address: String, targets: Vec<String> },
+    /// A domain whose mail is taken though perhaps nobody has an address in it; `now` in seconds since 1970.
+    AddDomain { domain: String, now: i64 },
+    /// Not any more, unless somebody has an address in it.
+    RemoveDomain { domain: String },
+    /// What `local+detail@domain` means for an account.
+    SetDetail { account: AccountId, detail: Detail },
+    /// What is answered for an account's owner. Who was answered before is answered again.
+    SetVacation { account: AccountId, vacation: Option<Vacation> },
+    /// Another rule, or one less, or another order.
+    EditRules { account: AccountId, edit: RuleEdit },
+    /// So many per cent of an account's quota are used, which is noted, and told to its open sessions where there is a
+    /// mail that tells it.
+    Warn { account: AccountId, level: u8, told: Option<Box<Delivery>> },
 }
 
 /// UIDs as ascending, disjoint, inclusive ranges.
@@ -208,7 +226,7 @@ impl Write {
             Write::Append { message, .. } => message.parcel.weight(),
             Write::Stage(parcel) => parcel.weight(),
             Write::Deliver(delivery) => delivery.weight(),
-            Write::Queue { told, .. } => 256 + told.as_ref().map_or(0, |told| told.weight()),
+            Write::Queue { told, .. } | Write::Warn { told, .. } => 256 + told.as_ref().map_or(0, |told| told.weight()),
             Write::Arrive(arrival) => arrival.weight(),
             Write::Keep { value, .. } => 256 + value.as_ref().map_or(0, Vec::len),
             _ => 256,
@@ -244,7 +262,7 @@ impl Write {
     fn delivery(&self) -> Option<&Delivery> {
         match self {
             Write::Deliver(delivery) => Some(delivery),
-            Write::Queue { told, .. } => told.as_deref(),
+            Write::Queue { told, .. } | Write::Warn { told, .. } => told.as_deref(),
             _ => None,
         }
     }

@@ -229,7 +229,7 @@ impl Collect {
     async fn deliver(&mut self, parcel: Parcel, received: Stamp, flags: Vec<String>, note: Note) -> Result<(), Error> {
         let place = if self.into == "INBOX" { Place::Inbox } else { Place::Named(self.into.clone()) };
         let copy = LocalCopy { account: self.account, place, flags, grace: Grace::None };
-        let posting = Posting { parcel, received, copies: vec![copy], onward: None };
+        let posting = Posting { parcel, received, copies: vec![copy], onward: Vec::new(), once: None };
         let delivery = Delivery { messages: vec![posting], marks: Vec::new(), now: self.now };
         let arrival = Arrival { provider: self.id, message: Arriving::Deliver(delivery), note };
         match self.store.write(Write::Arrive(Box::new(arrival))).await {

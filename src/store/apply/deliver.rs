@@ -14,7 +14,7 @@ impl Batch<'_> {
     pub(super) fn deliver(&mut self, delivery: &Delivery) -> Result<Vec<Result<Placed, Refusal>>, StoreError> {
         // Before anything is changed: what the disk has no room for is refused whole.
         self.check_room(delivery.weight() as u64)?;
-        for mark in &delivery.marks {
+        for mark in delivery.marks.iter().filter(|mark| !mark.anew) {
             let key = kept_key(Space::Accepted, &mark.key);
             if self.tables.kept.get(key.as_slice())?.is_some_and(|since| Mark::is_good(since.value(), delivery.now)) {
                 return Err(Refusal::Changed.into());
@@ -51,6 +51,12 @@ impl Batch<'_> {
         now: i64,
         placed: &mut Vec<Result<Placed, Refusal>>,
     ) -> Result<(), StoreError> {
+        if let Some(once) = &posting.once
+            && !self.begin_once(once, now)?
+        {
+            placed.extend(posting.copies.iter().map(|_| Err(Refusal::Changed)));
+            return Ok(());
+        }
         let mut shown = 0;
         for copy in &posting.copies {
             match self.place(posting, copy, now, shown) {
@@ -62,8 +68,9 @@ impl Batch<'_> {
                 Err(fault) => return Err(fault),
             }
         }
-        if let Some(onward) = &posting.onward {
+        for onward in &posting.onward {
             self.enqueue(posting, onward, now, shown)?;
+            shown += 1;
         }
         Ok(())
     }
