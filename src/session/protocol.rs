@@ -4,6 +4,7 @@ use crate::mail::AccountId;
 use crate::store::{Outcome, Store, StoreError, Watch, Write};
 use crate::wire::Out;
 use crate::wire::sasl::ScramKeys;
+use event_listener::EventListener;
 use std::time::Duration;
 
 /// How private the connection is.
@@ -106,6 +107,11 @@ pub trait Protocol: Send {
 
     /// Whose bell is heard while the client is waited for.
     fn bell(&self) -> Option<&Watch>;
+
+    /// What else rings while the client is waited for, listened to from now on: then it is as with the bell.
+    fn alarm(&self) -> Option<EventListener> {
+        None
+    }
 
     /// Whether there is something to tell without being asked: then `resume`.
     fn is_behind(&self) -> bool;
