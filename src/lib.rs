@@ -8,6 +8,8 @@
 //!        host     net     web              being PID 1 · accept, TLS, one loop for all protocols · the set-up page
 //!                  |       |
 //!               session   admin · keep     protocol state machines · what an owner can do · import, export
+//!                  |       |
+//!                delivery  |               where a mail goes: aliases, rules, answers, warnings of the quota
 //!               /     \      /
 //!            wire      store               bytes <-> values   |   values <-> redb      (never see each other)
 //!               \     /
@@ -18,6 +20,8 @@
 //! that order.
 
 pub mod admin;
+pub mod courier;
+pub mod delivery;
 pub mod dns;
 pub mod host;
 pub mod keep;

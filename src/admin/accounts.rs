@@ -3,6 +3,8 @@
 use super::action::{Checked, Failure, Limit, Listed, MailboxLine, Quota, Reply, Request, Secret, Shown, Status};
 use super::address::{Address, BadAddress};
 use super::crypt::{self, BadHash};
+use super::delivery;
+use super::mirror;
 use super::password::{self, Strength};
 use crate::mail::{AccountId, Stamp};
 use crate::store::{
@@ -31,6 +33,8 @@ pub fn perform(store: &Store, strength: Strength, request: Request) -> Reply {
         Request::Status => Ok(Reply::Status(status(store))),
         Request::WayBack => store.way_back().map(Reply::WayBack).map_err(Failure::from),
         Request::KeepFormat => keep_format(store),
+        Request::Mirror(request) => mirror::perform(store, request),
+        Request::Delivery(request) => delivery::perform(store, request),
         Request::Import { .. } | Request::Export { .. } => {
             Err(Failure::Refused("an import or an export is more than one exchange".to_owned()))
         }
@@ -207,7 +211,7 @@ fn new_password(strength: Strength, given: Option<Secret>) -> Result<(Credential
     Ok((credentials, made.then_some(Secret(password))))
 }
 
-fn now() -> i64 {
+pub(super) fn now() -> i64 {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     i64::try_from(now.as_secs()).unwrap_or(i64::MAX)
 }

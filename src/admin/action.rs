@@ -1,5 +1,7 @@
 //! What can be asked of a Pillarbox by its owner, and what it answers: the same through the socket and without it.
 
+use super::delivery::{DeliveryReply, DeliveryRequest};
+use super::mirror::{MirrorReply, MirrorRequest};
 use crate::mail::Stamp;
 use crate::store::{Health, OnDelete, Pop3, WayBack};
 use serde::{Deserialize, Serialize};
@@ -38,6 +40,10 @@ pub enum Request {
     Import { address: String, mailbox: String },
     /// All mail of an account: after the answer, [`super::downloads::Portion`]s follow.
     Export { address: String },
+    /// Mailboxes at providers.
+    Mirror(MirrorRequest),
+    /// Where mail goes.
+    Delivery(DeliveryRequest),
 }
 
 /// An answer.
@@ -58,8 +64,12 @@ pub enum Reply {
     Status(Status),
     /// What there is to go back to, if anything.
     WayBack(Option<WayBack>),
+    /// Mailboxes at providers.
+    Mirror(MirrorReply),
     /// Not done.
     Failed(Failure),
+    /// Where mail goes.
+    Delivery(DeliveryReply),
 }
 
 /// A password on its way, or its hash: no log shows it.

@@ -1,6 +1,7 @@
 //! The settings file, `DIR/pillarbox.toml`. It may be absent, and every setting in it too.
 
 use super::password::Strength;
+use crate::delivery::Routing;
 use serde::Deserialize;
 use std::fmt;
 use std::io;
@@ -21,6 +22,8 @@ pub struct Settings {
     pub tls: TlsSettings,
     /// `[pop3]`
     pub pop3: Pop3Settings,
+    /// `[delivery]`
+    pub delivery: DeliverySettings,
 }
 
 /// `[password]`: what verifying one costs.
@@ -77,6 +80,15 @@ pub struct Pop3Settings {
     pub trash_days: u32,
 }
 
+/// `[delivery]`: mail that comes in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
+pub struct DeliverySettings {
+    /// How many per cent mail that comes in may go over an account's quota, so that it is rather taken than bounced;
+    /// what its owner stores may not. Default: 10.
+    pub grace_percent: u8,
+}
+
 /// The settings cannot be used; the text is for the owner.
 #[derive(Debug)]
 pub struct SettingsError {
@@ -115,6 +127,7 @@ impl Settings {
         within("password.remember-minutes", remember_minutes, 0, 24 * 60)?;
         within("pop3.login-delay", settings.pop3.login_delay, 0, 24 * 60 * 60)?;
         within("pop3.trash-days", settings.pop3.trash_days, 0, 100 * 365)?;
+        within("delivery.grace-percent", settings.delivery.grace_percent.into(), 0, 100)?;
         if let Some(cache) = settings.store.cache_mib {
             within("store.cache-mib", cache, 1, 1 << 16)?;
         }
@@ -134,6 +147,12 @@ impl Settings {
     pub fn cache(&self) -> usize {
         let mib = self.store.cache_mib.unwrap_or(CACHE_MIB);
         (mib as usize) << 20
+    }
+
+    /// How deliveries are routed.
+    #[must_use]
+    pub fn routing(&self) -> Routing {
+        Routing { name: self.name(), grace_percent: self.delivery.grace_percent }
     }
 
     /// The host name: as set, or the machine's, or one that always works in a home.
@@ -173,6 +192,12 @@ impl Passwords {
 impl Default for Pop3Settings {
     fn default() -> Self {
         Pop3Settings { exclusive: true, login_delay: 0, trash_days: 30 }
+    }
+}
+
+impl Default for DeliverySettings {
+    fn default() -> Self {
+        DeliverySettings { grace_percent: 10 }
     }
 }
 
@@ -234,13 +259,14 @@ mod tests {
     fn each_setting_is_read() {
         let text = "[password]\nmemory-kib = 8192\npasses = 3\nremember-minutes = 1\n[store]\ncache-mib = 64\n\
                     [server]\nname = 'mail.example.org'\n[tls]\ncertificate = 'c.pem'\nkey = 'k.pem'\n\
-                    [pop3]\nexclusive = false\nlogin-delay = 60\n";
+                    [pop3]\nexclusive = false\nlogin-delay = 60\n[delivery]\ngrace-percent = 25\n";
         let settings = Settings::parse(text).unwrap_or_default();
         assert_eq!(settings.password.strength(), Strength { memory_kib: 8192, passes: 3, lanes: 1 });
         assert_eq!(settings.cache(), 64 << 20);
         assert_eq!(settings.name(), "mail.example.org");
         assert_eq!(settings.tls.key, Some(PathBuf::from("k.pem")));
         assert_eq!(settings.pop3, Pop3Settings { exclusive: false, login_delay: 60, trash_days: 30 });
+        assert_eq!(settings.routing(), Routing { name: "mail.example.org".to_owned(), grace_percent: 25 });
     }
 
     #[test]
@@ -251,8 +277,13 @@ mod tests {
 
     #[test]
     fn what_cannot_work_is_refused() {
-        for bad in ["[password]\nmemory-kib = 7", "[password]\nlanes = 0", "[tls]\nkey = 'k'", "[server]\nname = 'a b'"]
-        {
+        for bad in [
+            "[password]\nmemory-kib = 7",
+            "[password]\nlanes = 0",
+            "[tls]\nkey = 'k'",
+            "[delivery]\ngrace-percent = 101",
+            "[server]\nname = 'a b'",
+        ] {
             assert!(Settings::parse(bad).is_err(), "{bad}");
         }
     }

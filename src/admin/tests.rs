@@ -322,6 +322,56 @@ fn a_door_to_a_running_server_does_what_a_direct_one_does() {
 }
 
 #[test]
+fn where_mail_goes_is_said_through_the_socket() {
+    use crate::store::{Action, Detail, Filing, Rule, RuleEdit, Vacation};
+    let world = World::with_accounts("door-delivery");
+    let _server = serve(&world);
+    let mut door = Door::open(&world.folder).unwrap();
+    assert!(door.is_running());
+    let mut ask = |request| door.ask(Request::Delivery(request));
+    let own = |text: &str| text.to_owned();
+    let add = |alias: &str, targets: &[&str]| DeliveryRequest::AddAlias {
+        alias: own(alias),
+        targets: targets.iter().map(|target| own(target)).collect(),
+    };
+    assert_eq!(ask(add("Info@B.example", &["A@B.example", "Out@Elsewhere.example"])), Ok(Reply::Done));
+    assert_eq!(ask(add("*@c.example", &["only@b.example"])), Ok(Reply::Done));
+    for (alias, target) in [("a@b.example", "x@y"), ("self@b.example", "self@B.example"), ("x", "y@z"), ("x@y", "z")] {
+        assert!(matches!(ask(add(alias, &[target])), Err(Failure::Refused(_))), "{alias}");
+    }
+    let all = vec![
+        (own("@c.example"), vec![own("only@b.example")]),
+        (own("info@b.example"), vec![own("a@b.example"), own("Out@elsewhere.example")]),
+    ];
+    let aliases = |aliases| Ok(Reply::Delivery(DeliveryReply::Aliases(aliases)));
+    assert_eq!(ask(DeliveryRequest::ListAliases { account: None }), aliases(all.clone()));
+    assert_eq!(ask(DeliveryRequest::ListAliases { account: Some(own("a@b.example")) }), aliases(all[1..].to_vec()));
+    assert_eq!(ask(DeliveryRequest::AddDomain { domain: own("New.example") }), Ok(Reply::Done));
+    assert!(ask(DeliveryRequest::AddDomain { domain: own("no domain") }).is_err());
+    let domains = ["b.example", "c.example", "new.example"].map(|domain| (own(domain), domain == "new.example"));
+    assert_eq!(ask(DeliveryRequest::ListDomains), Ok(Reply::Delivery(DeliveryReply::Domains(domains.to_vec()))));
+    let account = || own("only@b.example");
+    let rule =
+        Rule { actions: vec![Action::Flag(own("seen")), Action::Forward(own("A@B.example"))], ..Rule::default() };
+    let edit = RuleEdit::Add(rule, None);
+    assert_eq!(ask(DeliveryRequest::EditRules { account: account(), edit }), Ok(Reply::Done));
+    let vacation = Vacation { subject: own("Away"), text: own("Gone.\n"), days: 3, begins: None, ends: Some(9) };
+    let set = |vacation| DeliveryRequest::SetVacation { account: account(), vacation: Some(vacation) };
+    assert_eq!(ask(set(vacation.clone())), Ok(Reply::Done));
+    assert!(ask(set(Vacation { text: own(" "), ..vacation.clone() })).is_err());
+    assert!(ask(set(Vacation { days: 0, ..vacation.clone() })).is_err());
+    assert_eq!(ask(DeliveryRequest::SetDetail { account: account(), detail: Detail::Make }), Ok(Reply::Done));
+    let rule =
+        Rule { actions: vec![Action::Flag(own("\\Seen")), Action::Forward(own("a@b.example"))], ..Rule::default() };
+    let filing = Filing { detail: Detail::Make, vacation: Some(vacation), rules: vec![rule] };
+    let show = |account| DeliveryRequest::ShowFiling { account };
+    assert_eq!(ask(show(account())), Ok(Reply::Delivery(DeliveryReply::Filing(filing))));
+    assert!(ask(show(own("nobody@b.example"))).is_err());
+    let edit = RuleEdit::Remove(2);
+    assert!(ask(DeliveryRequest::EditRules { account: account(), edit }).is_err());
+}
+
+#[test]
 fn an_import_through_the_socket_stops_at_the_quota_and_tells_where() {
     let world = World::with_accounts("door-quota");
     let account = world.store.snapshot().unwrap().account_of("only@b.example").unwrap().unwrap();

@@ -1,6 +1,8 @@
 //! Arguments to wishes.
 
+use super::filing_args::{self, Filing};
 use super::help;
+use super::mirror_args::{self, MirrorAction};
 use super::size;
 use lexopt::{Arg, Error, Parser, ValueExt};
 use pillarbox::admin::Limit;
@@ -24,6 +26,11 @@ pub enum Wish {
         data: PathBuf,
         action: Action,
     },
+    /// Aliases, rules, answers.
+    Filing {
+        data: PathBuf,
+        wish: Filing,
+    },
     Import {
         data: PathBuf,
         address: String,
@@ -43,6 +50,10 @@ pub enum Wish {
     Status {
         data: PathBuf,
         json: bool,
+    },
+    Mirror {
+        data: PathBuf,
+        action: MirrorAction,
     },
     /// The data folder may be the appliance's own.
     Machine {
@@ -145,9 +156,19 @@ pub fn parse(mut parser: Parser) -> Result<Wish, Error> {
             Arg::Value(value) if command.is_none() && value == "confine" => {
                 return Ok(Wish::Confine { words: parser.raw_args()?.collect() });
             }
+            Arg::Value(value) if command.is_none() && value == "mirror" => {
+                return mirror_args::parse(parser, given.data.take());
+            }
+            Arg::Value(value) if command.is_none() && (value == "alias" || value == "rule") => {
+                return filing_args::parse(&value.string()?, None, given.data, parser);
+            }
             Arg::Value(value) if command.is_none() => command = Some(value.string()?),
             Arg::Value(value) if command.as_deref() == Some("account") && action.is_none() => {
-                action = Some(value.string()?);
+                let wanted = value.string()?;
+                if ["alias", "vacation", "detail"].contains(&wanted.as_str()) {
+                    return filing_args::parse("account", Some(wanted), given.data, parser);
+                }
+                action = Some(wanted);
             }
             Arg::Value(value) => given.values.push(value),
             arg => return Err(arg.unexpected()),
@@ -272,7 +293,11 @@ fn account(action: Option<&str>, given: &mut Given) -> Result<Action, Error> {
         }
         Some("remove") => Action::Remove { address: given.next("ADDRESS")? },
         Some(other) => return Err(format!("there is no command account {other:?}").into()),
-        None => return Err("account needs one of add, list, show, passwd, quota, pop3, remove".into()),
+        None => {
+            return Err(
+                "account needs one of add, list, show, passwd, quota, pop3, alias, vacation, detail, remove".into()
+            );
+        }
     })
 }
 

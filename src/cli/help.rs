@@ -4,10 +4,13 @@
 pub fn of(command: &str) -> &'static str {
     match command {
         "account" => ACCOUNT,
+        "alias" => ALIAS,
+        "rule" => RULE,
         "import" => IMPORT,
         "export" => EXPORT,
         "check" => CHECK,
         "status" => STATUS,
+        "mirror" => MIRROR,
         "update" | "undo" | "log" | "reboot" | "poweroff" => MACHINE,
         _ => ALL,
     }
@@ -17,9 +20,12 @@ const ALL: &str = "\
 Pillarbox, a mail server in one program.
 
   pillarbox [serve]      serve mail; the first start makes everything it needs
-  pillarbox account ...  who has mail here: add, list, show, passwd, quota, pop3, remove
+  pillarbox account ...  who has mail here: add, list, show, passwd, quota, pop3, alias, vacation, detail, remove
+  pillarbox alias ...    addresses that stand for others: add, list, remove
+  pillarbox rule ...     what becomes of an account's mail: add, list, remove, move
   pillarbox import ...   bring mail along: mbox, Maildir, .eml
   pillarbox export ...   take mail out: Maildir or mbox
+  pillarbox mirror ...   mailboxes at providers: add, list, show, run, pause, resume, remove
   pillarbox status       how it is doing
   pillarbox check        verify all stored mail
   pillarbox version
@@ -48,7 +54,11 @@ Who has mail here.
   pillarbox account passwd ADDRESS [--password-stdin]
   pillarbox account quota ADDRESS SIZE|none [--messages N|none]
   pillarbox account pop3 ADDRESS [--deleted trash|hide|delete] [--mark-seen yes|no]
-  pillarbox account remove ADDRESS         removes its mail, too
+  pillarbox account alias ADDRESS [ALIAS [--remove]]     its aliases; one more, or one less
+  pillarbox account vacation ADDRESS (--text TEXT | --text-stdin) [--subject TEXT] [--days N] [--begins DAY] [--ends DAY]
+  pillarbox account vacation ADDRESS [--off]
+  pillarbox account detail ADDRESS inbox|existing|make
+  pillarbox account remove ADDRESS         removes its mail, too, its rules, and aliases that lead to nobody else
 
 A password is asked for at a terminal, or read from the first line of stdin with --password-stdin.
 Where neither is, or with an empty answer, a random one is made and printed.
@@ -57,6 +67,42 @@ log-in, which must be with the password itself (not SCRAM), one of our own takes
 SIZE is something like 500M or 2G.
 What a POP3 client deletes goes to the Trash, where it stays for 30 days (pop3.trash-days in the settings).
 With --deleted hide it stays where it is, and only POP3 shows it no more; with delete it is gone.
+A vacation answer goes once in N days (7 where none are given) to each who writes to an address of the account, never
+to lists or programs; DAY is like 2026-12-24, and the last one is among them.
+Mail for local+detail@domain comes to local@domain: into INBOX, into an existing mailbox named like the detail, or into
+one that is made for it.
+";
+
+const ALIAS: &str = "\
+Addresses that stand for others.
+
+  pillarbox alias add ADDRESS TARGET...    TARGET is an account, another alias, or an address elsewhere
+  pillarbox alias list [ADDRESS]           all, or those that lead to an account
+  pillarbox alias remove ADDRESS [TARGET...]
+
+ADDRESS is local@domain, or @domain for all addresses of a domain that nobody has.
+Mail for postmaster of every domain here is taken always: by its account or alias, else by the first account.
+What goes elsewhere leaves with the postmaster of the alias's domain as its sender, so that it passes SPF there.
+";
+
+const RULE: &str = "\
+What becomes of mail that comes in for an account.
+
+  pillarbox rule add ADDRESS [CONDITION...] ACTION... [--stop] [--at NUMBER]
+  pillarbox rule list ADDRESS
+  pillarbox rule remove ADDRESS NUMBER
+  pillarbox rule move ADDRESS NUMBER NUMBER
+
+Conditions, of which all must hold, whatever the case; without any, the rule is for all mail:
+  --from TEXT            in From or Sender        --to TEXT        in To or Cc
+  --subject TEXT         in the subject           --header NAME:TEXT   in any field; without TEXT, it is there
+
+Actions:
+  --move MAILBOX         instead of INBOX; made where it is missing
+  --flag FLAG            \\Flagged, \\Seen, or a keyword
+  --forward ADDRESS      there, too               --discard        into no mailbox
+
+Rules are tried in their order; --stop: those after it are not. What cannot be filed or forwarded goes to INBOX.
 ";
 
 const IMPORT: &str = "\
@@ -97,6 +143,29 @@ const STATUS: &str = "\
 How Pillarbox is doing.
 
   pillarbox status [--json]
+";
+
+const MIRROR: &str = "\
+Mailboxes at providers: kept the same on both sides, or collected from.
+
+  pillarbox mirror add ADDRESS --imap HOST --user USER [--collect [--into MAILBOX] [--delete-after DAYS]]
+  pillarbox mirror add ADDRESS --pop3 HOST --user USER [--into MAILBOX] [--delete-after DAYS]
+  pillarbox mirror list
+  pillarbox mirror show ADDRESS|NUMBER
+  pillarbox mirror run ADDRESS|NUMBER [--confirm]      look now, and say how it went
+  pillarbox mirror pause|resume ADDRESS|NUMBER
+  pillarbox mirror remove ADDRESS|NUMBER               mail stays on both sides
+
+Options of add:
+  --port N               Default: 993 for IMAP, 995 for POP3; 143 and 110 with --starttls or --plain
+  --starttls, --plain    TLS from STARTTLS on, or none     Default: TLS from the first octet
+  --certificate WHICH    any, a SHA-256, or a PEM file of authorities     Default: one by a public authority
+  --every SECONDS        look so often, even where nothing tells of a change     Default: 300
+  --password-stdin       read the password there from the first line of stdin; else it is asked for
+
+With --imap alone all folders, flags, moves and deletions go both ways. Where more than half of a folder is missing at
+once, nothing is deleted on the other side before the next day, or before `run --confirm`.
+What is collected comes into MAILBOX (Default: INBOX), each message once, and stays there for ever, or DAYS.
 ";
 
 const MACHINE: &str = "\

@@ -4,11 +4,16 @@ mod account;
 mod appliance;
 mod args;
 mod export;
+mod filing;
+mod filing_args;
 mod help;
 mod import;
 mod machine;
+mod mirror;
+mod mirror_args;
 mod pages;
 mod progress;
+mod quotas;
 mod report;
 mod serve;
 mod size;
@@ -53,10 +58,12 @@ pub fn run(wish: Wish) -> ExitCode {
         Wish::Serve(serve) => serve::run(&serve),
         Wish::Confine { words } => Err(pillarbox::host::confine(&words).into()),
         Wish::Account { data, action } => account::run(&data, action),
+        Wish::Filing { data, wish } => filing::run(&data, wish),
         Wish::Import { data, address, mailbox, paths } => import::run(&data, &address, mailbox.as_deref(), &paths),
         Wish::Export { data, address, folder, format } => export::run(&data, &address, &folder, format),
         Wish::Check { data, mend } => report::check(&data, mend),
         Wish::Status { data, json } => report::status(&data, json),
+        Wish::Mirror { data, action } => mirror::run(&data, action),
         Wish::Machine { data, wish } => machine::run(data.as_deref(), wish),
     };
     done.unwrap_or_else(|Failed(why)| {

@@ -1,13 +1,14 @@
 //! `pillarbox serve`: opens everything, serves until it is told to stop.
 
-use super::Failed;
 use super::args::Serve;
 use super::pages::{Browsers, First};
 use super::welcome::{Chosen, Found, deliver, first};
+use super::{Failed, quotas};
 use log::LevelFilter;
 use pillarbox::admin::socket::{self, Place};
 use pillarbox::admin::{Gate, Settings};
-use pillarbox::net::{Identity, OwnersFiles, Serving, serve};
+use pillarbox::courier::{Connector, Found as Addresses, NoAddress, Places, mirror};
+use pillarbox::net::{Errand, Identity, OwnersFiles, Serving, serve};
 use pillarbox::session::pop3::{Maildrops, Terms};
 use pillarbox::store::{Fault, Options, Store};
 use pillarbox::web::{self, Site};
@@ -78,7 +79,7 @@ pub fn run(wish: &Serve) -> Result<ExitCode, Failed> {
         port_offset,
         socket: socket.as_ref(),
         name,
-        errands: Vec::new(),
+        errands: errands(&store, &settings, read_only),
     };
     // Only once all ports are ours, so that a start that fails does not use up what is told once.
     let served = serve(serving, || {
@@ -93,6 +94,30 @@ pub fn run(wish: &Serve) -> Result<ExitCode, Failed> {
     }
     served?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// Until the box has a resolver of its own: the system's.
+struct Hosts;
+
+impl Places for Hosts {
+    fn places<'a>(&'a self, host: &'a str) -> Addresses<'a> {
+        use std::net::ToSocketAddrs;
+        let host = host.to_owned();
+        Box::pin(smol::unblock(move || match (host.as_str(), 0).to_socket_addrs() {
+            Ok(found) => Ok(found.map(|address| address.ip()).collect()),
+            Err(error) => Err(NoAddress::Now(error.to_string())),
+        }))
+    }
+}
+
+/// What goes on beside the sessions.
+fn errands(store: &Arc<Store>, settings: &Settings, read_only: bool) -> Vec<Errand> {
+    let mut errands: Vec<Errand> =
+        vec![Box::pin(mirror::run(Arc::clone(store), Arc::new(Connector::new(Arc::new(Hosts)))))];
+    if !read_only {
+        errands.push(Box::pin(quotas::watch(Arc::clone(store), settings.routing())));
+    }
+    errands
 }
 
 fn open(data: &Path, read_only: bool, options: Options) -> Result<Store, Failed> {

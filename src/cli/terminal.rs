@@ -35,6 +35,12 @@ pub fn new_password(from_stdin: bool) -> Result<Option<Secret>, Failed> {
     Ok(Some(Secret(first)))
 }
 
+/// A password that somebody else set: from stdin, or from the person.
+pub fn known_password(from_stdin: bool) -> Result<Secret, Failed> {
+    let password = if from_stdin || !io::stdin().is_terminal() { line()? } else { unseen("Password there: ")? };
+    if password.is_empty() { Err(Failed::because("there is no password")) } else { Ok(Secret(password)) }
+}
+
 /// The hash of a password, from stdin.
 pub fn hash() -> Result<Secret, Failed> {
     match line()? {

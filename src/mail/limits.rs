@@ -69,6 +69,27 @@ pub const ENCODED_WORD: usize = 2_000;
 pub const DECODER: usize = 4 << 10;
 /// Octets of an initial SASL response or of one SASL answer, decoded (RFC 4954 §4 allows 12288 as base64).
 pub const SASL: usize = 9_000;
+/// Addresses that one alias leads to, by itself and through others.
+pub const ALIAS_TARGETS: usize = 1_000;
+/// Aliases that lead to one another.
+pub const ALIAS_DEPTH: usize = 10;
+/// Rules of an account.
+pub const RULES: usize = 100;
+/// Conditions of one rule, or its actions.
+pub const RULE_PARTS: usize = 20;
+/// Octets of a text in a rule, of an address or a name in it.
+pub const RULE_TEXT: usize = 1_000;
+/// Octets of header that rules look at: with all conditions of all rules that is 100 MB to compare.
+pub const RULE_HEADER: usize = 64 << 10;
+/// Addresses outside that one mail is forwarded to for one account.
+pub const FORWARDS: usize = 20;
+/// Received fields in a mail that is still sent on (RFC 5321 §6.3: at least 100 until it is refused; what goes in a
+/// circle through a home box need not go that often).
+pub const HOPS: usize = 50;
+/// Octets of a vacation answer's text.
+pub const VACATION_TEXT: usize = 32 << 10;
+/// Senders of whom an account remembers that they were answered; who writes beyond is not answered.
+pub const ANSWERED: usize = 5_000;
 /// Octets of output gathered before it is sent and the work pauses.
 pub const OUT: usize = 256 << 10;
 /// Octets of a line that another server answers. RFC 5321 §4.5.3.1.5 allows 512; some tell a whole web address.

@@ -73,6 +73,7 @@ impl Store {
         check.messages(&mailboxes)?;
         check.vanished(&mailboxes)?;
         check.queue()?;
+        check.addresses()?;
         check.blobs()?;
         Ok(check.report)
     }

@@ -35,6 +35,10 @@ pub enum Refusal {
     ReadOnly,
     /// Somebody else changed it meanwhile, or it is gone.
     Changed,
+    /// There is no such alias, domain or rule.
+    NotThere,
+    /// There are as many of these as there may be.
+    TooMany,
 }
 
 /// The store could not do what it should have been able to do. The text is for the log, never for a client.
@@ -79,6 +83,8 @@ impl fmt::Display for Refusal {
             Refusal::DiskFull => "the disk is full",
             Refusal::ReadOnly => "the mail store can only be read at the moment: nothing can be changed",
             Refusal::Changed => "it was changed meanwhile, or is gone",
+            Refusal::NotThere => "there is no such thing",
+            Refusal::TooMany => "there are as many as there may be",
         })
     }
 }

@@ -18,6 +18,7 @@
 
 use super::error::Fault;
 use super::parcel::Parcel;
+use super::provider::ProviderChange;
 use super::write::Write;
 use ring::digest;
 use rustix::fs::{Advice, fadvise};
@@ -147,7 +148,10 @@ fn read(file: &mut File, applied: u64) -> io::Result<Vec<u8>> {
 /// Whether a write may be durable in the journal first: what comes to the same when it is done again.
 pub(super) fn suits(write: &Write) -> bool {
     match write {
-        Write::Append { .. } | Write::Deliver(_) | Write::Queue { .. } => write.parcels().all(Parcel::is_whole),
+        Write::Append { .. } | Write::Deliver(_) | Write::Queue { .. } | Write::Arrive(_) | Write::Warn { .. } => {
+            write.parcels().all(Parcel::is_whole)
+        }
+        Write::Provider(change) => matches!(**change, ProviderChange::State { .. } | ProviderChange::Steps { .. }),
         Write::Store { .. }
         | Write::Copy { .. }
         | Write::Move { .. }

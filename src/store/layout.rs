@@ -7,7 +7,7 @@
 
 use super::error::Fault;
 use super::journal;
-use super::schema::{DUE, FORMAT, KEPT, QUEUE};
+use super::schema::{ALIAS, DOMAIN, DUE, FILING, FORMAT, KEPT, QUEUE};
 use super::write::Write;
 use redb::WriteTransaction;
 
@@ -33,13 +33,16 @@ pub(super) struct Step {
 /// Today's.
 pub(super) static TODAY: Layout = Layout { format: FORMAT, steps: &[TO_2] };
 
-/// Format 2 brings the tables for mail on its way; what there was stays as it is, and its writes still read.
+/// Format 2 brings the tables for mail on its way and for where it goes; what there was stays as it is, and its writes still read.
 const TO_2: Step = Step {
     from: 1,
     tables: |transaction| {
         transaction.open_table(QUEUE)?;
         transaction.open_table(DUE)?;
         transaction.open_table(KEPT)?;
+        transaction.open_table(ALIAS)?;
+        transaction.open_table(DOMAIN)?;
+        transaction.open_table(FILING)?;
         Ok(())
     },
     journal: journal::decode,

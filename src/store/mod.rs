@@ -4,15 +4,19 @@
 //! `snapshot` (how it is read), `mirror` (what sessions share of an open mailbox). Nothing outside this room names
 //! redb or postcard.
 
+mod addresses;
 mod ahead;
+mod alarm;
 mod apply;
 mod blobs;
 mod body;
 mod check;
+mod check_address;
 mod check_queue;
 mod codec;
 mod disk;
 mod error;
+mod filing;
 mod health;
 mod journal;
 mod layout;
@@ -20,6 +24,7 @@ mod medium;
 mod mirror;
 mod overlay;
 mod parcel;
+mod provider;
 mod queue;
 mod read_only;
 mod record;
@@ -36,9 +41,13 @@ mod write;
 mod writer;
 
 #[cfg(test)]
+mod address_tests;
+#[cfg(test)]
 mod check_tests;
 #[cfg(test)]
 mod format_tests;
+#[cfg(test)]
+mod provider_tests;
 #[cfg(test)]
 mod queue_tests;
 #[cfg(test)]
@@ -47,15 +56,21 @@ mod read_only_tests;
 mod tests;
 
 pub use ahead::{Ahead, Depth};
+pub use alarm::Alarm;
 pub use blobs::Pin;
 pub use body::Reading;
 pub use check::{Finding, Mend, Report};
 pub use error::{Fault, Refusal, StoreError};
+pub use filing::{Action, Alias, Condition, Detail, Domain, Field, Filing, Rule, RuleEdit, Vacation};
 pub use health::Health;
 pub use mirror::{Mirror, Watch};
 pub use parcel::{Packer, Parcel};
+pub use provider::{
+    Arrival, Arriving, Certificate, Collected, FarFolder, FolderId, Note, Pair, Protocol, Provider, ProviderChange,
+    ProviderId, ProviderState, Security, Step, Way,
+};
 pub use queue::{
-    Delivery, Grace, LocalCopy, Mark, Notify, Onward, OnwardRecipient, Place, Placed, Posting, Progress, QueueId,
+    Delivery, Grace, LocalCopy, Mark, Notify, Once, Onward, OnwardRecipient, Place, Placed, Posting, Progress, QueueId,
     Queued, QueuedRecipient, Space,
 };
 pub use record::{

@@ -36,8 +36,21 @@ pub struct Posting {
     pub received: Stamp,
     /// Into mailboxes here. Each may be refused for itself; the others are placed all the same.
     pub copies: Vec<LocalCopy>,
-    /// Into the queue.
-    pub onward: Option<Onward>,
+    /// Into the queue, each with an envelope of its own.
+    pub onward: Vec<Onward>,
+    /// Nothing of it is done where it was done already.
+    pub once: Option<Once>,
+}
+
+/// That something is done only once in a while. What is not done is answered with [`Refusal::Changed`].
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Once {
+    /// Where it is kept,
+    pub space: Space,
+    /// and as what.
+    pub key: Vec<u8>,
+    /// Before this second since 1970 it is not done again.
+    pub until: i64,
 }
 
 /// A copy for an account here.
@@ -219,9 +232,20 @@ impl Grace {
     pub fn over(self, limit: u64) -> u64 {
         match self {
             Grace::None => limit,
-            Grace::Percent(percent) => limit.saturating_add(limit / 100 * u64::from(percent)),
+            Grace::Percent(percent) => {
+                let percent = u64::from(percent);
+                limit.saturating_add((limit / 100).saturating_mul(percent)).saturating_add(limit % 100 * percent / 100)
+            }
             Grace::Unlimited => u64::MAX,
         }
+    }
+}
+
+impl Once {
+    /// Until when something is not done again, from what is kept of it.
+    #[must_use]
+    pub fn until(kept: &[u8]) -> Option<i64> {
+        Some(i64::from_be_bytes(*kept.first_chunk()?))
     }
 }
 
@@ -255,7 +279,7 @@ impl Delivery {
         for posting in &mut self.messages {
             let (own, after) = rest.split_at(posting.copies.len().min(rest.len()));
             rest = after;
-            if posting.onward.is_some() || own.iter().any(Result::is_ok) {
+            if !posting.onward.is_empty() || own.iter().any(Result::is_ok) {
                 posting.parcel.settle();
             }
         }

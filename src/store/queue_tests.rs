@@ -27,7 +27,13 @@ fn parcel(store: &Store, content: &[u8]) -> Parcel {
 }
 
 fn posting(store: &Store, content: &[u8], copies: Vec<LocalCopy>, onward: Option<Onward>) -> Posting {
-    Posting { parcel: parcel(store, content), received: Stamp::utc(0), copies, onward }
+    Posting {
+        parcel: parcel(store, content),
+        received: Stamp::utc(0),
+        copies,
+        onward: onward.into_iter().collect(),
+        once: None,
+    }
 }
 
 fn deliver(store: &Store, messages: Vec<Posting>) -> Vec<Result<Placed, Refusal>> {

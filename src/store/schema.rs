@@ -18,8 +18,11 @@
 //! | `queue` | queue id | [`super::Queued`]: a message on its way out |
 //! | `due` | moment, queue id | nothing: when each is tried next |
 //! | `kept` | space, key | small records that a part of the program keeps for itself: [`super::Space`] |
+//! | `alias` | address, lower case; `@domain` for all others of a domain | [`super::Alias`]: where it leads to |
+//! | `domain` | domain, lower case | [`super::Domain`]: one that is ours without an address in it |
+//! | `filing` | account | [`super::Filing`]: rules, vacation answer; absent means none |
 //!
-//! Since format 2: `queue`, `due`, `kept`.
+//! Since format 2: `queue`, `due`, `kept`, `alias`, `domain`, `filing`.
 //!
 //! Keys are big-endian, so that a mailbox, an account or a blob is one contiguous range.
 
@@ -49,11 +52,16 @@ pub(super) const STAGING: TableDefinition<u64, ()> = TableDefinition::new("stagi
 pub(super) const QUEUE: TableDefinition<u64, Bytes> = TableDefinition::new("queue");
 pub(super) const DUE: TableDefinition<&'static [u8; 16], ()> = TableDefinition::new("due");
 pub(super) const KEPT: TableDefinition<Bytes, Bytes> = TableDefinition::new("kept");
+pub(super) const ALIAS: TableDefinition<&str, Bytes> = TableDefinition::new("alias");
+pub(super) const DOMAIN: TableDefinition<&str, Bytes> = TableDefinition::new("domain");
+pub(super) const FILING: TableDefinition<u32, Bytes> = TableDefinition::new("filing");
 
 /// `config`: the layout's version.
 pub(super) const FORMAT_KEY: &str = "format";
 /// `config`: blob ids below this may have been given out; after a start, ids go on from here.
 pub(super) const BLOB_CEILING: &str = "blob-ceiling";
+/// `config`: the last mailbox at a provider.
+pub(super) const LAST_PROVIDER: &str = "last-provider";
 /// `config`: the last record of the journal that the tables hold.
 pub(super) const JOURNAL: &str = "journal";
 /// `config`: the UIDVALIDITY given out last.

@@ -1,5 +1,6 @@
 //! The store as others hold it.
 
+use super::alarm::{Alarm, Alarms};
 use super::blobs::{Abandoned, Pin, Pins};
 use super::error::{Fault, StoreError};
 use super::journal::Journal;
@@ -10,15 +11,15 @@ use super::parcel::Packer;
 use super::recovery::close;
 use super::replay;
 use super::schema::{
-    ACCOUNT, ADDRESS, BLOB_CEILING, BODY, CONFIG, DOOMED, DUE, FORMAT_KEY, HEAD, JOURNAL_FORMAT, KEPT, MAILBOX, MSG,
-    NAME, QUEUE, REFS, ROOM_INSIDE, SAVEPOINT, STAGING, SUBSCRIPTION, VANISHED,
+    ACCOUNT, ADDRESS, ALIAS, BLOB_CEILING, BODY, CONFIG, DOMAIN, DOOMED, DUE, FILING, FORMAT_KEY, HEAD, JOURNAL_FORMAT,
+    KEPT, MAILBOX, MSG, NAME, QUEUE, REFS, ROOM_INSIDE, SAVEPOINT, STAGING, SUBSCRIPTION, VANISHED,
 };
 use super::snapshot::Snapshot;
 use super::space::Space;
 use super::way_back;
 use super::write::{Outcome, Write};
 use super::writer::{self, Job, Message};
-use crate::mail::{BlobId, MailboxId, UniqueId};
+use crate::mail::{AccountId, BlobId, MailboxId, UniqueId};
 use event_listener::{Event, EventListener};
 use redb::{Database, ReadableDatabase, ReadableTable, StorageBackend, TableError};
 use ring::rand::{SecureRandom, SystemRandom};
@@ -77,6 +78,12 @@ pub(super) struct Shared {
     next_blob: AtomicU64,
     // Rung when something was put into the queue, changed there, or taken out.
     pub(super) queue_bell: Event,
+    // Rung with every commit.
+    pub(super) change_bell: Event,
+    // Accounts whose usage or limits changed since somebody asked, and the bell for it.
+    pub(super) weighed: Mutex<BTreeSet<AccountId>>,
+    pub(super) weigh_bell: Event,
+    pub(super) alarms: Alarms,
 }
 
 impl Store {
@@ -138,6 +145,10 @@ impl Store {
             grown: Mutex::default(),
             next_blob: AtomicU64::new(next_blob),
             queue_bell: Event::new(),
+            change_bell: Event::new(),
+            weighed: Mutex::default(),
+            weigh_bell: Event::new(),
+            alarms: Alarms::default(),
         });
         contained(|| replay::prepare(&shared))?;
         // What was taken over from the journal may have brought more ids.
@@ -155,6 +166,30 @@ impl Store {
     #[must_use]
     pub fn queue_changes(&self) -> EventListener {
         self.shared.queue_bell.listen()
+    }
+
+    /// Hears of the next commit, whatever it changed. Listen first, then look.
+    #[must_use]
+    pub fn changes(&self) -> EventListener {
+        self.shared.change_bell.listen()
+    }
+
+    /// Hears of the next change in what accounts use, or may. Listen first, then look with `take_weighed`.
+    #[must_use]
+    pub fn usage_changes(&self) -> EventListener {
+        self.shared.weigh_bell.listen()
+    }
+
+    /// The accounts whose usage or limits may have changed since this was asked last.
+    #[must_use]
+    pub fn take_weighed(&self) -> BTreeSet<AccountId> {
+        std::mem::take(&mut *self.shared.weighed.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Hears what an account is told of its quota from now on.
+    #[must_use]
+    pub fn alarm(&self, account: AccountId) -> Alarm {
+        self.shared.alarms.of(account)
     }
 
     /// A consistent state to read from, to be dropped before any wait.
@@ -276,7 +311,8 @@ impl Shared {
     }
 
     pub(super) fn snapshot(&self) -> Result<Snapshot, Fault> {
-        Snapshot::of(&*self.database()?)
+        // Whoever is the last to hold a database that was given up closes it, and redb panics at some of what it finds.
+        contained(|| Snapshot::of(&*self.database()?))
     }
 
     /// Whether nothing can be written.
@@ -369,6 +405,9 @@ fn initialise(database: &Database, space: &Space, layout: &Layout) -> Result<u64
     transaction.open_table(QUEUE)?;
     transaction.open_table(DUE)?;
     transaction.open_table(KEPT)?;
+    transaction.open_table(ALIAS)?;
+    transaction.open_table(DOMAIN)?;
+    transaction.open_table(FILING)?;
     transaction.commit()?;
     Ok(1)
 }

@@ -2,7 +2,9 @@
 
 use super::check::Mend;
 use super::error::Refusal;
+use super::filing::{Detail, RuleEdit, Vacation};
 use super::parcel::Parcel;
+use super::provider::{Arrival, Arriving, ProviderChange, ProviderId};
 use super::queue::{Delivery, Placed, QueueId, Queued, Space};
 use super::record::{Credentials, Limits, OnDelete, Pop3, Retired, SpecialUse};
 use crate::mail::{AccountId, MailboxId, ModSeq, Stamp, Uid, UidValidity, UniqueId};
@@ -64,6 +66,27 @@ pub enum Write {
     Keep { space: Space, key: Vec<u8>, value: Option<Vec<u8>> },
     /// Forgets by what messages are known again that came long ago ([`super::Mark`]); answered with how many.
     ForgetMarks { now: i64 },
+    /// What is known of mailboxes at providers.
+    Provider(Box<ProviderChange>),
+    /// A message from a provider. Refused with [`super::Refusal::Changed`] where it came before.
+    Arrive(Box<Arrival>),
+    /// Addresses that an alias leads to, besides those that it leads to already; it may be a new one.
+    AddAlias { address: String, targets: Vec<String> },
+    /// Addresses that an alias leads to no more, or, where none is named, the whole alias.
+    RemoveAlias { address: String, targets: Vec<String> },
+    /// A domain whose mail is taken though perhaps nobody has an address in it; `now` in seconds since 1970.
+    AddDomain { domain: String, now: i64 },
+    /// Not any more, unless somebody has an address in it.
+    RemoveDomain { domain: String },
+    /// What `local+detail@domain` means for an account.
+    SetDetail { account: AccountId, detail: Detail },
+    /// What is answered for an account's owner. Who was answered before is answered again.
+    SetVacation { account: AccountId, vacation: Option<Vacation> },
+    /// Another rule, or one less, or another order.
+    EditRules { account: AccountId, edit: RuleEdit },
+    /// So many per cent of an account's quota are used, which is noted, and told to its open sessions where there is a
+    /// mail that tells it.
+    Warn { account: AccountId, level: u8, told: Option<Box<Delivery>> },
 }
 
 /// UIDs as ascending, disjoint, inclusive ranges.
@@ -146,6 +169,10 @@ pub enum Outcome {
     Delivered(Vec<Result<Placed, Refusal>>),
     /// How many blobs were removed, and whether there are more.
     Swept { removed: usize, more: bool },
+    /// The new mailbox at a provider.
+    Provider(ProviderId),
+    /// Which of the steps were done.
+    Stepped(Vec<bool>),
 }
 
 /// A keyword that makes the writer panic, so that a test can see what becomes of it.
@@ -199,7 +226,8 @@ impl Write {
             Write::Append { message, .. } => message.parcel.weight(),
             Write::Stage(parcel) => parcel.weight(),
             Write::Deliver(delivery) => delivery.weight(),
-            Write::Queue { told, .. } => 256 + told.as_ref().map_or(0, |told| told.weight()),
+            Write::Queue { told, .. } | Write::Warn { told, .. } => 256 + told.as_ref().map_or(0, |told| told.weight()),
+            Write::Arrive(arrival) => arrival.weight(),
             Write::Keep { value, .. } => 256 + value.as_ref().map_or(0, Vec::len),
             _ => 256,
         }
@@ -210,6 +238,7 @@ impl Write {
         let one = if let Write::Append { message, .. } = self { Some(&message.parcel) } else { None };
         one.into_iter()
             .chain(self.delivery().into_iter().flat_map(|delivery| &delivery.messages).map(|one| &one.parcel))
+            .chain(if let Write::Arrive(arrival) = self { Some(arrival.parcels()) } else { None }.into_iter().flatten())
     }
 
     /// It is done: what it shows is no upload any more.
@@ -220,6 +249,11 @@ impl Write {
                 let Outcome::Delivered(copies) = outcome else { return };
                 delivery.settle(copies);
             }
+            Write::Arrive(arrival) => match (&mut arrival.message, outcome) {
+                (Arriving::Append { message, .. }, _) => message.parcel.settle(),
+                (Arriving::Deliver(delivery), Outcome::Delivered(copies)) => delivery.settle(copies),
+                _ => {}
+            },
             // What is told is never refused: it is there whatever became of each copy, or it was never staged.
             _ => {}
         }
@@ -228,7 +262,7 @@ impl Write {
     fn delivery(&self) -> Option<&Delivery> {
         match self {
             Write::Deliver(delivery) => Some(delivery),
-            Write::Queue { told, .. } => told.as_deref(),
+            Write::Queue { told, .. } | Write::Warn { told, .. } => told.as_deref(),
             _ => None,
         }
     }

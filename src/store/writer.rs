@@ -7,10 +7,12 @@ use super::parcel::Parcel;
 use super::store::Shared;
 use super::way_back;
 use super::write::{Outcome, Write};
+use crate::mail::AccountId;
 use redb::Durability;
 use smol::channel::Sender;
 use std::collections::BTreeSet;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::PoisonError;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::{Duration, Instant};
 
@@ -300,13 +302,40 @@ fn transact<'w>(shared: &Shared, writes: impl Iterator<Item = &'w Write>) -> Res
     shared.grown().extend(done.grown);
     shared.space.committed(done.taken, done.freed, durable);
     shared.abandoned.forget(done.abandoned);
+    let weighed: BTreeSet<AccountId> = done.changes.keys().map(|mailbox| mailbox.account()).collect();
     for (mailbox, change) in done.changes {
         shared.mirrors.publish(mailbox, change);
     }
+    shared.tell_of_usage(weighed, &granted);
     if done.queued {
         shared.queue_bell.notify(usize::MAX);
     }
+    if !matches!(way, Way::Later) {
+        shared.change_bell.notify(usize::MAX);
+    }
     Ok((outcomes, true))
+}
+
+impl Shared {
+    /// Accounts that use more or less now, or may; and sessions are told what their account was told.
+    fn tell_of_usage(&self, mut weighed: BTreeSet<AccountId>, granted: &[&Write]) {
+        for write in granted {
+            match write {
+                Write::SetLimits { account, .. } => {
+                    weighed.insert(*account);
+                }
+                Write::Warn { account, level, told: Some(_) } => {
+                    self.alarms.ring(*account, *level);
+                    self.mirrors.ring(*account);
+                }
+                _ => {}
+            }
+        }
+        if !weighed.is_empty() {
+            self.weighed.lock().unwrap_or_else(PoisonError::into_inner).extend(weighed);
+            self.weigh_bell.notify(usize::MAX);
+        }
+    }
 }
 
 /// How a batch becomes durable.

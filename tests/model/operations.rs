@@ -6,8 +6,8 @@ use crate::states::{self, same};
 use crate::world::{Answer, Expected, How, Ranges, World};
 use pillarbox::mail::{AccountId, MailboxId, Stamp, Uid};
 use pillarbox::store::{
-    Credentials, Fault, FlagChange, History, Limits, NewAccount, NewMessage, Outcome, Store, StoreError, Uids, Watch,
-    Write,
+    Action, Credentials, Fault, FlagChange, History, Limits, NewAccount, NewMessage, Outcome, Rule, RuleEdit, Store,
+    StoreError, Uids, Watch, Write,
 };
 use std::pin::Pin;
 use std::rc::Rc;
@@ -167,6 +167,7 @@ impl Play {
                 let expected = self.world.rename(account, &from, &to);
                 (Write::RenameMailbox { account, from, to }, expected)
             }
+            19 if self.random.once_in(2) => self.on_addresses(),
             19 | 20 => {
                 let (account, name, on) = (self.account(), self.name(), self.random.once_in(2));
                 let expected = self.world.subscribe(account, &name, on);
@@ -178,6 +179,36 @@ impl Play {
                 self.on_mailbox(store, kind, mailbox)?
             }
         })
+    }
+
+    fn on_addresses(&mut self) -> (Write, Expected) {
+        const NAMES: [&str; 6] = ["a", "b", "c", "d", "info", "all"];
+        let address = format!("{}@example.org", self.random.pick(&NAMES));
+        let target = format!("{}@example.org", self.random.pick(&NAMES));
+        let account = self.account();
+        match self.random.below(7) {
+            0..3 => {
+                let expected = self.world.add_alias(&address, &target);
+                (Write::AddAlias { address, targets: vec![target] }, expected)
+            }
+            3 => {
+                let target = self.random.once_in(2).then_some(target);
+                let expected = self.world.remove_alias(&address, target.as_deref());
+                (Write::RemoveAlias { address, targets: target.into_iter().collect() }, expected)
+            }
+            4 | 5 => {
+                let (mailbox, first) = (self.name(), self.random.once_in(2));
+                let expected = self.world.add_rule(account, &mailbox, first);
+                let rule = Rule { actions: vec![Action::Move(mailbox)], ..Rule::default() };
+                (Write::EditRules { account, edit: RuleEdit::Add(rule, first.then_some(1)) }, expected)
+            }
+            _ => {
+                let number = self.random.below(4);
+                let expected = self.world.remove_rule(account, number);
+                let edit = RuleEdit::Remove(u32::try_from(number).unwrap_or(0));
+                (Write::EditRules { account, edit }, expected)
+            }
+        }
     }
 
     fn on_mailbox(&mut self, store: &Store, kind: usize, mailbox: MailboxId) -> Result<(Write, Expected), String> {
@@ -338,5 +369,6 @@ fn answer_of(outcome: Outcome) -> Answer {
         Outcome::Expunged(count) => Answer::Expunged(count),
         Outcome::Swept { .. } => Answer::Swept,
         Outcome::Delivered(_) => unreachable!("the model delivers nothing"),
+        Outcome::Provider(_) | Outcome::Stepped(_) => unreachable!("the model knows no providers"),
     }
 }

@@ -3,7 +3,7 @@
 use crate::mail;
 use crate::world::{Folder, Letter, World};
 use pillarbox::mail::{AccountId, FlagSet, SystemFlag, Uid};
-use pillarbox::store::{Limits, MailboxRecord, Mirror, Snapshot, Store};
+use pillarbox::store::{Action, Limits, MailboxRecord, Mirror, Snapshot, Store};
 use std::collections::BTreeSet;
 use std::fmt::Debug;
 use std::rc::Rc;
@@ -25,11 +25,18 @@ pub fn compare(store: &Store, world: &mut World, contents: bool) -> Result<(), S
     let owners = world.accounts.iter();
     let expected = owners.map(|(id, owner)| (*id, owner.address.clone(), owner.limits, owner.next_mailbox)).collect();
     same(|| "accounts".to_owned(), found, expected)?;
+    let aliases = snapshot.aliases().map_err(|fault| fault.to_string())?;
+    let aliases = aliases.into_iter().map(|(alias, found)| (alias, found.targets)).collect();
+    same(|| "aliases".to_owned(), aliases, world.aliases.clone())?;
     let mut highest = world.uid_validity;
     for (id, owner) in &mut world.accounts {
         let at = owner.address.clone();
         let subscriptions = snapshot.subscriptions(*id).map_err(|fault| fault.to_string())?;
         same(|| format!("{at}: subscriptions"), subscriptions, owner.subscriptions.iter().cloned().collect())?;
+        let filing = snapshot.filing(*id).map_err(|fault| fault.to_string())?;
+        let rules = filing.rules.into_iter().flat_map(|rule| rule.actions).collect();
+        let expected = owner.rules.iter().map(|mailbox| Action::Move(mailbox.clone())).collect::<Vec<_>>();
+        same(|| format!("{at}: rules"), rules, expected)?;
         let usage = snapshot.usage(*id).map_err(|fault| fault.to_string())?;
         same(|| format!("{at}: usage"), (usage.bytes, usage.messages), owner.usage())?;
         let mailboxes = snapshot.mailboxes(*id).map_err(|fault| fault.to_string())?;

@@ -1,6 +1,6 @@
 //! The model: what the store should hold, in maps, without a thought for how it is kept.
 
-use pillarbox::mail::{AccountId, BlobId, MailboxId, SystemFlag};
+use pillarbox::mail::{AccountId, BlobId, MailboxId, SystemFlag, limits};
 use pillarbox::store::{Limits, Refusal, SpecialUse};
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
@@ -13,6 +13,8 @@ pub struct World {
     pub uid_validity: u32,
     /// Contents by the blob that was found to hold them; never may a blob hold another.
     pub blobs: BTreeMap<BlobId, Rc<Vec<u8>>>,
+    /// What aliases lead to.
+    pub aliases: BTreeMap<String, Vec<String>>,
 }
 
 #[derive(Clone, Debug)]
@@ -22,6 +24,8 @@ pub struct Owner {
     pub next_mailbox: u32,
     pub mailboxes: BTreeMap<String, Folder>,
     pub subscriptions: BTreeSet<String>,
+    /// The mailboxes that its rules move mail to, in their order.
+    pub rules: Vec<String>,
 }
 
 #[derive(Clone, Debug)]
@@ -81,7 +85,7 @@ fn good_name(name: &str) -> bool {
 
 impl World {
     pub fn add_account(&mut self, address: &str, limits: Limits) -> Expected {
-        if self.accounts.values().any(|owner| owner.address == address) {
+        if self.accounts.values().any(|owner| owner.address == address) || self.aliases.contains_key(address) {
             return Err(Refusal::AddressTaken);
         }
         self.last_account += 1;
@@ -92,6 +96,7 @@ impl World {
             next_mailbox: 1,
             mailboxes: BTreeMap::new(),
             subscriptions: BTreeSet::new(),
+            rules: Vec::new(),
         };
         owner.make(id, "INBOX", None);
         owner.subscriptions.insert("INBOX".to_owned());
@@ -104,7 +109,59 @@ impl World {
     }
 
     pub fn remove_account(&mut self, account: AccountId) -> Expected {
-        self.accounts.remove(&account).map(|_| Answer::Done).ok_or(Refusal::NoAccount)
+        let mut gone = vec![self.accounts.remove(&account).ok_or(Refusal::NoAccount)?.address];
+        while let Some(address) = gone.pop() {
+            for targets in self.aliases.values_mut() {
+                targets.retain(|target| *target != address);
+            }
+            let empty = self.aliases.iter().filter(|(_, targets)| targets.is_empty()).map(|(alias, _)| alias.clone());
+            let empty: Vec<String> = empty.collect();
+            self.aliases.retain(|_, targets| !targets.is_empty());
+            gone.extend(empty);
+        }
+        Ok(Answer::Done)
+    }
+
+    pub fn add_alias(&mut self, address: &str, target: &str) -> Expected {
+        if self.accounts.values().any(|owner| owner.address == address) {
+            return Err(Refusal::AddressTaken);
+        }
+        let targets = self.aliases.entry(address.to_owned()).or_default();
+        if !targets.iter().any(|known| known == target) {
+            targets.push(target.to_owned());
+        }
+        Ok(Answer::Done)
+    }
+
+    pub fn remove_alias(&mut self, address: &str, target: Option<&str>) -> Expected {
+        let targets = self.aliases.get_mut(address).ok_or(Refusal::NotThere)?;
+        match target {
+            Some(target) if !targets.iter().any(|known| known == target) => return Err(Refusal::NotThere),
+            Some(target) => targets.retain(|known| known != target),
+            None => targets.clear(),
+        }
+        if targets.is_empty() {
+            self.aliases.remove(address);
+        }
+        Ok(Answer::Done)
+    }
+
+    pub fn add_rule(&mut self, account: AccountId, mailbox: &str, first: bool) -> Expected {
+        let rules = &mut self.accounts.get_mut(&account).ok_or(Refusal::NoAccount)?.rules;
+        if rules.len() == limits::RULES {
+            return Err(Refusal::TooMany);
+        }
+        rules.insert(if first { 0 } else { rules.len() }, mailbox.to_owned());
+        Ok(Answer::Done)
+    }
+
+    pub fn remove_rule(&mut self, account: AccountId, number: usize) -> Expected {
+        let rules = &mut self.accounts.get_mut(&account).ok_or(Refusal::NoAccount)?.rules;
+        if !(1..=rules.len()).contains(&number) {
+            return Err(Refusal::NotThere);
+        }
+        rules.remove(number - 1);
+        Ok(Answer::Done)
     }
 
     pub fn set_limits(&mut self, account: AccountId, limits: Limits) -> Expected {

@@ -13,6 +13,7 @@
 //! login                          connects by TLS and logs in, unheard
 //! deliver NAME [MAILBOX] [xN]    a message of tests/transcripts/mail comes in, N times
 //! quota OCTETS|none [MESSAGES]   the account's limits
+//! warn                           the account is told how full it is, where that is due
 //! remove                         the account is removed
 //! clock +29m                     time goes on
 //! silence 4m                     time goes on, and nobody says anything
@@ -28,6 +29,7 @@
 use super::client::{Client, Gate};
 use super::memory::Memory;
 use super::script::{Deed, Names, Step, filled, matches, shown};
+use pillarbox::delivery::{Routing, look};
 use pillarbox::mail::{AccountId, Stamp};
 use pillarbox::session::pop3::{Maildrops, Terms};
 use pillarbox::session::{Denied, Privacy};
@@ -223,6 +225,15 @@ impl Player {
                 };
                 let write = Write::SetLimits { account: self.gate.account, limits };
                 self.store.write_blocking(write).map(|_| ()).map_err(|error| error.to_string())
+            }
+            ["warn"] => {
+                let routing = Routing { name: "mail.example.org".to_owned(), grace_percent: 10 };
+                let write = self.store.snapshot().map_err(Into::into);
+                let write = write.and_then(|now| look(&self.store, &now, &routing, self.gate.account, self.now));
+                if let Some(write) = write.map_err(|error| error.to_string())? {
+                    self.store.write_blocking(write).map_err(|error| error.to_string())?;
+                }
+                self.ring(None)
             }
             ["remove"] => {
                 let written = self.store.write_blocking(Write::RemoveAccount(self.gate.account));

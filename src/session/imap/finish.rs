@@ -6,7 +6,7 @@ use super::view::News;
 use super::work::{After, Work};
 use crate::mail::SystemFlag;
 use crate::session::Need;
-use crate::store::{Outcome, Store, StoreError};
+use crate::store::{Alarm, Outcome, Store, StoreError};
 use crate::wire::Out;
 use crate::wire::imap::Dialect;
 use crate::wire::imap::reply::{self, Code, Condition};
@@ -58,6 +58,7 @@ impl Session {
 
     /// Tells the client what changed in its mailbox; false when the output is full before all is told.
     pub(super) fn catch_up(&mut self, expunge: bool, out: &mut Out) -> bool {
+        self.tell_alarm(out);
         let rev2 = self.is_rev2();
         let dialect = self.dialect;
         let Some(selected) = self.selected_mut() else { return true };
@@ -93,6 +94,16 @@ impl Session {
             selected.tell_recent(out);
         }
         done
+    }
+
+    /// What the account was just told of its quota: a person should see it now (RFC 9051 §7.1, ALERT).
+    fn tell_alarm(&mut self, out: &mut Out) {
+        let Some(level) = self.alarm.as_mut().and_then(Alarm::hear) else { return };
+        let text = match level {
+            100 => "The mailbox is full: nothing more can be stored until there is room".to_owned(),
+            level => format!("The mailbox is {level} % full"),
+        };
+        reply::untagged(out, Condition::Ok, Some(Code::Alert), &text);
     }
 
     pub(super) fn is_rev2(&self) -> bool {

@@ -6,6 +6,7 @@ use super::work::{After, Work};
 use crate::mail::AccountId;
 use crate::session::sasl::{self, Turn};
 use crate::session::{Denied, Keys, Need, Privacy};
+use crate::store::Store;
 use crate::wire::Out;
 use crate::wire::imap::reply::{self, Code, Condition};
 use crate::wire::sasl::{Answer, Credentials, Failure, Mechanism};
@@ -90,12 +91,13 @@ impl Session {
         }
     }
 
-    pub(super) fn let_in(&mut self, who: Result<(AccountId, String), Denied>, out: &mut Out) -> Need {
+    pub(super) fn let_in(&mut self, who: Result<(AccountId, String), Denied>, store: &Store, out: &mut Out) -> Need {
         let Work::Waiting(after) = std::mem::take(&mut self.work) else { return Need::Flush };
         let After::Entered { tag } = *after else { return Need::Flush };
         match who {
             Ok((account, address)) => {
                 self.enter(User { account, address });
+                self.alarm = Some(store.alarm(account));
                 let capabilities = self.capabilities();
                 reply::tagged(out, &tag, Condition::Ok, Some(Code::Capability(&capabilities)), "Logged in");
                 Need::Flush

@@ -102,6 +102,8 @@ fn refused(refusal: Refusal) -> (Option<Code<'static>>, &'static str) {
         Refusal::DiskFull => (Some(Code::Unavailable), "The disk is full: nothing can be stored until there is room"),
         Refusal::ReadOnly => (Some(Code::Unavailable), "Mail can only be read at the moment: nothing can be changed"),
         Refusal::Changed => (Some(Code::InUse), "It was changed meanwhile"),
+        Refusal::NotThere => (Some(Code::NonExistent), "There is no such thing"),
+        Refusal::TooMany => (Some(Code::Limit), "There are too many"),
     }
 }
 

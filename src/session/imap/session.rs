@@ -6,7 +6,7 @@ use super::select::Selected;
 use super::work::Work;
 use crate::mail::AccountId;
 use crate::session::{Need, Privacy};
-use crate::store::{Outcome, Store, StoreError, Uids, Watch, Write};
+use crate::store::{Alarm, Outcome, Store, StoreError, Uids, Watch, Write};
 use crate::wire::Out;
 use crate::wire::imap::reply::{self, Code, Condition};
 use crate::wire::imap::{Append, Body, Command, Dialect, Event, Reason, Syntax};
@@ -30,6 +30,8 @@ pub struct Session {
     pub(super) failures: u32,
     /// Lines in a row that are no commands of ours.
     pub(super) strange: u32,
+    /// What the account is told of its quota.
+    pub(super) alarm: Option<Alarm>,
 }
 
 /// Where in its life the session is (RFC 9051 §3).
@@ -56,6 +58,7 @@ impl Session {
         Session {
             failures: 0,
             strange: 0,
+            alarm: None,
             name,
             privacy,
             state: State::Before,
@@ -99,10 +102,11 @@ impl Session {
         self.selected().map(|selected| &selected.watch)
     }
 
-    /// Whether the selected mailbox changed since the client was told.
+    /// Whether the selected mailbox changed since the client was told, or there is something else to tell.
     #[must_use]
     pub fn is_behind(&self) -> bool {
-        self.selected().is_some_and(|selected| selected.view.is_behind(&selected.watch.now()))
+        self.alarm.as_ref().is_some_and(Alarm::rings)
+            || self.selected().is_some_and(|selected| selected.view.is_behind(&selected.watch.now()))
     }
 
     /// Something to say in a long silence, so that nothing on the way takes the connection for dead.

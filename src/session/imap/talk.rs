@@ -85,8 +85,8 @@ impl Protocol for Imap {
         self.session.done(outcome, store, now, out)
     }
 
-    fn entered(&mut self, who: Result<(AccountId, String), Denied>, _: &Store, _: i64, out: &mut Out) -> Need {
-        self.session.let_in(who, out)
+    fn entered(&mut self, who: Result<(AccountId, String), Denied>, store: &Store, _: i64, out: &mut Out) -> Need {
+        self.session.let_in(who, store, out)
     }
 
     fn scram_keys(&mut self, keys: Result<Keys, Denied>, random: &[u8; 18], out: &mut Out) -> Need {

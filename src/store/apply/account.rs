@@ -11,7 +11,7 @@ use redb::ReadableTable;
 
 impl Batch<'_> {
     pub(super) fn add_account(&mut self, new: &NewAccount) -> Result<Outcome, StoreError> {
-        if self.tables.address.get(new.address.as_str())?.is_some() {
+        if self.tables.address.get(new.address.as_str())?.is_some() || self.is_alias(&new.address)? {
             return Err(Refusal::AddressTaken.into());
         }
         let number = self.raise(LAST_ACCOUNT, 1)?;
@@ -52,6 +52,7 @@ impl Batch<'_> {
 
     pub(super) fn remove_account(&mut self, account: AccountId) -> Result<Outcome, StoreError> {
         let record = self.account_record(account)?;
+        self.remove_providers(account)?;
         // By the table of names: a record that was renamed in this batch is not written yet.
         for name in self.names(account)? {
             self.remove_mailbox(account, &name)?;
@@ -60,6 +61,7 @@ impl Batch<'_> {
         let bounds = (from.as_ref().map(Vec::as_slice), to.as_ref().map(Vec::as_slice));
         self.tables.subscription.retain_in::<&[u8], _>(bounds, |_, ()| false)?;
         self.tables.address.remove(record.address.as_str())?;
+        self.forget_account(account, &record.address)?;
         self.tables.account.remove(account.0)?;
         self.accounts.remove(&account);
         self.touched = true;

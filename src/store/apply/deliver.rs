@@ -51,6 +51,12 @@ impl Batch<'_> {
         now: i64,
         placed: &mut Vec<Result<Placed, Refusal>>,
     ) -> Result<(), StoreError> {
+        if let Some(once) = &posting.once
+            && !self.begin_once(once, now)?
+        {
+            placed.extend(posting.copies.iter().map(|_| Err(Refusal::Changed)));
+            return Ok(());
+        }
         let mut shown = 0;
         for copy in &posting.copies {
             match self.place(posting, copy, now, shown) {
@@ -62,8 +68,9 @@ impl Batch<'_> {
                 Err(fault) => return Err(fault),
             }
         }
-        if let Some(onward) = &posting.onward {
+        for onward in &posting.onward {
             self.enqueue(posting, onward, now, shown)?;
+            shown += 1;
         }
         Ok(())
     }

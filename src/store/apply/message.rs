@@ -127,6 +127,29 @@ impl Batch<'_> {
         Ok(Outcome::Stored(modseq))
     }
 
+    /// Some flags more and some less on one message.
+    pub(super) fn set_flags(
+        &mut self,
+        mailbox: MailboxId,
+        uid: Uid,
+        add: FlagSet,
+        remove: FlagSet,
+    ) -> Result<(), StoreError> {
+        self.mailbox(mailbox)?;
+        let found = self.messages(mailbox, &Uids::one(uid))?;
+        let Some(&(_, message)) = found.first() else { return Err(Refusal::Changed.into()) };
+        let flags = (message.flags | add) & !remove;
+        if flags == message.flags {
+            return Ok(());
+        }
+        let modseq = self.next_modseq(mailbox)?;
+        let changed = Message { flags, modseq, ..message };
+        self.tables.msg.insert(&msg_key(mailbox, uid), encode(&changed)?.as_slice())?;
+        self.mailbox(mailbox)?.recount(message.size, message.flags, flags);
+        self.change(mailbox).set.push(Row { uid, modseq, flags });
+        Ok(())
+    }
+
     pub(super) fn copy(&mut self, from: MailboxId, uids: &Uids, to: MailboxId) -> Result<Outcome, StoreError> {
         self.check_pair(from, to)?;
         let messages = self.carried(from, uids)?;
@@ -249,7 +272,7 @@ impl Batch<'_> {
     }
 
     /// For each keyword number of `from` what it is in `to`.
-    fn keywords_in(
+    pub(super) fn keywords_in(
         &mut self,
         from: MailboxId,
         messages: &[(Uid, Message)],

@@ -2,10 +2,12 @@
 //! that a refused one leaves nothing behind; a fault aborts the whole batch.
 
 mod account;
+mod address;
 mod deliver;
 mod mailbox;
 mod message;
 mod pop3;
+mod provider;
 mod sweep;
 
 use super::error::{Fault, Refusal, StoreError};
@@ -168,6 +170,16 @@ impl<'t> Batch<'t> {
             }
             Write::Keep { space, key, value } => self.keep(*space, key, value.as_deref()),
             Write::ForgetMarks { now } => self.forget_marks(*now),
+            Write::Provider(change) => self.change_provider(change),
+            Write::Arrive(arrival) => self.arrival(arrival),
+            Write::AddAlias { address, targets } => self.add_alias(address, targets),
+            Write::RemoveAlias { address, targets } => self.remove_alias(address, targets),
+            Write::AddDomain { domain, now } => self.add_domain(domain, *now),
+            Write::RemoveDomain { domain } => self.remove_domain(domain),
+            Write::SetDetail { account, detail } => self.put_filing(*account, |filing| filing.detail = *detail),
+            Write::SetVacation { account, vacation } => self.set_vacation(*account, vacation.as_ref()),
+            Write::EditRules { account, edit } => self.edit_rules(*account, edit),
+            Write::Warn { account, level, told } => self.warn(*account, *level, told.as_deref()),
         }
     }
 

@@ -8,8 +8,10 @@ mod dots;
 mod lines;
 pub mod reply;
 mod top;
+mod undot;
 
 pub use command::{Command, Number, Syntax};
 pub use dots::Dots;
 pub use lines::{Heard, Lines};
 pub use top::Top;
+pub use undot::Undot;

@@ -16,10 +16,15 @@ mod tests;
 pub(super) use cursor::leading_tag;
 
 use super::{Body, Command, Dialect, Reason, Syntax};
-use crate::mail::limits;
+use crate::mail::{Stamp, limits};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use cursor::{Cursor, Parsed};
+
+/// A `date-time` as servers say it, quotes included.
+pub(super) fn stamp(quoted: &[u8]) -> Option<Stamp> {
+    date::date_time(&mut Cursor::new(quoted, Dialect::default())).ok()
+}
 
 impl Command {
     /// Reads one complete command, given without its last line end (a `Command` event of the framer).
