@@ -1,5 +1,6 @@
 //! The settings file, `DIR/pillarbox.toml`. It may be absent, and every setting in it too.
 
+use super::names::DnsSettings;
 use super::password::Strength;
 use crate::delivery::Routing;
 use serde::Deserialize;
@@ -22,6 +23,8 @@ pub struct Settings {
     pub tls: TlsSettings,
     /// `[pop3]`
     pub pop3: Pop3Settings,
+    /// `[dns]`
+    pub dns: DnsSettings,
     /// `[delivery]`
     pub delivery: DeliverySettings,
 }

@@ -1,7 +1,6 @@
 """DMARC beside libopendmarc, which asks the same DNS server, and finds organizations by the list of public suffixes."""
 
 import ctypes
-import ctypes.util
 import socket
 import struct
 
@@ -32,7 +31,7 @@ class OpenDmarc:
     """libopendmarc, which asks a zone."""
 
     def __init__(self, zone):
-        self.lib = ctypes.CDLL(ctypes.util.find_library("opendmarc"))
+        self.lib = ctypes.CDLL("libopendmarc.so.2")
         self.lib.opendmarc_policy_connect_init.restype = ctypes.c_void_p
         self.lib.opendmarc_policy_connect_shutdown.restype = ctypes.c_void_p
         about = Library(MOZILLA, SUFFIXES.encode(), 1)

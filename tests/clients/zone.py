@@ -3,15 +3,17 @@
 import base64
 import contextlib
 import json
+import os
 import socket
 import subprocess
+from pathlib import Path
 
 import dnslib
 from dnslib.server import BaseResolver, DNSHandler, DNSServer
 
 from house import ROOT, expect
 
-CLIENT = ROOT / "target" / "debug" / "examples" / "verdict"
+CLIENT = Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target")) / "debug" / "examples" / "verdict"
 PAYLOAD = 1232
 ALIASES = 8  # that are followed in one answer
 FAILS = "FAILS"  # as a kind: the server cannot tell
