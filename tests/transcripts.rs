@@ -72,7 +72,7 @@ fn failures(path: &Path) -> Vec<String> {
 
 fn scripts() -> Vec<PathBuf> {
     let mut scripts: Vec<PathBuf> = Vec::new();
-    for protocol in ["imap", "pop3"] {
+    for protocol in ["imap", "pop3", "smtp", "lmtp"] {
         let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/transcripts").join(protocol);
         let entries = std::fs::read_dir(folder).expect("the folder is there");
         scripts.extend(entries.map(|entry| entry.expect("it can be read").path()));

@@ -1,6 +1,13 @@
 //! The settings file, `DIR/pillarbox.toml`. It may be absent, and every setting in it too.
 
-use super::names::DnsSettings;
+mod dns;
+mod queue;
+mod smtp;
+
+pub use dns::{DnsSettings, NameServer};
+pub use queue::QueueSettings;
+pub use smtp::SmtpSettings;
+
 use super::password::Strength;
 use crate::delivery::Routing;
 use serde::Deserialize;
@@ -25,6 +32,10 @@ pub struct Settings {
     pub pop3: Pop3Settings,
     /// `[dns]`
     pub dns: DnsSettings,
+    /// `[smtp]`
+    pub smtp: SmtpSettings,
+    /// `[queue]`
+    pub queue: QueueSettings,
     /// `[delivery]`
     pub delivery: DeliverySettings,
 }
@@ -130,6 +141,8 @@ impl Settings {
         within("password.remember-minutes", remember_minutes, 0, 24 * 60)?;
         within("pop3.login-delay", settings.pop3.login_delay, 0, 24 * 60 * 60)?;
         within("pop3.trash-days", settings.pop3.trash_days, 0, 100 * 365)?;
+        settings.smtp.check()?;
+        settings.queue.check()?;
         within("delivery.grace-percent", settings.delivery.grace_percent.into(), 0, 100)?;
         if let Some(cache) = settings.store.cache_mib {
             within("store.cache-mib", cache, 1, 1 << 16)?;

@@ -1,15 +1,18 @@
 //! `pillarbox serve`: opens everything, serves until it is told to stop.
 
 use super::args::Serve;
+use super::carry::carry;
 use super::pages::{Browsers, First};
 use super::welcome::{Chosen, Found, deliver, first};
 use super::{Failed, quotas};
 use log::LevelFilter;
 use pillarbox::admin::socket::{self, Place};
 use pillarbox::admin::{Gate, Settings};
-use pillarbox::courier::{Connector, Found as Addresses, NoAddress, Places, mirror};
-use pillarbox::net::{Errand, Identity, OwnersFiles, Serving, serve};
-use pillarbox::session::pop3::{Maildrops, Terms};
+use pillarbox::courier::{Connector, Names, mirror};
+use pillarbox::dns::{Lookup, Resolver, Servers};
+use pillarbox::net::{Doors, Errand, Identity, OwnersFiles, Serving, serve};
+use pillarbox::session::pop3::{self, Maildrops};
+use pillarbox::session::smtp::{self, Rules};
 use pillarbox::store::{Fault, Options, Store};
 use pillarbox::web::{self, Site};
 use simple_logger::SimpleLogger;
@@ -65,21 +68,30 @@ pub fn run(wish: &Serve) -> Result<ExitCode, Failed> {
         code,
         Box::new(welcome),
     );
+    let lookup: Arc<dyn Lookup> = Arc::new(Resolver::new(Servers::system()));
     let serving = Serving {
         store: Arc::clone(&store),
         gate: Arc::clone(&gate),
         identity: Arc::clone(&identity),
-        maildrops: Arc::new(Maildrops::new(Terms {
+        maildrops: Arc::new(Maildrops::new(pop3::Terms {
             exclusive: settings.pop3.exclusive,
             login_delay: settings.pop3.login_delay,
         })),
+        terms: Arc::new(terms(&settings, data, read_only)),
+        lookup: Arc::clone(&lookup),
+        doors: Doors {
+            mx: settings.smtp.mx,
+            submission: settings.smtp.submission,
+            lmtp: settings.smtp.lmtp,
+            lmtp_socket: (!read_only).then(|| data.join("lmtp.sock")),
+        },
         trash_days: settings.pop3.trash_days,
         pages: Some(Arc::new(Browsers(Arc::new(site)))),
         bind,
         port_offset,
         socket: socket.as_ref(),
         name,
-        errands: errands(&store, &settings, read_only),
+        errands: errands(&store, &settings, &lookup, read_only),
     };
     // Only once all ports are ours, so that a start that fails does not use up what is told once.
     let served = serve(serving, || {
@@ -96,26 +108,25 @@ pub fn run(wish: &Serve) -> Result<ExitCode, Failed> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// Until the box has a resolver of its own: the system's.
-struct Hosts;
-
-impl Places for Hosts {
-    fn places<'a>(&'a self, host: &'a str) -> Addresses<'a> {
-        use std::net::ToSocketAddrs;
-        let host = host.to_owned();
-        Box::pin(smol::unblock(move || match (host.as_str(), 0).to_socket_addrs() {
-            Ok(found) => Ok(found.map(|address| address.ip()).collect()),
-            Err(error) => Err(NoAddress::Now(error.to_string())),
-        }))
-    }
+/// What holds for mail that comes in.
+fn terms(settings: &Settings, data: &Path, read_only: bool) -> smtp::Terms {
+    let rules = Rules {
+        name: settings.name().into(),
+        routing: settings.routing(),
+        recipients: settings.smtp.recipients as usize,
+        message: u64::from(settings.smtp.message_mib) << 20,
+        trusted: settings.smtp.trusted.clone(),
+    };
+    smtp::Terms::new(rules, (!read_only).then_some(data))
 }
 
 /// What goes on beside the sessions.
-fn errands(store: &Arc<Store>, settings: &Settings, read_only: bool) -> Vec<Errand> {
-    let mut errands: Vec<Errand> =
-        vec![Box::pin(mirror::run(Arc::clone(store), Arc::new(Connector::new(Arc::new(Hosts)))))];
+fn errands(store: &Arc<Store>, settings: &Settings, lookup: &Arc<dyn Lookup>, read_only: bool) -> Vec<Errand> {
+    let connector = Connector::new(Arc::new(Names(Arc::clone(lookup))));
+    let mut errands: Vec<Errand> = vec![Box::pin(mirror::run(Arc::clone(store), Arc::new(connector)))];
     if !read_only {
         errands.push(Box::pin(quotas::watch(Arc::clone(store), settings.routing())));
+        errands.push(carry(store, settings, lookup));
     }
     errands
 }

@@ -3,13 +3,16 @@
 //! Read first: `serve` (what runs), `talk` (one connection's life). The only room that looks at a clock.
 
 mod guests;
+mod local;
 mod pages;
+mod peer;
 mod serve;
 mod stream;
+mod suspect;
 mod talk;
 mod tls;
 mod turns;
 
 pub use pages::{Pages, Socket};
-pub use serve::{Errand, Serving, serve};
+pub use serve::{Doors, Errand, Serving, serve};
 pub use tls::{Identity, OwnersFiles, TlsFault};

@@ -1,15 +1,19 @@
 //! The server: listeners, the threads that run everything, and an orderly end.
 
 use super::guests::{Guest, Guests};
+use super::local;
 use super::pages::{Pages, visit};
+use super::peer::Peer;
 use super::stream::Stream;
 use super::talk::{Door, Speaks, now, talk};
 use super::tls::Identity;
 use super::turns::Turns;
 use crate::admin::socket::Place;
 use crate::admin::{self, Gate};
+use crate::dns::Lookup;
 use crate::session::pop3::Maildrops;
-use crate::store::Store;
+use crate::session::smtp::{Kind, Terms};
+use crate::store::{Outcome, Store, Write};
 use async_executor::Executor;
 use async_signal::{Signal, Signals};
 use event_listener::Event;
@@ -18,8 +22,9 @@ use smol::net::unix::UnixListener;
 use smol::net::{TcpListener, TcpStream};
 use smol::stream::StreamExt;
 use std::io;
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::panic::AssertUnwindSafe;
+use std::path::PathBuf;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -31,6 +36,12 @@ const IMAPS: u16 = 993;
 /// POP3 in plain text (RFC 1939 §3) and in TLS (RFC 8314 §3.1).
 const POP3: u16 = 110;
 const POP3S: u16 = 995;
+/// SMTP (RFC 5321 §4.5.4.2), submission in TLS (RFC 8314 §3.3) and with STARTTLS (RFC 6409 §3.1), and LMTP, which has no
+/// port of its own but must not have SMTP's (RFC 2033 §5).
+const SMTP: u16 = 25;
+const SUBMISSIONS: u16 = 465;
+const SUBMISSION: u16 = 587;
+const LMTP: u16 = 24;
 /// Pages in plain text and in TLS (RFC 9110 §4.2).
 const HTTP: u16 = 80;
 const HTTPS: u16 = 443;
@@ -56,6 +67,12 @@ pub struct Serving<'a> {
     pub identity: Arc<Identity>,
     /// Who reads which maildrop by POP3.
     pub maildrops: Arc<Maildrops>,
+    /// What holds for mail that comes in.
+    pub terms: Arc<Terms>,
+    /// Who is asked for the names that a sender is checked by.
+    pub lookup: Arc<dyn Lookup>,
+    /// By which doors mail comes in.
+    pub doors: Doors,
     /// Days that mail which POP3 clients deleted stays in the Trash; 0: for ever.
     pub trash_days: u32,
     /// What browsers are answered.
@@ -72,12 +89,27 @@ pub struct Serving<'a> {
     pub errands: Vec<Errand>,
 }
 
+/// By which doors mail comes in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Doors {
+    /// That of other servers.
+    pub mx: bool,
+    /// Those of mail programs.
+    pub submission: bool,
+    /// That of a mail server on this machine: a port, which only this machine reaches,
+    pub lmtp: bool,
+    /// and a socket at this path.
+    pub lmtp_socket: Option<PathBuf>,
+}
+
 /// What all connections share.
 pub(super) struct House {
     pub(super) store: Arc<Store>,
     pub(super) gate: Arc<Gate>,
     pub(super) identity: Arc<Identity>,
     pub(super) maildrops: Arc<Maildrops>,
+    pub(super) terms: Arc<Terms>,
+    pub(super) lookup: Arc<dyn Lookup>,
     pub(super) pages: Option<Arc<dyn Pages>>,
     pub(super) name: Arc<str>,
     pub(super) executor: Arc<Executor<'static>>,
@@ -86,6 +118,12 @@ pub(super) struct House {
     guests: Arc<Guests>,
     /// Whose turn it is.
     pub(super) turns: Turns,
+}
+
+/// Sockets that have no address.
+struct Sockets<'a> {
+    admin: Option<&'a Place>,
+    lmtp: Option<PathBuf>,
 }
 
 /// What is behind a port.
@@ -111,12 +149,15 @@ pub fn serve(serving: Serving<'_>, ready: impl FnOnce()) -> io::Result<()> {
     let executor: Arc<Executor<'static>> = Arc::new(Executor::new());
     let mut errands = serving.errands;
     errands.push(Box::pin(refresh(Arc::clone(&serving.identity))));
+    errands.push(Box::pin(forget(Arc::clone(&serving.store))));
     errands.push(Box::pin(expire(Arc::clone(&serving.store), serving.trash_days)));
     let house = Arc::new(House {
         store: serving.store,
         gate: serving.gate,
         identity: serving.identity,
         maildrops: serving.maildrops,
+        terms: serving.terms,
+        lookup: serving.lookup,
         pages: serving.pages,
         name: serving.name.into(),
         executor: Arc::clone(&executor),
@@ -125,11 +166,12 @@ pub fn serve(serving: Serving<'_>, ready: impl FnOnce()) -> io::Result<()> {
         guests: Arc::default(),
         turns: Turns::default(),
     });
-    let port = |standard: u16| {
+    let port_at = |bind: IpAddr, standard: u16| {
         let port = standard.checked_add(serving.port_offset);
-        port.map(|port| SocketAddr::new(serving.bind, port))
+        port.map(|port| SocketAddr::new(bind, port))
             .ok_or_else(|| io::Error::new(io::ErrorKind::InvalidInput, "the port offset is too large"))
     };
+    let port = |standard: u16| port_at(serving.bind, standard);
     let mail = |speaks, tls| Entrance::Mail(Door { speaks, tls });
     let mut doors = vec![
         (port(IMAP)?, mail(Speaks::Imap, false)),
@@ -137,10 +179,21 @@ pub fn serve(serving: Serving<'_>, ready: impl FnOnce()) -> io::Result<()> {
         (port(POP3)?, mail(Speaks::Pop3, false)),
         (port(POP3S)?, mail(Speaks::Pop3, true)),
     ];
+    if serving.doors.mx {
+        doors.push((port(SMTP)?, mail(Speaks::Smtp(Kind::Mx), false)));
+    }
+    if serving.doors.submission {
+        doors.push((port(SUBMISSIONS)?, mail(Speaks::Smtp(Kind::Submission), true)));
+        doors.push((port(SUBMISSION)?, mail(Speaks::Smtp(Kind::Submission), false)));
+    }
+    if serving.doors.lmtp {
+        doors.push((port_at(loopback(serving.bind), LMTP)?, mail(Speaks::Smtp(Kind::Lmtp), false)));
+    }
     if house.pages.is_some() {
         doors.push((port(HTTP)?, Entrance::Pages { tls: false }));
         doors.push((port(HTTPS)?, Entrance::Pages { tls: true }));
     }
+    let sockets = Sockets { admin: serving.socket, lmtp: serving.doors.lmtp_socket.filter(|_| serving.doors.lmtp) };
     let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
     let (running, ended) = smol::channel::bounded::<()>(1);
     std::thread::scope(|scope| {
@@ -154,7 +207,7 @@ pub fn serve(serving: Serving<'_>, ready: impl FnOnce()) -> io::Result<()> {
                 }));
             })?;
         }
-        let result = smol::block_on(executor.run(run(&executor, &house, &doors, serving.socket, errands, ready)));
+        let result = smol::block_on(executor.run(run(&executor, &house, &doors, &sockets, errands, ready)));
         drop(running);
         result
     })
@@ -164,12 +217,13 @@ async fn run(
     executor: &Arc<Executor<'static>>,
     house: &Arc<House>,
     doors: &[(SocketAddr, Entrance)],
-    socket: Option<&Place>,
+    sockets: &Sockets<'_>,
     errands: Vec<Errand>,
     ready: impl FnOnce(),
 ) -> io::Result<()> {
     let mut signals = Signals::new([Signal::Int, Signal::Term])?;
-    let admin = socket.map(admin::socket::bind_where_possible).transpose()?.flatten();
+    let lmtp = sockets.lmtp.as_deref().and_then(local::bind);
+    let admin = sockets.admin.map(admin::socket::bind_where_possible).transpose()?.flatten();
     // All are bound before one is answered at: who sees one port open may count on the others.
     let mut listeners = Vec::new();
     for (address, entrance) in doors {
@@ -190,6 +244,7 @@ async fn run(
         .map(|(listener, entrance)| executor.spawn(accept(Arc::clone(executor), Arc::clone(house), listener, entrance)))
         .collect();
     accepting.extend(admin.map(|admin| executor.spawn(answer_owner(Arc::clone(executor), Arc::clone(house), admin))));
+    accepting.extend(lmtp.map(|lmtp| executor.spawn(accept_local(Arc::clone(executor), Arc::clone(house), lmtp))));
     accepting.extend(errands.into_iter().map(|errand| executor.spawn(guarded(errand))));
     ready();
     signals.next().await;
@@ -205,6 +260,10 @@ async fn run(
         smol::Timer::after(FAREWELL).await;
     };
     all_gone.or(late).await;
+    if let Some(path) = &sockets.lmtp {
+        // One that is left is replaced at the next start.
+        let _ = std::fs::remove_file(path);
+    }
     Ok(())
 }
 
@@ -229,6 +288,55 @@ async fn expire(store: Arc<Store>, days: u32) {
             Err(fault) => log::error!("the Trash could not be looked through: {fault}"),
         }
         smol::Timer::after(EXPIRY).await;
+    }
+}
+
+/// Forgets what came in long ago: who would bring it again has done so.
+async fn forget(store: Arc<Store>) {
+    loop {
+        if !store.is_read_only() {
+            match store.write(Write::ForgetMarks { now: now() }).await {
+                Ok(Outcome::Expunged(count)) => {
+                    log::debug!("{count} messages that came in are not known again any more");
+                }
+                Ok(_) => {}
+                Err(error) => log::warn!("what came in long ago could not be forgotten: {error}"),
+            }
+        }
+        smol::Timer::after(EXPIRY).await;
+    }
+}
+
+/// The address by which only this machine reaches what listens on another.
+fn loopback(bind: IpAddr) -> IpAddr {
+    match bind {
+        bind if bind.is_loopback() => bind,
+        IpAddr::V4(_) => Ipv4Addr::LOCALHOST.into(),
+        IpAddr::V6(_) => Ipv6Addr::LOCALHOST.into(),
+    }
+}
+
+async fn accept_local(executor: Arc<Executor<'static>>, house: Arc<House>, listener: UnixListener) {
+    let door = Door { speaks: Speaks::Smtp(Kind::Lmtp), tls: false };
+    loop {
+        let stream = match listener.accept().await {
+            Ok((stream, _)) => stream,
+            Err(error) => {
+                pause(&error).await;
+                continue;
+            }
+        };
+        let Some(guest) = house.guests.admit(Ipv4Addr::LOCALHOST.into()) else {
+            log::warn!("a local socket was turned away: too many connections");
+            continue;
+        };
+        let house = Arc::clone(&house);
+        executor
+            .spawn(guarded(async move {
+                let _guest: Guest = guest;
+                talk(house, Stream::local(stream), Peer::Local, door).await;
+            }))
+            .detach();
     }
 }
 
@@ -265,7 +373,7 @@ async fn accept(executor: Arc<Executor<'static>>, house: Arc<House>, listener: T
             .spawn(guarded(async move {
                 let _guest: Guest = guest;
                 match entrance {
-                    Entrance::Mail(door) => talk(house, Stream::plain(stream), peer, door).await,
+                    Entrance::Mail(door) => talk(house, Stream::plain(stream), Peer::Address(peer), door).await,
                     Entrance::Pages { tls } => visit(house, Stream::plain(stream), peer, tls).await,
                 }
             }))

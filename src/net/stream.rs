@@ -6,8 +6,10 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use smol::future::FutureExt;
 use smol::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
 use smol::net::TcpStream;
+use smol::net::unix::UnixStream;
 use std::cell::RefCell;
 use std::io;
+use std::os::fd::AsFd;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -38,6 +40,7 @@ pub(super) struct Stream {
 #[derive(Debug)]
 enum Kind {
     Plain(TcpStream),
+    Local(UnixStream),
     // Boxed: it is twenty times as large.
     Tls(Box<TlsStream<TcpStream>>),
     /// Between the two.
@@ -47,6 +50,11 @@ enum Kind {
 impl Stream {
     pub(super) fn plain(stream: TcpStream) -> Stream {
         Stream { kind: Kind::Plain(stream), read: 0, written: 0 }
+    }
+
+    /// From a socket of this machine that has no addresses.
+    pub(super) fn local(stream: UnixStream) -> Stream {
+        Stream { kind: Kind::Local(stream), read: 0, written: 0 }
     }
 
     /// No connection: what stands in while the real one is being written to elsewhere.
@@ -96,20 +104,21 @@ impl Stream {
     /// cost more than most commands. Here the client's octets wake who answers them.
     pub(super) fn listen_for(&self, moment: Duration) {
         let socket = match &self.kind {
-            Kind::Plain(stream) => stream,
+            Kind::Plain(stream) => stream.as_fd(),
+            Kind::Local(stream) => stream.as_fd(),
             Kind::Tls(stream) => {
                 let (socket, tls) = stream.get_ref();
                 // What is decrypted already will not be announced again.
                 if !tls.wants_read() {
                     return;
                 }
-                socket
+                socket.as_fd()
             }
             Kind::Nothing => return,
         };
         let Ok(moment) = Timespec::try_from(moment) else { return };
         // Whatever came of it: the read that follows says more.
-        let _ = poll(&mut [PollFd::new(socket, PollFlags::IN)], Some(&moment));
+        let _ = poll(&mut [PollFd::from_borrowed_fd(socket, PollFlags::IN)], Some(&moment));
     }
 
     /// Sends all of it.
@@ -149,6 +158,7 @@ impl AsyncRead for Kind {
     fn poll_read(self: Pin<&mut Self>, context: &mut Context<'_>, buffer: &mut [u8]) -> Poll<io::Result<usize>> {
         match self.get_mut() {
             Kind::Plain(stream) => Pin::new(stream).poll_read(context, buffer),
+            Kind::Local(stream) => Pin::new(stream).poll_read(context, buffer),
             Kind::Tls(stream) => match Pin::new(stream.as_mut()).poll_read(context, buffer) {
                 // Without close_notify: nothing was cut off that the protocol would not notice.
                 Poll::Ready(Err(error)) if error.kind() == io::ErrorKind::UnexpectedEof => Poll::Ready(Ok(0)),
@@ -163,6 +173,7 @@ impl AsyncWrite for Kind {
     fn poll_write(self: Pin<&mut Self>, context: &mut Context<'_>, octets: &[u8]) -> Poll<io::Result<usize>> {
         match self.get_mut() {
             Kind::Plain(stream) => Pin::new(stream).poll_write(context, octets),
+            Kind::Local(stream) => Pin::new(stream).poll_write(context, octets),
             Kind::Tls(stream) => Pin::new(stream.as_mut()).poll_write(context, octets),
             Kind::Nothing => Poll::Ready(Err(io::ErrorKind::NotConnected.into())),
         }
@@ -171,6 +182,7 @@ impl AsyncWrite for Kind {
     fn poll_flush(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         match self.get_mut() {
             Kind::Plain(stream) => Pin::new(stream).poll_flush(context),
+            Kind::Local(stream) => Pin::new(stream).poll_flush(context),
             Kind::Tls(stream) => Pin::new(stream.as_mut()).poll_flush(context),
             Kind::Nothing => Poll::Ready(Ok(())),
         }
@@ -179,6 +191,7 @@ impl AsyncWrite for Kind {
     fn poll_close(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         match self.get_mut() {
             Kind::Plain(stream) => Pin::new(stream).poll_close(context),
+            Kind::Local(stream) => Pin::new(stream).poll_close(context),
             Kind::Tls(stream) => Pin::new(stream.as_mut()).poll_close(context),
             Kind::Nothing => Poll::Ready(Ok(())),
         }

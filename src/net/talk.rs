@@ -1,18 +1,20 @@
 //! One connection's life: reads, hears, resumes, writes, waits. A session says what it needs; here it is done.
 
+use super::peer::Peer;
 use super::serve::House;
 use super::stream::Stream;
+use super::suspect::judge;
 use super::turns::Turn;
 use crate::admin;
 use crate::mail::{AccountId, limits};
 use crate::session::imap::Imap;
 use crate::session::pop3::Pop3;
+use crate::session::smtp::{Kind, Smtp};
 use crate::session::{Denied, Need, Privacy, Protocol};
 use crate::wire::Out;
 use ring::rand::SecureRandom;
 use smol::future::FutureExt;
 use std::io;
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
@@ -32,13 +34,14 @@ pub(super) struct Door {
 pub(super) enum Speaks {
     Imap,
     Pop3,
+    Smtp(Kind),
 }
 
 /// A connection with all it has.
 struct Talk<'h> {
     house: &'h House,
     began: Instant,
-    peer: SocketAddr,
+    peer: Peer,
     stream: Stream,
     protocol: Box<dyn Protocol>,
     out: Out,
@@ -56,9 +59,9 @@ enum Woken {
 }
 
 /// Serves one connection to its end, and says so in one line.
-pub(super) async fn talk(house: Arc<House>, stream: Stream, peer: SocketAddr, door: Door) {
+pub(super) async fn talk(house: Arc<House>, stream: Stream, peer: Peer, door: Door) {
     let began = Instant::now();
-    let privacy = match (door.tls, peer.ip().is_loopback()) {
+    let privacy = match (door.tls, peer.is_here()) {
         (true, _) => Privacy::Tls,
         (false, true) => Privacy::Local,
         (false, false) => Privacy::None,
@@ -67,6 +70,7 @@ pub(super) async fn talk(house: Arc<House>, stream: Stream, peer: SocketAddr, do
     let protocol: Box<dyn Protocol> = match door.speaks {
         Speaks::Imap => Box::new(Imap::new(name, privacy)),
         Speaks::Pop3 => Box::new(Pop3::new(name, privacy, Arc::clone(&house.maildrops))),
+        Speaks::Smtp(kind) => Box::new(Smtp::new(Arc::clone(&house.terms), kind, privacy, peer.ip())),
     };
     let (out, spare) = (Out::new(limits::OUT), Out::new(limits::OUT));
     let turn = house.turns.begin();
@@ -105,7 +109,7 @@ impl Talk<'_> {
                     self.protocol.done(outcome, &self.house.store, now(), &mut self.out)
                 }
                 Need::Password { user, password } => {
-                    let who = self.house.gate.verify(&user, &password, Some(self.peer.ip())).await;
+                    let who = self.house.gate.verify(&user, &password, self.peer.ip()).await;
                     let who = who.map(|entered| (entered.account, entered.address)).map_err(denied);
                     self.expect(&who);
                     self.protocol.entered(who, &self.house.store, now(), &mut self.out)
@@ -118,16 +122,21 @@ impl Talk<'_> {
                     self.protocol.scram_keys(keys, &random(), &mut self.out)
                 }
                 Need::ScramDone { user, account } => {
-                    self.house.gate.hold_back(user.as_bytes(), Some(self.peer.ip())).await;
+                    self.house.gate.hold_back(user.as_bytes(), self.peer.ip()).await;
                     if account.is_some() {
-                        self.house.gate.note_success(user.as_bytes(), Some(self.peer.ip()));
+                        self.house.gate.note_success(user.as_bytes(), self.peer.ip());
                     } else {
-                        let pause = self.house.gate.note_failure(user.as_bytes(), Some(self.peer.ip()));
+                        let pause = self.house.gate.note_failure(user.as_bytes(), self.peer.ip());
                         smol::Timer::after(pause).await;
                     }
                     let who = account.ok_or(Denied::Wrong);
                     self.expect(&who);
                     self.protocol.entered(who, &self.house.store, now(), &mut self.out)
+                }
+                Need::Verdict(suspect) => {
+                    self.flush().await?;
+                    let verdict = judge(self.house, &suspect).await;
+                    self.protocol.judged(verdict, *suspect, &self.house.store, now(), &mut self.out)
                 }
                 Need::Pause(span) => {
                     self.flush().await?;
@@ -277,8 +286,8 @@ pub(super) fn now() -> i64 {
 }
 
 /// For a nonce. Without randomness a server that goes on would be worse than one that does not.
-fn random() -> [u8; 18] {
-    let mut octets = [0; 18];
+pub(super) fn random<const N: usize>() -> [u8; N] {
+    let mut octets = [0; N];
     let filled = ring::rand::SystemRandom::new().fill(&mut octets);
     filled.expect("the kernel gives random octets once it is up");
     octets

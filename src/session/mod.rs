@@ -6,5 +6,6 @@ pub mod imap;
 pub mod pop3;
 mod protocol;
 mod sasl;
+pub mod smtp;
 
-pub use protocol::{Denied, Keys, Need, Privacy, Protocol};
+pub use protocol::{Denied, Keys, Need, Privacy, Protocol, Suspect};

@@ -1,9 +1,12 @@
 //! What all server protocols have in common, seen from `net`: it drives any of them with one loop.
 
+use super::smtp::Spool;
 use crate::mail::AccountId;
 use crate::store::{Outcome, Store, StoreError, Watch, Write};
+use crate::verdict::Verdict;
 use crate::wire::Out;
 use crate::wire::sasl::ScramKeys;
+use std::net::IpAddr;
 use std::time::Duration;
 
 /// How private the connection is.
@@ -53,12 +56,27 @@ pub enum Need {
         /// The account, where it succeeded.
         account: Option<(AccountId, String)>,
     },
+    /// What is to be thought of a mail from outside, then `judged`.
+    Verdict(Box<Suspect>),
     /// The output sent and some time passed, then `resume`.
     Pause(Duration),
     /// The output sent and TLS begun, then `private`.
     StartTls,
     /// The output sent and the connection closed.
     Close,
+}
+
+/// A mail from outside.
+#[derive(Debug)]
+pub struct Suspect {
+    /// Where it came from.
+    pub client: IpAddr,
+    /// What they call themselves.
+    pub helo: String,
+    /// The reverse path; empty for what must never be answered.
+    pub from: String,
+    /// The message.
+    pub content: Spool,
 }
 
 /// A server protocol on one connection, without its socket. Whoever drives it does what it [`Need`]s, one thing after
@@ -88,6 +106,11 @@ pub trait Protocol: Send {
     /// The keys of who wants in by SCRAM; fake ones, and no account, for who does not exist. `random`: for the nonce,
     /// never used before.
     fn scram_keys(&mut self, keys: Result<Keys, Denied>, random: &[u8; 18], out: &mut Out) -> Need;
+
+    /// What is thought of a mail from outside.
+    fn judged(&mut self, _: Verdict, _: Suspect, _: &Store, _: i64, _: &mut Out) -> Need {
+        Need::Flush
+    }
 
     /// TLS has begun. What came in plain text and was not heard yet is forgotten: it must not pass for protected.
     fn private(&mut self);

@@ -25,6 +25,8 @@ pub struct Mark {
     pub key: [u8; 16],
     /// Copies of the delivery, counted over all its messages, all of which have to be placed; there may be none.
     pub copies: Vec<u32>,
+    /// The same was taken before, and this is another all the same: its sender heard so.
+    pub anew: bool,
 }
 
 /// One content and all places that it goes to. It is stored once.
@@ -217,6 +219,8 @@ pub enum Space {
     Mirror = 4,
     /// Messages that were accepted a short time ago.
     Accepted = 5,
+    /// The server that takes all mail that goes out.
+    Smarthost = 6,
 }
 
 impl Default for Notify {

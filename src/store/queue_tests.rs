@@ -208,10 +208,10 @@ fn what_was_taken_is_known_again_for_a_while_and_not_taken_twice() {
     let (ann, inbox) = account(&store, "ann@example.org", None);
     let (ben, _) = account(&store, "ben@example.org", Some(1));
     let marks = vec![
-        Mark { key: [1; 16], copies: vec![0] },
-        Mark { key: [2; 16], copies: vec![1] },
-        Mark { key: [3; 16], copies: vec![] },
-        Mark { key: [4; 16], copies: vec![0, 1] },
+        Mark { key: [1; 16], copies: vec![0], anew: false },
+        Mark { key: [2; 16], copies: vec![1], anew: false },
+        Mark { key: [3; 16], copies: vec![], anew: false },
+        Mark { key: [4; 16], copies: vec![0, 1], anew: false },
     ];
     let deliver = |now| {
         let copies = [ann, ben].map(|account| copy(account, Place::Inbox, Grace::None)).to_vec();

@@ -34,7 +34,7 @@ class Peer:
         self.process = None
         self.trace = None
         self.group = host.Group(f"mail-bench-{self.name}-{os.getpid()}")
-        self.imap_port = self.imaps_port = self.pop3_port = self.pop3s_port = 0
+        self.imap_port = self.imaps_port = self.pop3_port = self.pop3s_port = self.lmtp_port = 0
 
     def hashed_user(self, number):
         """The name of an account with the common password whose hash is argon2id."""
@@ -160,6 +160,7 @@ class Dovecot(Peer):
             {
                 "/usr/lib/dovecot/imap": "dovecot-imapd",
                 "/usr/lib/dovecot/pop3": "dovecot-pop3d",
+                "/usr/lib/dovecot/lmtp": "dovecot-lmtpd",
                 "/usr/sbin/dovecot": "dovecot-core",
                 "openssl": "openssl",
                 "strace": "strace",
@@ -169,6 +170,7 @@ class Dovecot(Peer):
             else {
                 "/usr/lib/dovecot/imap": "dovecot-imapd",
                 "/usr/lib/dovecot/pop3": "dovecot-pop3d",
+                "/usr/lib/dovecot/lmtp": "dovecot-lmtpd",
                 "openssl": "openssl",
                 "strace": "strace",
             }
@@ -181,9 +183,9 @@ class Dovecot(Peer):
             (self.folder / name).mkdir(parents=True)
         self.data.chmod(0o777)
         ports = []
-        while len(ports) < 4:
+        while len(ports) < 5:
             ports.append(host.free_port(ports))
-        self.imap_port, self.imaps_port, self.pop3_port, self.pop3s_port = ports
+        self.imap_port, self.imaps_port, self.pop3_port, self.pop3s_port, self.lmtp_port = ports
         key, certificate = self.folder / "key.pem", self.folder / "certificate.pem"
         subprocess.run(
             ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"]
@@ -214,7 +216,7 @@ base_dir = {here}/run
 state_dir = {here}/state
 log_path = {here}/dovecot.log
 instance_name = {self.name}
-protocols = imap pop3
+protocols = imap pop3 lmtp
 listen = 127.0.0.1
 ssl = yes
 ssl_cert = <{here}/certificate.pem
@@ -284,6 +286,13 @@ service pop3-login {{
 service imap {{
   process_limit = 4000
 }}
+service lmtp {{
+  process_min_avail = 8
+  inet_listener lmtp {{
+    port = {self.lmtp_port}
+  }}
+}}
+postmaster_address = postmaster@example.org
 service auth-worker {{
   process_limit = 2
   unix_listener auth-worker {{
@@ -328,6 +337,7 @@ class Pillarbox(Peer):
         self.offset = host.free_offset(self.ports)
         self.imap_port, self.imaps_port = 143 + self.offset, 993 + self.offset
         self.pop3_port, self.pop3s_port = 110 + self.offset, 995 + self.offset
+        self.lmtp_port = 24 + self.offset
         for user in (USER, *map(self.hashed_user, range(HASHED_USERS))):
             done = subprocess.run(
                 [self.binary, "account", "add", user, "--password-stdin", "--data", self.data],

@@ -100,6 +100,22 @@ class Server:
         return 995 + self.offset
 
     @property
+    def smtp_port(self):
+        return 25 + self.offset
+
+    @property
+    def submissions_port(self):
+        return 465 + self.offset
+
+    @property
+    def submission_port(self):
+        return 587 + self.offset
+
+    @property
+    def lmtp_port(self):
+        return 24 + self.offset
+
+    @property
     def http_port(self):
         return 80 + self.offset
 
@@ -208,7 +224,7 @@ def peak(process):
 def free_offset():
     """A port offset at which nobody listens."""
     for offset in random.sample(OFFSETS, 200):
-        if all(is_free(standard + offset) for standard in (80, 110, 143, 443, 993, 995)):
+        if all(is_free(standard + offset) for standard in (24, 25, 80, 110, 143, 443, 465, 587, 993, 995)):
             return offset
     raise AssertionError("no free ports")
 

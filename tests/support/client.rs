@@ -3,10 +3,13 @@
 use pillarbox::mail::AccountId;
 use pillarbox::session::imap::Imap;
 use pillarbox::session::pop3::{Maildrops, Pop3};
+use pillarbox::session::smtp::{Kind, Smtp, Terms};
 use pillarbox::session::{Denied, Need, Privacy, Protocol};
 use pillarbox::store::Store;
+use pillarbox::verdict::{Disposition, Spf, SpfResult, Verdict};
 use pillarbox::wire::Out;
 use pillarbox::wire::sasl::ScramKeys;
+use std::net::IpAddr;
 use std::sync::Arc;
 
 /// Turns without a word from the server, after which it is taken for caught in a loop.
@@ -26,6 +29,8 @@ pub struct Gate {
     pub keys: ScramKeys,
     /// What is said instead of checking anything.
     pub denied: Option<Denied>,
+    /// What is thought of mail from outside.
+    pub disposition: Disposition,
 }
 
 /// A client's connection.
@@ -51,6 +56,12 @@ impl Client {
 
     pub fn pop3(privacy: Privacy, maildrops: &Arc<Maildrops>, out: usize, now: i64) -> Client {
         Client::connect(Box::new(Pop3::new(Arc::from("mail.example.org"), privacy, Arc::clone(maildrops))), out, now)
+    }
+
+    /// From this machine, or from elsewhere.
+    pub fn smtp(kind: Kind, privacy: Privacy, terms: &Arc<Terms>, out: usize, now: i64) -> Client {
+        let peer = if privacy == Privacy::Local { IpAddr::from([127, 0, 0, 1]) } else { IpAddr::from([192, 0, 2, 7]) };
+        Client::connect(Box::new(Smtp::new(Arc::clone(terms), kind, privacy, Some(peer))), out, now)
     }
 
     fn connect(protocol: Box<dyn Protocol>, out: usize, now: i64) -> Client {
@@ -170,6 +181,15 @@ impl Client {
             }
             Need::ScramDone { account, .. } => {
                 self.protocol.entered(account.ok_or(Denied::Wrong), store, now, &mut self.out)
+            }
+            Need::Verdict(suspect) => {
+                let header =
+                    format!("Authentication-Results: mail.example.org; spf=none smtp.helo={}\r\n", suspect.helo);
+                let spf =
+                    Spf { result: SpfResult::None, domain: suspect.helo.clone(), is_helo: true, explanation: None };
+                let (disposition, dkim, dmarc) = (gate.disposition.clone(), Vec::new(), Vec::new());
+                let verdict = Verdict { header, disposition, spf, dkim, dmarc };
+                self.protocol.judged(verdict, *suspect, store, now, &mut self.out)
             }
             // Nobody else does anything meanwhile.
             Need::Pause(_) => self.protocol.resume(store, now, &mut self.out),

@@ -7,6 +7,11 @@
 //! pop3 tls|local|remote          connects to POP3
 //! pop3 deleted trash|hide|delete what becomes of what POP3 deletes
 //! pop3 unseen                    RETR does not set \Seen
+//! smtp tls|local|remote          connects to SMTP, as other servers do
+//! submission tls|local|remote    connects to SMTP, as mail programs do
+//! lmtp                           connects to LMTP
+//! verdict pass|quarantine|reject|later   what is thought of mail from outside
+//! account ADDRESS [OCTETS]       somebody else here, with a quota
 //! delay 60s                      the time that has to pass between two log-ins by POP3, from now on
 //! cut                            the connection breaks
 //! sweep                          what no message shows any more is removed
@@ -30,12 +35,14 @@ use super::client::{Client, Gate};
 use super::memory::Memory;
 use super::script::{Deed, Names, Step, filled, matches, shown};
 use pillarbox::delivery::{Routing, look};
-use pillarbox::mail::{AccountId, Stamp};
+use pillarbox::mail::{AccountId, Network, Stamp};
 use pillarbox::session::pop3::{Maildrops, Terms};
+use pillarbox::session::smtp::{self, Kind, Rules};
 use pillarbox::session::{Denied, Privacy};
 use pillarbox::store::{
     Credentials, History, Limits, NewAccount, NewMessage, OnDelete, Options, Outcome, Pop3, Store, Write,
 };
+use pillarbox::verdict::Disposition;
 use pillarbox::wire::sasl::ScramKeys;
 use std::collections::BTreeMap;
 use std::num::NonZeroU32;
@@ -73,6 +80,7 @@ pub struct Player {
     memory: Memory,
     pub gate: Gate,
     maildrops: Arc<Maildrops>,
+    terms: Arc<smtp::Terms>,
     now: i64,
     pub clients: BTreeMap<usize, Client>,
     names: Names,
@@ -92,7 +100,8 @@ impl Player {
             now: BEGIN,
         });
         let Ok(Outcome::Account(account)) = store.write_blocking(write) else { panic!("the account cannot be made") };
-        let gate = Gate { account, address: ADDRESS.to_owned(), password: PASSWORD.to_owned(), keys, denied: None };
+        let (address, password) = (ADDRESS.to_owned(), PASSWORD.to_owned());
+        let gate = Gate { account, address, password, keys, denied: None, disposition: Disposition::None };
         let random = if let Cut::Random(seed) = way.cut { seed } else { 1 };
         let maildrops = Arc::new(Maildrops::new(Terms { exclusive: true, login_delay: 0 }));
         Player {
@@ -102,6 +111,7 @@ impl Player {
             memory,
             gate,
             maildrops,
+            terms: Arc::new(smtp::Terms::new(rules(), None)),
             now: BEGIN,
             clients: BTreeMap::new(),
             names: Names::new(),
@@ -280,6 +290,38 @@ impl Player {
                     (false, _) => Err("the connection is still open".to_owned()),
                 }
             }
+            other => self.smtp_world(number, other),
+        }
+    }
+
+    /// What concerns mail that comes in.
+    fn smtp_world(&mut self, number: usize, words: &[&str]) -> Result<(), String> {
+        match words {
+            [protocol @ ("smtp" | "submission" | "lmtp"), rest @ ..] => {
+                let kind = match *protocol {
+                    "smtp" => Kind::Mx,
+                    "submission" => Kind::Submission,
+                    _ => Kind::Lmtp,
+                };
+                let how = rest.first().unwrap_or(&"local");
+                let client = Client::smtp(kind, privacy(how)?, &self.terms, self.way.out, self.now);
+                self.connect(number, client)
+            }
+            ["verdict", what] => {
+                self.gate.disposition = match *what {
+                    "quarantine" => Disposition::Quarantine,
+                    "reject" => Disposition::Reject { text: "DMARC says no".to_owned() },
+                    "later" => Disposition::TryLater,
+                    _ => Disposition::None,
+                };
+                Ok(())
+            }
+            ["account", address, rest @ ..] => {
+                let limits = Limits { bytes: rest.first().and_then(|octets| octets.parse().ok()), messages: None };
+                let (address, credentials) = ((*address).to_owned(), Credentials::default());
+                let write = Write::AddAccount(NewAccount { address, credentials, limits, now: self.now });
+                self.store.write_blocking(write).map(|_| ()).map_err(|error| error.to_string())
+            }
             other => self.pop3_world(other),
         }
     }
@@ -395,6 +437,16 @@ impl Player {
             }
         }
         Ok(())
+    }
+}
+
+fn rules() -> Rules {
+    Rules {
+        name: "mail.example.org".into(),
+        routing: Routing { name: "mail.example.org".to_owned(), grace_percent: 0 },
+        recipients: 100,
+        message: 100_000,
+        trusted: Network::parse("127.0.0.0/8").into_iter().collect(),
     }
 }
 

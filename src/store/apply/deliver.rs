@@ -14,7 +14,7 @@ impl Batch<'_> {
     pub(super) fn deliver(&mut self, delivery: &Delivery) -> Result<Vec<Result<Placed, Refusal>>, StoreError> {
         // Before anything is changed: what the disk has no room for is refused whole.
         self.check_room(delivery.weight() as u64)?;
-        for mark in &delivery.marks {
+        for mark in delivery.marks.iter().filter(|mark| !mark.anew) {
             let key = kept_key(Space::Accepted, &mark.key);
             if self.tables.kept.get(key.as_slice())?.is_some_and(|since| Mark::is_good(since.value(), delivery.now)) {
                 return Err(Refusal::Changed.into());

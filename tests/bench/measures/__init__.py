@@ -4,6 +4,6 @@ Each module says `NAME` (for --only), `NEEDS` ("mail": the loaded mailboxes; "bo
 "drop": the maildrop; "": an empty store), `ROWS`, and `run(stage)`.
 """
 
-from . import append, cost, disk, fetch, login, mailbox, change, notify, idle, pop3, rest, search, start, syncs
+from . import append, cost, deliver, disk, fetch, login, mailbox, change, notify, idle, pop3, rest, search, start, syncs
 
-ALL = [rest, append, cost, disk, fetch, search, mailbox, change, notify, idle, login, start, syncs, pop3]
+ALL = [rest, append, deliver, cost, disk, fetch, search, mailbox, change, notify, idle, login, start, syncs, pop3]

@@ -1,0 +1,70 @@
+//! `[smtp]`
+
+use super::within;
+use crate::mail::{Network, limits};
+use serde::Deserialize;
+use std::net::{Ipv4Addr, Ipv6Addr};
+
+/// `[smtp]`: how mail comes in.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
+pub struct SmtpSettings {
+    /// Other servers bring mail for people here (port 25). Default: true.
+    pub mx: bool,
+    /// Mail programs of people here give theirs to us (ports 465 and 587). Default: true.
+    pub submission: bool,
+    /// A mail server on this machine brings mail by LMTP (port 24, which only this machine reaches, and `lmtp.sock` in
+    /// the data folder). Default: true.
+    pub lmtp: bool,
+    /// Recipients of one message; from 100 to 10000. Default: 1000.
+    pub recipients: u32,
+    /// MiB of one message; from 1 to 128. Default: 128.
+    pub message_mib: u32,
+    /// Addresses, or networks as in `192.0.2.0/24`, whose mail is not checked by SPF, DKIM and DMARC: a relay of one's
+    /// own, which brings what others sent. Default: this machine's.
+    pub trusted: Vec<Network>,
+}
+
+/// Recipients of one message.
+const RECIPIENTS: u32 = 1_000;
+
+impl SmtpSettings {
+    pub(super) fn check(&self) -> Result<(), String> {
+        // RFC 5321 §4.5.3.1.8: at least 100.
+        within("smtp.recipients", self.recipients, 100, u32::try_from(limits::RECIPIENTS).unwrap_or(u32::MAX))?;
+        within("smtp.message-mib", self.message_mib, 1, limits::MESSAGE >> 20)
+    }
+}
+
+impl Default for SmtpSettings {
+    fn default() -> Self {
+        SmtpSettings {
+            mx: true,
+            submission: true,
+            lmtp: true,
+            recipients: RECIPIENTS,
+            message_mib: limits::MESSAGE >> 20,
+            trusted: vec![Network::new(Ipv4Addr::LOCALHOST.into(), 8), Network::new(Ipv6Addr::LOCALHOST.into(), 128)],
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::Settings;
+    use super::*;
+
+    #[test]
+    fn each_setting_is_read() {
+        let text = "[smtp]\nmx = false\nlmtp = false\nrecipients = 100\nmessage-mib = 25\ntrusted = ['192.0.2.0/24']\n";
+        let smtp = Settings::parse(text).unwrap_or_default().smtp;
+        let trusted = vec![Network::new([192, 0, 2, 0].into(), 24)];
+        let expected =
+            SmtpSettings { mx: false, submission: true, lmtp: false, recipients: 100, message_mib: 25, trusted };
+        assert_eq!(smtp, expected);
+        for bad in ["recipients = 99", "recipients = 10001", "message-mib = 0", "message-mib = 129", "trusted = ['x']"]
+        {
+            assert!(Settings::parse(&format!("[smtp]\n{bad}\n")).is_err(), "{bad}");
+        }
+    }
+}

@@ -1,0 +1,148 @@
+"""What is too much: oversized commands and messages, 10,000 recipients, connections that say nothing, TLS that never comes.
+Each is refused cleanly, the server goes on for others, and its memory stays bounded."""
+
+import socket
+import time
+
+from corpus import made
+from house import USER, Server, expect, fact, peak
+from smtp import Smtp
+
+MIB = 1 << 20
+
+
+def main():
+    with Server(settings="[smtp]\nmessage-mib = 8\n") as server:
+        commands(server)
+        recipients(server)
+        messages(server)
+        many(server)
+        half_open(server)
+        fine(server)
+        server.peak_is_bounded("after all of it")
+
+
+def fine(server):
+    """Others are served."""
+    with Smtp(server.smtp_port, timeout=5) as client:
+        client.say("EHLO x")
+        expect(client.deliver("bob@example.net", [USER], made(1))[-1][0].startswith("250"))
+
+
+def commands(server):
+    """Lines without end, and commands with everything too long."""
+    with Smtp(server.smtp_port) as client:
+        client.say("EHLO x")
+        client.send(b"x" * (32 * MIB) + b"\r\n")
+        expect(client.reply() == "500 5.5.2 The line is too long")
+        for line in (
+            "EHLO " + "x" * 10_000,
+            f"MAIL FROM:<{'a' * 1000}@example.net>",
+            f"MAIL FROM:<a@{'b' * 1000}>",
+            "MAIL FROM:<a@example.net> ENVID=" + "x" * 1000,
+            "MAIL FROM:<a@example.net>" + " SIZE=1" * 1000,
+            "MAIL FROM:<a@example.net> SIZE=99999999999999999999999",
+            "BDAT 99999999999999999999999",
+            "RCPT TO:<" + "@a," * 3000,
+            "AUTH PLAIN " + "A" * 15_000,
+        ):
+            reply = client.say(line)
+            expect(reply[0] == "5", line[:50], reply)
+        expect(client.say("NOOP").startswith("250"))
+    fact("a command line of 32 MiB, and nine with too much in them: refused, the connection goes on")
+
+
+def recipients(server):
+    """10,000 of them, in one write."""
+    with Smtp(server.smtp_port) as client:
+        client.say("EHLO x")
+        client.say("MAIL FROM:<bob@example.net>")
+        client.send(b"".join(b"RCPT TO:<ann+%d@example.org>\r\n" % number for number in range(10_000)))
+        replies = [client.reply() for _ in range(10_000)]
+        taken = sum(reply.startswith("250") for reply in replies)
+        expect(taken == 1000, taken)
+        expect(all(reply.startswith("452 4.5.3") for reply in replies[1000:]))
+        expect(client.say("DATA").startswith("354"))
+        client.send(made(2) + b".\r\n")
+        expect(client.reply().startswith("250"))
+    with server.connect() as imap:
+        expect(imap.status("INBOX")["MESSAGES"] == 1)
+    with Smtp(server.lmtp_port) as client:
+        client.say("LHLO x")
+        replies = client.deliver("bob@example.net", [f"ann+{number}@example.org" for number in range(1001)], made(3))
+        expect(len(replies[-1]) == 1000 and all(reply.startswith("250") for reply in replies[-1]))
+    fact("10,000 recipients: 1,000 are taken, for the others the sender is asked to come again")
+
+
+def messages(server):
+    """Larger than announced, larger than allowed, by DATA and BDAT; then one that never ends."""
+    before = server.peak()
+    with Smtp(server.smtp_port) as client:
+        client.say("EHLO x")
+        expect(client.say(f"MAIL FROM:<bob@example.net> SIZE={8 * MIB + 1}").startswith("552 5.3.4"))
+        large = made(4, 8 * MIB + 1)
+        replies = client.deliver("bob@example.net", [USER], large)
+        expect(replies[-1][0].startswith("552 5.3.4"), replies)
+        client.say("MAIL FROM:<bob@example.net>")
+        client.say(f"RCPT TO:<{USER}>")
+        client.send(b"BDAT %d LAST\r\n" % len(large) + large)
+        expect(client.reply().startswith("552 5.3.4"))
+        replies = client.deliver("bob@example.net", [USER], made(5, 8 * MIB - 1000))
+        expect(replies[-1][0].startswith("250"), replies)
+    with Smtp(server.smtp_port) as client:
+        client.say("EHLO x")
+        client.say("MAIL FROM:<bob@example.net>")
+        client.say(f"RCPT TO:<{USER}>")
+        client.say("DATA")
+        line = b"y" * 78 + b"\r\n"
+        for _ in range(260):  # MiB: what is refused is read up to 256
+            client.send(line * (MIB // len(line) + 1))
+        expect(client.reply().startswith("552 5.3.4") and client.reply() is None)
+    fact("messages past the limit: refused, and the connection goes on; one without end: cut off after 256 MiB")
+    fact(f"memory for it: {(server.peak() - before) / 1024:.1f} MiB")
+
+
+def many(server):
+    """Forty at once with 4 MiB each, half of them never ended."""
+    before = server.peak()
+    clients = [Smtp(server.lmtp_port) for _ in range(40)]
+    body = made(6, 4 * MIB)
+    for number, client in enumerate(clients):
+        client.say("LHLO x")
+        client.say("MAIL FROM:<bob@example.net>")
+        client.say(f"RCPT TO:<{USER}>")
+        client.say("DATA")
+        client.send(body.replace(b"Message-ID: <6.", b"Message-ID: <%d.6." % number))
+    folder = server.process.pid
+    for client in clients[::2]:
+        client.send(b".\r\n")
+    for client in clients[::2]:
+        expect(client.reply().startswith("250"))
+    for client in clients:
+        client.socket.close()
+    grown = (peak(folder) - before) / 1024
+    fact(f"40 messages of 4 MiB coming in at once: memory grew by {grown:.1f} MiB")
+    expect(grown < 40, grown)
+    left = [path.name for path in server.data.iterdir()]
+    expect(not any("spool" in name for name in left), left)
+
+
+def half_open(server):
+    """Connections that say nothing, or half of something."""
+    quiet = []
+    for number in range(600):
+        port = (server.smtp_port, server.submission_port, server.submissions_port, server.lmtp_port)[number % 4]
+        quiet.append(socket.create_connection(("127.0.0.1", port)))
+        if number % 3 == 0:
+            quiet[-1].sendall(b"\x16\x03\x01" if port == server.submissions_port else b"EHLO")
+    began = time.monotonic()
+    fine(server)
+    waited = time.monotonic() - began
+    expect(waited < 5, waited)
+    for connection in quiet:
+        connection.close()
+    fact(f"600 connections that say nothing: another is served within {waited * 1000:.0f} ms")
+
+
+if __name__ == "__main__":
+    main()
