@@ -123,17 +123,16 @@ impl<'i, S: Io> Pass<'i, S> {
             return Ok(());
         }
         if let (Some(remote), None) = (&folder.far.remote, folder.far.local) {
-            let status = self.imap.status(remote).await;
-            // What came in there meanwhile is new, and so is the folder then.
-            if remote != b"INBOX" && status.is_ok_and(|status| status.messages == Some(0)) {
-                log::debug!("the folder {} is deleted there", folder.far.name);
-                match self.imap.delete(remote).await {
+            if remote != b"INBOX" {
+                log::debug!("the folder {} is removed there, if it is empty", folder.far.name);
+                match self.vacate(remote, folder.id.0).await {
+                    // What came in there meanwhile is new, and so is the folder then.
                     Err(error) if error.is_refusal() => {
                         let name = &folder.far.name;
-                        self.tally.held.push(format!("the provider does not delete the folder {name}: {error}"));
+                        self.tally.held.push(format!("the provider does not remove the folder {name}: {error}"));
                         return Ok(());
                     }
-                    deleted => deleted?,
+                    vacated => vacated?,
                 }
             }
         }
