@@ -122,18 +122,18 @@ impl<'i, S: Io> Pass<'i, S> {
             }
             return Ok(());
         }
-        if let (Some(remote), None) = (&folder.far.remote, folder.far.local) {
-            if remote != b"INBOX" {
-                log::debug!("the folder {} is removed there, if it is empty", folder.far.name);
-                match self.vacate(remote, folder.id.0).await {
-                    // What came in there meanwhile is new, and so is the folder then.
-                    Err(error) if error.is_refusal() => {
-                        let name = &folder.far.name;
-                        self.tally.held.push(format!("the provider does not remove the folder {name}: {error}"));
-                        return Ok(());
-                    }
-                    vacated => vacated?,
+        if let (Some(remote), None) = (&folder.far.remote, folder.far.local)
+            && remote != b"INBOX"
+        {
+            log::debug!("the folder {} is removed there, if it is empty", folder.far.name);
+            match self.vacate(remote, folder.id.0).await {
+                // What came in there meanwhile is new, and so is the folder then.
+                Err(error) if error.is_refusal() => {
+                    let name = &folder.far.name;
+                    self.tally.held.push(format!("the provider does not remove the folder {name}: {error}"));
+                    return Ok(());
                 }
+                vacated => vacated?,
             }
         }
         let mut steps = vec![Step::Forget(folder.id)];
