@@ -213,7 +213,7 @@ impl Smtp {
             id: *id,
             now: self.now,
         };
-        let mut header = trace.return_path();
+        let mut header = if self.arrives(transaction, store) { trace.return_path() } else { String::new() };
         header.push_str(verdict.as_ref().map_or("", |verdict| &verdict.header));
         header.push_str(&trace.received());
         let drops = match self.kind {
@@ -237,6 +237,15 @@ impl Smtp {
         header::without(came, &drops, &mut header);
         let packing = Packing { spool, packer, at: 0, drops, header, quarantine };
         self.pack(incoming, Box::new(packing), store, out)
+    }
+
+    /// Whether this is the end of its way: what leaves us has no Return-Path (RFC 5321 §4.4).
+    fn arrives(&self, transaction: &Transaction, store: &Store) -> bool {
+        let is_here = |recipient: &Recipient| -> Result<bool, StoreError> {
+            is_local_domain(&store.snapshot()?, &self.terms.rules.routing, recipient.address.domain())
+        };
+        self.kind != Kind::Submission
+            || transaction.recipients.iter().all(|recipient| is_here(recipient).unwrap_or(false))
     }
 
     /// Packs on.
