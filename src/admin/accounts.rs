@@ -4,8 +4,10 @@ use super::action::{Checked, Failure, Limit, Listed, MailboxLine, Quota, Reply, 
 use super::address::{Address, BadAddress};
 use super::crypt::{self, BadHash};
 use super::delivery;
+use super::keys;
 use super::mirror;
 use super::password::{self, Strength};
+use super::{queue, smarthost};
 use crate::mail::{AccountId, Stamp};
 use crate::store::{
     Account, Credentials, Fault, Health, Limits, NewAccount, OnDelete, Pop3, Snapshot, Store, StoreError, Write,
@@ -35,6 +37,9 @@ pub fn perform(store: &Store, strength: Strength, request: Request) -> Reply {
         Request::KeepFormat => keep_format(store),
         Request::Mirror(request) => mirror::perform(store, request),
         Request::Delivery(request) => delivery::perform(store, request),
+        Request::Queue(request) => queue::perform(store, &request),
+        Request::Smarthost(request) => smarthost::perform(store, request),
+        Request::Keys { domain } => keys::list(store, &domain),
         Request::Import { .. } | Request::Export { .. } => {
             Err(Failure::Refused("an import or an export is more than one exchange".to_owned()))
         }
@@ -163,7 +168,8 @@ fn status(store: &Store) -> Status {
     });
     let file = store.path().and_then(|path| path.metadata().ok()).map_or(0, |file| file.len());
     let version = env!("CARGO_PKG_VERSION").to_owned();
-    Status { version, accounts, messages, bytes, file, state, free: store.free() }
+    let queued = store.snapshot().and_then(|snapshot| queue::size(&snapshot)).unwrap_or_default();
+    Status { version, accounts, messages, bytes, file, state, free: store.free(), queued }
 }
 
 /// Accounts, messages and their octets.

@@ -1,7 +1,10 @@
 //! What can be asked of a Pillarbox by its owner, and what it answers: the same through the socket and without it.
 
 use super::delivery::{DeliveryReply, DeliveryRequest};
+use super::keys::KeyLine;
 use super::mirror::{MirrorReply, MirrorRequest};
+use super::queue::{QueueLine, QueueRequest};
+use super::smarthost::{Smarthost, SmarthostRequest};
 use crate::mail::Stamp;
 use crate::store::{Health, OnDelete, Pop3, WayBack};
 use serde::{Deserialize, Serialize};
@@ -44,6 +47,12 @@ pub enum Request {
     Mirror(MirrorRequest),
     /// Where mail goes.
     Delivery(DeliveryRequest),
+    /// Mail that waits to go out.
+    Queue(QueueRequest),
+    /// Where all mail that goes out is taken.
+    Smarthost(SmarthostRequest),
+    /// The keys that the mail of a domain is signed with; made where there are none.
+    Keys { domain: String },
 }
 
 /// An answer.
@@ -70,6 +79,12 @@ pub enum Reply {
     Failed(Failure),
     /// Where mail goes.
     Delivery(DeliveryReply),
+    /// Messages in the queue.
+    Queue(Vec<QueueLine>),
+    /// The smarthost, if there is one; its password is not told.
+    Smarthost(Option<Smarthost>),
+    /// The keys of a domain.
+    Keys(Vec<KeyLine>),
 }
 
 /// A password on its way, or its hash: no log shows it.
@@ -169,6 +184,9 @@ pub struct Status {
     /// Octets that are free on its disk.
     #[serde(default)]
     pub free: Option<u64>,
+    /// Messages that wait to go out.
+    #[serde(default)]
+    pub queued: u64,
 }
 
 /// Why something was not done.

@@ -1,7 +1,9 @@
 //! The settings file, `DIR/pillarbox.toml`. It may be absent, and every setting in it too.
 
+mod queue;
 mod smtp;
 
+pub use queue::QueueSettings;
 pub use smtp::SmtpSettings;
 
 use super::password::Strength;
@@ -28,6 +30,8 @@ pub struct Settings {
     pub pop3: Pop3Settings,
     /// `[smtp]`
     pub smtp: SmtpSettings,
+    /// `[queue]`
+    pub queue: QueueSettings,
     /// `[delivery]`
     pub delivery: DeliverySettings,
 }
@@ -134,6 +138,7 @@ impl Settings {
         within("pop3.login-delay", settings.pop3.login_delay, 0, 24 * 60 * 60)?;
         within("pop3.trash-days", settings.pop3.trash_days, 0, 100 * 365)?;
         settings.smtp.check()?;
+        settings.queue.check()?;
         within("delivery.grace-percent", settings.delivery.grace_percent.into(), 0, 100)?;
         if let Some(cache) = settings.store.cache_mib {
             within("store.cache-mib", cache, 1, 1 << 16)?;

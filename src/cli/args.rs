@@ -3,6 +3,7 @@
 use super::filing_args::{self, Filing};
 use super::help;
 use super::mirror_args::{self, MirrorAction};
+use super::outgoing_args::{self, Outgoing};
 use super::size;
 use lexopt::{Arg, Error, Parser, ValueExt};
 use pillarbox::admin::Limit;
@@ -30,6 +31,11 @@ pub enum Wish {
     Filing {
         data: PathBuf,
         wish: Filing,
+    },
+    /// The queue, the smarthost, what is published.
+    Outgoing {
+        data: PathBuf,
+        wish: Outgoing,
     },
     Import {
         data: PathBuf,
@@ -155,6 +161,11 @@ pub fn parse(mut parser: Parser) -> Result<Wish, Error> {
             Arg::Long("lines") => given.lines = Some(parser.value()?.parse()?),
             Arg::Value(value) if command.is_none() && value == "confine" => {
                 return Ok(Wish::Confine { words: parser.raw_args()?.collect() });
+            }
+            Arg::Value(value)
+                if command.is_none() && (value == "queue" || value == "smarthost" || value == "domain") =>
+            {
+                return outgoing_args::parse(&value.string()?, given.data, parser);
             }
             Arg::Value(value) if command.is_none() && value == "mirror" => {
                 return mirror_args::parse(parser, given.data.take());

@@ -6,6 +6,9 @@ pub fn of(command: &str) -> &'static str {
         "account" => ACCOUNT,
         "alias" => ALIAS,
         "rule" => RULE,
+        "queue" => QUEUE,
+        "smarthost" => SMARTHOST,
+        "domain" => DOMAIN,
         "import" => IMPORT,
         "export" => EXPORT,
         "check" => CHECK,
@@ -23,6 +26,9 @@ Pillarbox, a mail server in one program.
   pillarbox account ...  who has mail here: add, list, show, passwd, quota, pop3, alias, vacation, detail, remove
   pillarbox alias ...    addresses that stand for others: add, list, remove
   pillarbox rule ...     what becomes of an account's mail: add, list, remove, move
+  pillarbox queue ...    mail that waits to go out: list, show, retry, drop
+  pillarbox smarthost .. the server that takes all mail that goes out: set, show, remove
+  pillarbox domain ...   what to publish in the DNS for a domain: dns, keys
   pillarbox import ...   bring mail along: mbox, Maildir, .eml
   pillarbox export ...   take mail out: Maildir or mbox
   pillarbox mirror ...   mailboxes at providers: add, list, show, run, pause, resume, remove
@@ -103,6 +109,44 @@ Actions:
   --forward ADDRESS      there, too               --discard        into no mailbox
 
 Rules are tried in their order; --stop: those after it are not. What cannot be filed or forwarded goes to INBOX.
+";
+
+const QUEUE: &str = "\
+Mail that waits to go out.
+
+  pillarbox queue [list]
+  pillarbox queue show N
+  pillarbox queue retry N|all      tries it now
+  pillarbox queue drop N           takes it out; nobody is told
+
+What cannot be delivered now is tried for 5 days; after 4 hours its sender is told so. Settings are in [queue].
+";
+
+const SMARTHOST: &str = "\
+The server that takes all mail that goes out, as a provider has one for its customers.
+
+  pillarbox smarthost set HOST [--port N] [--starttls | --tls | --plain] [--user NAME [--password-stdin]]
+                               [--ca FILE | --fingerprint SHA256 | --insecure]
+  pillarbox smarthost show
+  pillarbox smarthost remove       mail goes to the hosts of each domain instead
+
+  --starttls          TLS is begun before anything is said                Default; port 587
+  --tls               TLS from the first octet                            Default with port 465
+  --plain             no TLS: for a server on this machine                port 25
+  --ca FILE           its certificate is by an authority in this PEM file     Default: by a public one
+  --fingerprint X     its certificate is this one, whatever it says
+  --insecure          any certificate: the password can be read by whoever is in between
+
+The password is asked for at a terminal, or read from the first line of stdin. What waits is tried at once.
+";
+
+const DOMAIN: &str = "\
+What to publish in the DNS, so that a domain's mail comes here, and what goes out is believed.
+
+  pillarbox domain dns DOMAIN      all records, as in a zone file
+  pillarbox domain keys DOMAIN     the keys alone that its mail is signed with
+
+The keys are made when they are needed first.
 ";
 
 const IMPORT: &str = "\

@@ -3,6 +3,7 @@
 mod account;
 mod appliance;
 mod args;
+mod carry;
 mod export;
 mod filing;
 mod filing_args;
@@ -11,6 +12,8 @@ mod import;
 mod machine;
 mod mirror;
 mod mirror_args;
+mod outgoing;
+mod outgoing_args;
 mod pages;
 mod progress;
 mod quotas;
@@ -58,6 +61,7 @@ pub fn run(wish: Wish) -> ExitCode {
         Wish::Serve(serve) => serve::run(&serve),
         Wish::Confine { words } => Err(pillarbox::host::confine(&words).into()),
         Wish::Account { data, action } => account::run(&data, action),
+        Wish::Outgoing { data, wish } => outgoing::run(&data, wish),
         Wish::Filing { data, wish } => filing::run(&data, wish),
         Wish::Import { data, address, mailbox, paths } => import::run(&data, &address, mailbox.as_deref(), &paths),
         Wish::Export { data, address, folder, format } => export::run(&data, &address, &folder, format),

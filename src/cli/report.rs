@@ -47,9 +47,14 @@ pub fn status(data: &Path, json: bool) -> Result<ExitCode, Failed> {
         Health::Failing => "The disk fails: mail cannot be read, or not all of it\n",
     };
     let free = status.free.map_or_else(String::new, |free| format!(", {} free", size::shown(free)));
+    let queued = match status.queued {
+        0 => String::new(),
+        1 => "1 message waits to go out\n".to_owned(),
+        some => format!("{some} messages wait to go out\n"),
+    };
     let (accounts, messages, version) = (status.accounts, status.messages, &status.version);
     terminal::print(&format!(
-        "Pillarbox {version} {}\n{accounts} accounts, {messages} messages, {} of mail in {} on disk{free}\n{state}",
+        "Pillarbox {version} {}\n{accounts} accounts, {messages} messages, {} of mail in {} on disk{free}\n{queued}{state}",
         if running { "is running" } else { "is not running" },
         size::shown(status.bytes),
         size::shown(status.file),

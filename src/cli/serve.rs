@@ -1,14 +1,15 @@
 //! `pillarbox serve`: opens everything, serves until it is told to stop.
 
 use super::args::Serve;
+use super::carry::carry;
 use super::pages::{Browsers, First};
 use super::welcome::{Chosen, Found, deliver, first};
 use super::{Failed, quotas};
 use log::LevelFilter;
 use pillarbox::admin::socket::{self, Place};
 use pillarbox::admin::{Gate, Settings};
-use pillarbox::courier::{Connector, Found as Addresses, NoAddress, Places, mirror};
-use pillarbox::dns::{Resolver, Servers};
+use pillarbox::courier::{Connector, Names, mirror};
+use pillarbox::dns::{Lookup, Resolver, Servers};
 use pillarbox::net::{Doors, Errand, Identity, OwnersFiles, Serving, serve};
 use pillarbox::session::pop3::{self, Maildrops};
 use pillarbox::session::smtp::{self, Rules};
@@ -67,6 +68,7 @@ pub fn run(wish: &Serve) -> Result<ExitCode, Failed> {
         code,
         Box::new(welcome),
     );
+    let lookup: Arc<dyn Lookup> = Arc::new(Resolver::new(Servers::system()));
     let serving = Serving {
         store: Arc::clone(&store),
         gate: Arc::clone(&gate),
@@ -76,7 +78,7 @@ pub fn run(wish: &Serve) -> Result<ExitCode, Failed> {
             login_delay: settings.pop3.login_delay,
         })),
         terms: Arc::new(terms(&settings, data, read_only)),
-        lookup: Arc::new(Resolver::new(Servers::system())),
+        lookup: Arc::clone(&lookup),
         doors: Doors {
             mx: settings.smtp.mx,
             submission: settings.smtp.submission,
@@ -89,7 +91,7 @@ pub fn run(wish: &Serve) -> Result<ExitCode, Failed> {
         port_offset,
         socket: socket.as_ref(),
         name,
-        errands: errands(&store, &settings, read_only),
+        errands: errands(&store, &settings, &lookup, read_only),
     };
     // Only once all ports are ours, so that a start that fails does not use up what is told once.
     let served = serve(serving, || {
@@ -118,26 +120,13 @@ fn terms(settings: &Settings, data: &Path, read_only: bool) -> smtp::Terms {
     smtp::Terms::new(rules, (!read_only).then_some(data))
 }
 
-/// Until the box has a resolver of its own: the system's.
-struct Hosts;
-
-impl Places for Hosts {
-    fn places<'a>(&'a self, host: &'a str) -> Addresses<'a> {
-        use std::net::ToSocketAddrs;
-        let host = host.to_owned();
-        Box::pin(smol::unblock(move || match (host.as_str(), 0).to_socket_addrs() {
-            Ok(found) => Ok(found.map(|address| address.ip()).collect()),
-            Err(error) => Err(NoAddress::Now(error.to_string())),
-        }))
-    }
-}
-
 /// What goes on beside the sessions.
-fn errands(store: &Arc<Store>, settings: &Settings, read_only: bool) -> Vec<Errand> {
-    let mut errands: Vec<Errand> =
-        vec![Box::pin(mirror::run(Arc::clone(store), Arc::new(Connector::new(Arc::new(Hosts)))))];
+fn errands(store: &Arc<Store>, settings: &Settings, lookup: &Arc<dyn Lookup>, read_only: bool) -> Vec<Errand> {
+    let connector = Connector::new(Arc::new(Names(Arc::clone(lookup))));
+    let mut errands: Vec<Errand> = vec![Box::pin(mirror::run(Arc::clone(store), Arc::new(connector)))];
     if !read_only {
         errands.push(Box::pin(quotas::watch(Arc::clone(store), settings.routing())));
+        errands.push(carry(store, settings, lookup));
     }
     errands
 }

@@ -219,6 +219,8 @@ pub enum Space {
     Mirror = 4,
     /// Messages that were accepted a short time ago.
     Accepted = 5,
+    /// The server that takes all mail that goes out.
+    Smarthost = 6,
 }
 
 impl Default for Notify {

@@ -245,7 +245,8 @@ impl Write {
     pub(super) fn settle(&mut self, outcome: &Outcome) {
         match self {
             Write::Append { message, .. } => message.parcel.settle(),
-            Write::Deliver(delivery) => {
+            // A queued mail that is delivered here after all was staged like any other.
+            Write::Deliver(delivery) | Write::Queue { told: Some(delivery), .. } => {
                 let Outcome::Delivered(copies) = outcome else { return };
                 delivery.settle(copies);
             }

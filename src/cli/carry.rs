@@ -1,0 +1,31 @@
+//! The one who carries mail out, as the settings say.
+
+use pillarbox::admin::Settings;
+use pillarbox::courier::smtp::Patience;
+use pillarbox::courier::{Courier, Schedule, Terms};
+use pillarbox::dns::Lookup;
+use pillarbox::net::Errand;
+use pillarbox::store::Store;
+use std::sync::Arc;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+/// Carries mail out of the queue for as long as the server runs.
+pub fn carry(store: &Arc<Store>, settings: &Settings, lookup: &Arc<dyn Lookup>) -> Errand {
+    let queue = &settings.queue;
+    let schedule = Schedule {
+        first: queue.first_retry.into(),
+        longest: queue.longest_retry.into(),
+        warn_after: queue.warn_after.into(),
+        give_up_after: queue.give_up_after.into(),
+    };
+    let terms = Terms {
+        schedule,
+        deliveries: queue.deliveries as usize,
+        per_destination: queue.per_destination as usize,
+        port: queue.port,
+        patience: Patience::default(),
+    };
+    let clock = Arc::new(|| SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |now| now.as_secs().cast_signed()));
+    let courier = Courier::new(Arc::clone(store), settings.routing(), Arc::clone(lookup), terms, clock);
+    Box::pin(Arc::new(courier).run())
+}

@@ -1,0 +1,206 @@
+//! `pillarbox queue …`, `pillarbox smarthost …` and `pillarbox domain dns|keys …`
+
+use super::outgoing_args::Outgoing;
+use super::{Failed, ask, door, size, terminal, unexpected};
+use pillarbox::admin::{
+    KeyLine, QueueLine, QueueRequest, RecipientState, Reply, Request, Settings, Smarthost, SmarthostPrivacy,
+    SmarthostRequest, Trust,
+};
+use std::fmt::Write;
+use std::path::Path;
+use std::process::ExitCode;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+/// Octets of one string of a TXT record (RFC 1035 §3.3).
+const STRING: usize = 255;
+
+/// Does it, and says what was done.
+pub fn run(data: &Path, wish: Outgoing) -> Result<ExitCode, Failed> {
+    let text = match wish {
+        Outgoing::List => list(data)?,
+        Outgoing::Queue(message) => match ask(data, Request::Queue(message.request()))? {
+            Reply::Queue(lines) => lines.iter().map(message_shown).collect(),
+            Reply::Done => "Done.\n".to_owned(),
+            _ => return Err(unexpected()),
+        },
+        Outgoing::SetSmarthost { mut smarthost, user, password_stdin } => {
+            if let Some(user) = user {
+                let password = terminal::known_password(password_stdin)?;
+                smarthost.login = Some((user, password));
+            }
+            let warning = match (&smarthost.login, smarthost.privacy) {
+                (Some(_), SmarthostPrivacy::None) => {
+                    "Without TLS the password is said only to a server on this machine.\n"
+                }
+                _ => "",
+            };
+            done(data, SmarthostRequest::Set(smarthost))? + warning
+        }
+        Outgoing::ShowSmarthost => match ask(data, Request::Smarthost(SmarthostRequest::Show))? {
+            Reply::Smarthost(smarthost) => smarthost_shown(smarthost.as_ref()),
+            _ => return Err(unexpected()),
+        },
+        Outgoing::RemoveSmarthost => done(data, SmarthostRequest::Remove)?,
+        Outgoing::Keys { domain } => keys(data, &domain)?.iter().map(|key| txt(&key.name, &key.text)).collect(),
+        Outgoing::Dns { domain } => {
+            let domain = domain.trim_end_matches('.').to_lowercase();
+            let keys = keys(data, &domain)?;
+            let Reply::Smarthost(smarthost) = ask(data, Request::Smarthost(SmarthostRequest::Show))? else {
+                return Err(unexpected());
+            };
+            records(&domain, &Settings::read(data)?.name(), &keys, smarthost.as_ref())
+        }
+    };
+    terminal::print(&text);
+    Ok(ExitCode::SUCCESS)
+}
+
+fn done(data: &Path, request: SmarthostRequest) -> Result<String, Failed> {
+    match ask(data, Request::Smarthost(request))? {
+        Reply::Done => Ok("Done.\n".to_owned()),
+        _ => Err(unexpected()),
+    }
+}
+
+fn keys(data: &Path, domain: &str) -> Result<Vec<KeyLine>, Failed> {
+    match ask(data, Request::Keys { domain: domain.to_owned() })? {
+        Reply::Keys(keys) => Ok(keys),
+        _ => Err(unexpected()),
+    }
+}
+
+fn list(data: &Path) -> Result<String, Failed> {
+    let mut door = door(data)?;
+    let (mut text, mut from) = (String::new(), 0);
+    loop {
+        let Reply::Queue(lines) = door.ask(Request::Queue(QueueRequest::List { from }))? else {
+            return Err(unexpected());
+        };
+        let Some(last) = lines.last() else { break };
+        from = last.id + 1;
+        for line in &lines {
+            text.push_str(&message_line(line));
+        }
+    }
+    Ok(if text.is_empty() { "Nothing waits to go out.\n".to_owned() } else { text })
+}
+
+fn message_line(line: &QueueLine) -> String {
+    let waiting = line.recipients.iter().filter(|recipient| recipient.state == RecipientState::Waiting);
+    let to: Vec<&str> = waiting.map(|recipient| recipient.address.as_str()).collect();
+    let others = if to.len() > 1 { format!(" and {} more", to.len() - 1) } else { String::new() };
+    let to = to.first().copied().unwrap_or_default();
+    let from = if line.from.is_empty() { "<>" } else { &line.from };
+    let (id, octets, attempts, next) = (line.id, size::shown(line.size.into()), line.attempts, until(line.next));
+    format!("{id:>6}  {octets:>9}  {from} to {to}{others}: {attempts} attempts, next {next}\n")
+}
+
+fn message_shown(line: &QueueLine) -> String {
+    let mut text = message_line(line);
+    for recipient in &line.recipients {
+        let state = match recipient.state {
+            RecipientState::Waiting => "waits",
+            RecipientState::Delivered => "delivered",
+            RecipientState::Failed => "failed",
+        };
+        let _ = writeln!(text, "        {}: {state}", recipient.address);
+        if !recipient.said.is_empty() {
+            let _ = writeln!(text, "          {}", recipient.said);
+        }
+    }
+    text
+}
+
+/// How long it takes until a moment.
+fn until(moment: i64) -> String {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |now| now.as_secs().cast_signed());
+    match moment.saturating_sub(now) {
+        ..=0 => "now".to_owned(),
+        seconds @ 1..=99 => format!("in {seconds} s"),
+        seconds @ 100..=7199 => format!("in {} min", seconds / 60),
+        seconds => format!("in {} h", seconds / 3600),
+    }
+}
+
+fn smarthost_shown(smarthost: Option<&Smarthost>) -> String {
+    let Some(Smarthost { host, port, privacy, trust, login }) = smarthost else {
+        return "There is no smarthost: mail goes to the hosts of each domain.\n".to_owned();
+    };
+    let privacy = match privacy {
+        SmarthostPrivacy::Tls => "TLS",
+        SmarthostPrivacy::StartTls => "STARTTLS",
+        SmarthostPrivacy::None => "plain text",
+    };
+    let trust = match trust {
+        Trust::Public => "a public authority's".to_owned(),
+        Trust::Anyone => "any".to_owned(),
+        Trust::Authority(file) => format!("one by {}", file.display()),
+        Trust::Fingerprint(octets) => {
+            octets.iter().fold("the one of SHA-256 ".to_owned(), |text, octet| format!("{text}{octet:02X}"))
+        }
+    };
+    let user = login.as_ref().map_or("none", |(user, _)| user);
+    format!("host         {host}, port {port}\nprivacy      {privacy}\ncertificate  {trust}\nuser         {user}\n")
+}
+
+/// What is to be published for a domain, as in a zone file.
+fn records(domain: &str, name: &str, keys: &[KeyLine], smarthost: Option<&Smarthost>) -> String {
+    let mut text = format!("; mail for {domain} comes here\n{domain}. MX 10 {name}.\n; who may send it\n");
+    if let Some(smarthost) = smarthost {
+        // Which addresses a provider sends from, only the provider knows.
+        let _ = writeln!(text, "; (what {} says of SPF belongs in here, often include:ITS-DOMAIN)", smarthost.host);
+        text.push_str(&txt(domain, "v=spf1 mx ~all"));
+    } else {
+        text.push_str(&txt(domain, "v=spf1 mx -all"));
+    }
+    text.push_str("; how it is known to be genuine\n");
+    for key in keys {
+        text.push_str(&txt(&key.name, &key.text));
+    }
+    text.push_str("; what becomes of what is not: none, and once all is well, quarantine or reject\n");
+    text.push_str(&txt(&format!("_dmarc.{domain}"), &format!("v=DMARC1; p=none; rua=mailto:postmaster@{domain}")));
+    text.push_str("; how mail programs find us (RFC 6186, RFC 8314)\n");
+    for (service, port) in [("imaps", 993), ("submissions", 465), ("submission", 587), ("pop3s", 995)] {
+        let _ = writeln!(text, "_{service}._tcp.{domain}. SRV 0 1 {port} {name}.");
+    }
+    text
+}
+
+/// A TXT record; a text is published in as many strings as it needs.
+fn txt(name: &str, text: &str) -> String {
+    let strings: Vec<String> =
+        text.as_bytes().chunks(STRING).map(|string| format!("\"{}\"", String::from_utf8_lossy(string))).collect();
+    format!("{name}. TXT {}\n", strings.join(" "))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_long_text_is_published_in_several_strings() {
+        assert_eq!(txt("a.b", "v=x"), "a.b. TXT \"v=x\"\n");
+        let long = txt("a.b", &"y".repeat(300));
+        assert_eq!(long, format!("a.b. TXT \"{}\" \"{}\"\n", "y".repeat(255), "y".repeat(45)));
+    }
+
+    #[test]
+    fn all_that_a_domain_needs_is_there() {
+        let key = KeyLine {
+            selector: "s".to_owned(),
+            algorithm: "rsa-sha256".to_owned(),
+            name: "s._domainkey.example.org".to_owned(),
+            text: "v=DKIM1; k=rsa; p=AA==".to_owned(),
+        };
+        let text = records("example.org", "mail.example.org", &[key], None);
+        for line in [
+            "example.org. MX 10 mail.example.org.",
+            "example.org. TXT \"v=spf1 mx -all\"",
+            "s._domainkey.example.org. TXT \"v=DKIM1; k=rsa; p=AA==\"",
+            "_dmarc.example.org. TXT \"v=DMARC1; p=none; rua=mailto:postmaster@example.org\"",
+            "_submissions._tcp.example.org. SRV 0 1 465 mail.example.org.",
+        ] {
+            assert!(text.lines().any(|found| found == line), "{line}\n{text}");
+        }
+    }
+}
