@@ -8,12 +8,12 @@ use super::repeats::{Key, key};
 use super::session::{Smtp, Work};
 use super::spool::Spool;
 use super::terms::Kind;
-use crate::delivery::{self, Fate, Mail, Plan, Route, is_local_domain, may_send_as, plan};
+use crate::delivery::{self, Fate, Mail, Plan, Route, is_local_domain, may_send_as, plan, route};
 use crate::mail::header::first;
 use crate::mail::{Envelope, Stamp, UniqueId, limits};
 use crate::session::{Need, Suspect};
-use crate::store::{Mark, Notify, Outcome, Packer, Placed, Refusal, Store, StoreError, Write};
-use crate::verdict::{Disposition, Verdict};
+use crate::store::{Mark, Notify, Onward, OnwardRecipient, Outcome, Packer, Placed, Refusal, Store, StoreError, Write};
+use crate::verdict::{Disposition, SpfResult, Verdict};
 use crate::wire::Out;
 use crate::wire::smtp::{Address, Answer, Recipient};
 use std::ops::Range;
@@ -66,6 +66,8 @@ struct Packing {
     /// The header as it is stored.
     header: Vec<u8>,
     quarantine: bool,
+    /// Its sender is who it says, and may be told that it was delivered.
+    tells: bool,
 }
 
 impl Smtp {
@@ -228,14 +230,17 @@ impl Smtp {
         if header::is_missing(came) {
             header.push_str("\r\n");
         }
-        let quarantine = verdict.is_some_and(|verdict| verdict.disposition == Disposition::Quarantine);
+        let quarantine = verdict.as_ref().is_some_and(|verdict| verdict.disposition == Disposition::Quarantine);
+        // Whoever writes under another's name must not make us write to them.
+        let is_known = verdict.is_none_or(|verdict| verdict.spf.result == SpfResult::Pass && !verdict.spf.is_helo);
+        let tells = is_known && !quarantine && transaction.sender.address.is_some();
         let mut packer = store.packer();
         if let Err(error) = packer.push(header.as_bytes()) {
             return self.not_stored(incoming, &error, out);
         }
         let mut header = header.into_bytes();
         header::without(came, &drops, &mut header);
-        let packing = Packing { spool, packer, at: 0, drops, header, quarantine };
+        let packing = Packing { spool, packer, at: 0, drops, header, quarantine, tells };
         self.pack(incoming, Box::new(packing), store, out)
     }
 
@@ -275,19 +280,35 @@ impl Smtp {
     }
 
     fn planned(&self, incoming: &Incoming, packing: Packing, store: &Store) -> Result<Plan, StoreError> {
-        let Packing { packer, header, quarantine, .. } = packing;
+        let Packing { packer, header, quarantine, tells, .. } = packing;
         let parcel = packer.finish()?;
         let snapshot = store.snapshot()?;
+        let routing = &self.terms.rules.routing;
         let Transaction { sender, recipients, .. } = &*incoming.transaction;
-        let new = recipients.iter().zip(&incoming.repeated).filter(|(_, repeated)| !**repeated);
-        let recipients: Vec<delivery::Recipient<'_>> = new.map(|(recipient, _)| of_recipient(recipient)).collect();
+        let size = u64::from(parcel.size());
+        // Those whose delivery is to be told of wait in the queue, which tells of it; it is looked at at once.
+        let (mut planned, mut queued, mut waits) = (Vec::new(), Vec::new(), Vec::new());
+        for (recipient, _) in recipients.iter().zip(&incoming.repeated).filter(|(_, repeated)| !**repeated) {
+            let one = of_recipient(recipient);
+            let is_queued =
+                tells && one.notify.success && route(&snapshot, routing, one.address, Some(size))? == Route::Here;
+            waits.push(is_queued);
+            if is_queued {
+                let (address, orcpt) = (one.address.to_owned(), one.orcpt.map(str::to_owned));
+                queued.push(OnwardRecipient { address, orcpt, notify: one.notify });
+            } else {
+                planned.push(one);
+            }
+        }
+        let from = sender.address.as_ref().map_or("", Address::as_str);
+        let account = self.login.as_ref().map(|(account, _)| *account);
         let mail = Mail {
-            from: sender.address.as_ref().map_or("", Address::as_str),
-            recipients: &recipients,
+            from,
+            recipients: &planned,
             header: &header,
-            size: u64::from(parcel.size()),
+            size,
             quarantine,
-            sender: self.login.as_ref().map(|(account, _)| *account),
+            sender: account,
             utf8: sender.utf8,
             body_8bit: sender.body_8bit,
             ret_full: sender.ret_full,
@@ -295,7 +316,17 @@ impl Smtp {
             received: Stamp::utc(self.now),
             now: self.now,
         };
-        plan(store, &snapshot, &self.terms.rules.routing, &mail, parcel)
+        let Plan { mut delivery, fates } = plan(store, &snapshot, routing, &mail, parcel)?;
+        if let (Some(itself), false) = (delivery.messages.first_mut(), queued.is_empty()) {
+            let (body_8bit, utf8, ret_full, envid) =
+                (sender.body_8bit, sender.utf8, sender.ret_full, sender.envid.clone());
+            let from = from.to_owned();
+            itself.onward.push(Onward { from, recipients: queued, envid, ret_full, body_8bit, utf8, account });
+        }
+        let mut fates = fates.into_iter();
+        let taken = || Fate::Taken { copies: Vec::new(), onward: true };
+        let fates = waits.iter().filter_map(|waits| if *waits { Some(taken()) } else { fates.next() });
+        Ok(Plan { delivery, fates: fates.collect() })
     }
 
     /// Something was written, or not.
