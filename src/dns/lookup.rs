@@ -1,9 +1,14 @@
 //! What can be asked of the names of the internet.
 
+use smol::future::or;
 use std::fmt;
 use std::future::Future;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::pin::Pin;
+use std::time::Duration;
+
+/// How long the addresses of one kind are waited for when those of the other have come.
+const OTHER_KIND: Duration = Duration::from_millis(500);
 
 /// An answer that is being waited for.
 pub type Answer<'a, T> = Pin<Box<dyn Future<Output = Result<T, DnsError>> + Send + 'a>>;
@@ -27,10 +32,22 @@ pub trait Lookup: Send + Sync {
     /// The names of an address, without the dot at their end.
     fn ptr(&self, address: IpAddr) -> Answer<'_, Vec<String>>;
 
-    /// The addresses of both kinds, IPv4 first. What is known of one kind is told where the other could not be had.
+    /// The addresses of both kinds, IPv4 first. What is known of one kind is told where the other could not be had, or
+    /// not soon.
     fn addresses<'a>(&'a self, name: &'a str) -> Answer<'a, Vec<IpAddr>> {
         Box::pin(async move {
-            let (four, six) = smol::future::zip(self.ipv4(name), self.ipv6(name)).await;
+            let (mut four, mut six) = (self.ipv4(name), self.ipv6(name));
+            let first = or(async { Ok(four.as_mut().await) }, async { Err(six.as_mut().await) }).await;
+            let (four, six) = match first {
+                Ok(four) => {
+                    let six = if four.is_ok() { soon(six).await } else { six.await };
+                    (four, six)
+                }
+                Err(six) => {
+                    let four = if six.is_ok() { soon(four).await } else { four.await };
+                    (four, six)
+                }
+            };
             let error = match (&four, &six) {
                 (Err(DnsError::NoSuchName), Err(DnsError::NoSuchName)) => DnsError::NoSuchName,
                 (Err(DnsError::Temporary(why)), _) | (_, Err(DnsError::Temporary(why))) => {
@@ -43,6 +60,15 @@ pub trait Lookup: Send + Sync {
             if found.is_empty() { Err(error) } else { Ok(found) }
         })
     }
+}
+
+/// What comes soon. There are networks where questions of one kind are answered, those of the other never.
+async fn soon<T>(answer: Answer<'_, T>) -> Result<T, DnsError> {
+    or(answer, async {
+        smol::Timer::after(OTHER_KIND).await;
+        Err(DnsError::Temporary("the answer takes too long".to_owned()))
+    })
+    .await
 }
 
 /// An MX record (RFC 1035 §3.3.9).

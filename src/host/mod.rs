@@ -28,6 +28,7 @@ mod power;
 mod preseed;
 mod probe;
 mod report;
+mod resolv;
 mod ring;
 mod server;
 mod settings;

@@ -15,6 +15,7 @@ use super::network::Network;
 use super::owners::Owners;
 use super::pid1::{Ground, Order, Wiring};
 use super::report::Report;
+use super::resolv::Resolv;
 use super::server::{Mode, Server};
 use super::settings::Settings;
 use super::starts::Starts;
@@ -58,6 +59,7 @@ pub(super) struct House {
     complaints: Vec<String>,
     data: Data,
     network: Network,
+    resolv: Resolv,
     clock: Clock,
     server: Server,
     health: Health,

@@ -9,6 +9,7 @@ use super::super::network::Network;
 use super::super::owners::Owners;
 use super::super::pid1::{Ground, Order};
 use super::super::report::Report;
+use super::super::resolv::Resolv;
 use super::super::server::Server;
 use super::super::settings::Settings;
 use super::super::starts::Starts;
@@ -94,6 +95,7 @@ impl House {
             complaints,
             data,
             network,
+            resolv: Resolv::new(Path::new("/etc/resolv.conf")),
             clock,
             server,
             health,

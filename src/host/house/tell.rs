@@ -24,7 +24,7 @@ impl House {
         }
     }
 
-    fn now(&self, pulse: &Pulse) -> Report {
+    fn now(&mut self, pulse: &Pulse) -> Report {
         let known = self.owners.known();
         if known.any == Some(true) {
             claim::is_used();
@@ -52,6 +52,7 @@ impl House {
             format!("{}{trial}", slot.letter())
         });
         let network = self.network.status();
+        self.resolv.hold(&network.dns);
         let with_cable = network.links.iter().filter(|link| link.cable);
         let addresses = with_cable.flat_map(|link| {
             let ipv4 = link.address.map(|(address, _)| IpAddr::V4(address));

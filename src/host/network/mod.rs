@@ -3,7 +3,6 @@
 //! Read first: `dhcp` (the client as a machine), then `interface` (which machines a link has, and what is done for them).
 //! `watch` sees links come and go; `names` looks names up; `mdns` tells others ours.
 
-mod answer;
 mod arp;
 mod dhcp;
 #[cfg(test)]
@@ -38,7 +37,7 @@ use std::io;
 use std::net::{IpAddr, Ipv4Addr};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -88,15 +87,19 @@ impl Network {
     /// Begins to run all Ethernet links, those that come later too. Leases are remembered in the folder, if there is one.
     pub fn start(name: &str, settings: &NetworkSettings, folder: Option<PathBuf>) -> io::Result<Network> {
         let name = label(name);
-        let inside = Arc::new(Inside {
+        let bell = eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?;
+        let inside = Arc::new_cyclic(|inside: &Weak<Inside>| Inside {
+            names: names::Names::new({
+                let inside = Weak::clone(inside);
+                Arc::new(move || inside.upgrade().map_or_else(Vec::new, |inside| inside.dns()))
+            }),
             settings: settings.clone(),
             folder,
             noted: Mutex::default(),
             changed: Condvar::new(),
-            bell: eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?,
+            bell,
             released: AtomicBool::new(false),
             watcher: Mutex::new(None),
-            names: names::Names::default(),
             mdns: Mutex::new(mdns::Mdns::start(&name)),
             name,
         });
@@ -109,31 +112,21 @@ impl Network {
     /// How things are.
     #[must_use]
     pub fn status(&self) -> Status {
+        let dns = self.0.dns();
         let notes = lock(&self.0.noted);
-        let terms = || notes.links.values().filter(|link| link.cable).map(|link| &link.terms);
-        let all = |servers: fn(&Terms) -> &Vec<Ipv4Addr>| {
-            let mut all: Vec<IpAddr> = Vec::new();
-            for server in terms().flat_map(servers).map(|server| IpAddr::V4(*server)) {
-                if !all.contains(&server) {
-                    all.push(server);
-                }
-            }
-            all
-        };
-        let set = &self.0.settings.dns;
         Status {
             name: lock(&self.0.mdns).as_ref().map_or_else(|| self.0.name.clone(), mdns::Mdns::name),
             links: notes.links.iter().map(|(name, link)| link.status(name)).collect(),
-            dns: if set.is_empty() { all(|terms| &terms.dns) } else { set.clone() },
-            time_servers: all(|terms| &terms.time_servers),
-            domain: terms().find_map(|terms| terms.domain.clone()),
+            dns,
+            time_servers: notes.all(|terms| &terms.time_servers),
+            domain: notes.terms().find_map(|terms| terms.domain.clone()),
         }
     }
 
     /// The addresses of a name; one that is an address already is its own.
     pub fn resolve(&self, name: &str) -> io::Result<Vec<IpAddr>> {
         let status = self.status();
-        let mut found = self.0.names.resolve(name, &status.dns, status.domain.as_deref())?;
+        let mut found = self.0.names.resolve(name, status.domain.as_deref())?;
         // What cannot be reached is tried last.
         let has_ipv6 = status.links.iter().any(|link| !link.ipv6.is_empty());
         found.sort_by_key(|address| address.is_ipv6() != has_ipv6);
@@ -164,7 +157,31 @@ impl Network {
     }
 }
 
+impl Notes {
+    /// What the links that have a cable were told.
+    fn terms(&self) -> impl Iterator<Item = &Terms> {
+        self.links.values().filter(|link| link.cable).map(|link| &link.terms)
+    }
+
+    /// Servers that any of them was told of.
+    fn all(&self, servers: fn(&Terms) -> &Vec<Ipv4Addr>) -> Vec<IpAddr> {
+        let mut all: Vec<IpAddr> = Vec::new();
+        for server in self.terms().flat_map(servers).map(|server| IpAddr::V4(*server)) {
+            if !all.contains(&server) {
+                all.push(server);
+            }
+        }
+        all
+    }
+}
+
 impl Inside {
+    /// Where names are asked for now.
+    fn dns(&self) -> Vec<IpAddr> {
+        let set = &self.settings.dns;
+        if set.is_empty() { lock(&self.noted).all(|terms| &terms.dns) } else { set.clone() }
+    }
+
     fn is_released(&self) -> bool {
         self.released.load(Ordering::SeqCst)
     }
