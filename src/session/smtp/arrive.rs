@@ -8,11 +8,11 @@ use super::repeats::{Key, key};
 use super::session::{Smtp, Work};
 use super::spool::Spool;
 use super::terms::Kind;
-use crate::delivery::{self, Fate, Mail, Plan, Route, is_local_domain, may_send_as, plan, route};
+use crate::delivery::{self, Fate, Mail, Plan, Route, is_local_domain, may_send_as, plan};
 use crate::mail::header::first;
 use crate::mail::{Envelope, Stamp, UniqueId, limits};
 use crate::session::{Need, Suspect};
-use crate::store::{Mark, Notify, Onward, OnwardRecipient, Outcome, Packer, Placed, Refusal, Store, StoreError, Write};
+use crate::store::{Mark, Notify, Outcome, Packer, Placed, Refusal, Store, StoreError, Write};
 use crate::verdict::{Disposition, SpfResult, Verdict};
 use crate::wire::Out;
 use crate::wire::smtp::{Address, Answer, Recipient};
@@ -283,32 +283,18 @@ impl Smtp {
         let Packing { packer, header, quarantine, tells, .. } = packing;
         let parcel = packer.finish()?;
         let snapshot = store.snapshot()?;
-        let routing = &self.terms.rules.routing;
         let Transaction { sender, recipients, .. } = &*incoming.transaction;
-        let size = u64::from(parcel.size());
-        // Those whose delivery is to be told of wait in the queue, which tells of it; it is looked at at once.
-        let (mut planned, mut queued, mut waits) = (Vec::new(), Vec::new(), Vec::new());
-        for (recipient, _) in recipients.iter().zip(&incoming.repeated).filter(|(_, repeated)| !**repeated) {
-            let one = of_recipient(recipient);
-            let is_queued =
-                tells && one.notify.success && route(&snapshot, routing, one.address, Some(size))? == Route::Here;
-            waits.push(is_queued);
-            if is_queued {
-                let (address, orcpt) = (one.address.to_owned(), one.orcpt.map(str::to_owned));
-                queued.push(OnwardRecipient { address, orcpt, notify: one.notify });
-            } else {
-                planned.push(one);
-            }
-        }
-        let from = sender.address.as_ref().map_or("", Address::as_str);
-        let account = self.login.as_ref().map(|(account, _)| *account);
+        let new = recipients.iter().zip(&incoming.repeated).filter(|(_, repeated)| !**repeated);
+        let recipients: Vec<delivery::Recipient<'_>> = new.map(|(recipient, _)| of_recipient(recipient)).collect();
         let mail = Mail {
-            from,
-            recipients: &planned,
+            from: sender.address.as_ref().map_or("", Address::as_str),
+            recipients: &recipients,
             header: &header,
-            size,
+            size: u64::from(parcel.size()),
             quarantine,
-            sender: account,
+            // Who must not be told by us is as good as told already.
+            tells_success: !tells,
+            sender: self.login.as_ref().map(|(account, _)| *account),
             utf8: sender.utf8,
             body_8bit: sender.body_8bit,
             ret_full: sender.ret_full,
@@ -316,17 +302,7 @@ impl Smtp {
             received: Stamp::utc(self.now),
             now: self.now,
         };
-        let Plan { mut delivery, fates } = plan(store, &snapshot, routing, &mail, parcel)?;
-        if let (Some(itself), false) = (delivery.messages.first_mut(), queued.is_empty()) {
-            let (body_8bit, utf8, ret_full, envid) =
-                (sender.body_8bit, sender.utf8, sender.ret_full, sender.envid.clone());
-            let from = from.to_owned();
-            itself.onward.push(Onward { from, recipients: queued, envid, ret_full, body_8bit, utf8, account });
-        }
-        let mut fates = fates.into_iter();
-        let taken = || Fate::Taken { copies: Vec::new(), onward: true };
-        let fates = waits.iter().filter_map(|waits| if *waits { Some(taken()) } else { fates.next() });
-        Ok(Plan { delivery, fates: fates.collect() })
+        plan(store, &snapshot, &self.terms.rules.routing, &mail, parcel)
     }
 
     /// Something was written, or not.
