@@ -333,16 +333,17 @@ def directly(server, relay):
         msmtp(server, mail(8, "bob@elsewhere.example"), "bob@elsewhere.example")
         until(lambda: relay.arrived()[8] == 1, 30, "it arrived")
         octets = next(path.read_bytes() for path in relay.files() if number(path.read_bytes()) == 8)
-        expect(re.search(rb"\(using TLSv1\.[23] with cipher", octets), octets[:3000])
+        expect(b"with ESMTPS id" in octets.split(b"DKIM-Signature")[0], octets[:3000])
         keys = {line.split(". TXT ")[0]: "".join(re.findall('"([^"]*)"', line)) for line in published(server)}
         answer = lambda name, **_: keys.get(name.decode().rstrip("."), "").encode()
         signatures = [dkim.DKIM(octets).verify(idx=at, dnsfunc=answer) for at in range(2)]
         expect(signatures == [True, True], signatures, octets[:3000])
         before = len(reports(server))
         msmtp(server, mail(9, "bob@null.example"), "bob@null.example", "bob@nowhere.example")
-        until(lambda: len(reports(server)) == before + 2, 30, "both reports are there")
-        statuses = {per_recipient(report)["Status"] for report in reports(server)[before:]}
-        expect(statuses == {"5.1.10", "5.1.2"}, statuses)
+        until(lambda: len(reports(server)) == before + 1, 30, "the report is there")
+        [_, status, *_] = reports(server)[-1].iter_parts()
+        statuses = [recipient["Status"] for recipient in status.get_payload()[1:]]
+        expect(sorted(statuses) == ["5.1.10", "5.1.2"], statuses)
         until(lambda: not queue(server), 10, "the queue is empty")
     fact("to the second of two MX with STARTTLS: dkimpy verifies both signatures; no mail for a null MX")
 
