@@ -7,7 +7,7 @@ mod smtp_server;
 
 use folder::Folder;
 use pillarbox::admin::{
-    self, Reply, Request, Secret, Smarthost, SmarthostPrivacy, SmarthostRequest, Strength, Trust, perform,
+    self, QueueRequest, Reply, Request, Secret, Smarthost, SmarthostPrivacy, SmarthostRequest, Strength, Trust, perform,
 };
 use pillarbox::courier::smtp::Patience;
 use pillarbox::courier::{Clock, Courier, Schedule, Terms};
@@ -44,6 +44,7 @@ impl Lookup for Names {
         Box::pin(async move {
             match name {
                 "mx.example.net" => Ok(vec![Ipv4Addr::new(127, 0, 0, 2)]),
+                "down.example.net" => Ok(vec![Ipv4Addr::new(127, 0, 0, 3)]),
                 _ => Err(DnsError::NoSuchName),
             }
         })
@@ -59,6 +60,12 @@ impl Lookup for Names {
             match name {
                 "example.net" | "example.com" => mx("mx.example.net"),
                 "null.example" => mx(""),
+                "two.example" => Ok(vec![
+                    Mx { preference: 5, exchange: "gone.example.net".to_owned() },
+                    Mx { preference: 10, exchange: "down.example.net".to_owned() },
+                    Mx { preference: 20, exchange: "mx.example.net".to_owned() },
+                ]),
+                "down.example" => mx("down.example.net"),
                 "circle.example" => mx("mail.example.org"),
                 _ => Err(DnsError::NoSuchName),
             }
@@ -445,6 +452,67 @@ fn what_can_never_arrive_is_told_at_once() {
         assert!(inbox.len() == 1 && inbox[0].contains(&format!("\r\nStatus: {status}\r\n")), "{inbox:?}");
         assert_eq!((world.queue().len(), world.server.connections()), (0, 0));
     }
+}
+
+#[test]
+fn the_next_host_takes_what_the_first_cannot() {
+    let world = World::new("hosts", vec![Manner::default()]);
+    world.enqueue(to(&["bob@two.example"]));
+    world.enqueue(to(&["eve@down.example"]));
+    world.tend();
+    assert_eq!(recipients(&world.server.taken()), ["RCPT TO:<bob@two.example>"]);
+    let states = world.states();
+    assert!(
+        matches!(&states[..], [Progress::Waiting { said: Some(said) }] if said.starts_with("450 4.4.1 down.example.net:")),
+        "{states:?}"
+    );
+}
+
+#[test]
+fn an_owner_sees_what_waits_and_tries_it_or_takes_it_out() {
+    let world = World::new("owner", vec![manner(|manner| manner.mail = "451 4.3.0 Not now")]);
+    let ask = |request| perform(&world.store, Strength { memory_kib: 8, passes: 1, lanes: 1 }, Request::Queue(request));
+    for _ in 0..3 {
+        world.enqueue(to(&["bob@example.net"]));
+    }
+    world.tend();
+    let Reply::Queue(lines) = ask(QueueRequest::List { from: 0 }) else { panic!("it is listed") };
+    let [first, second, third] = lines.as_slice() else { panic!("{lines:?}") };
+    assert_eq!((first.attempts, first.from.as_str(), first.next), (1, "ann@example.org", BEGAN + 60));
+    assert_eq!(first.recipients[0].said, "mx.example.net: 451 4.3.0 Not now");
+    assert_eq!(ask(QueueRequest::List { from: second.id }), Reply::Queue(lines[1..].to_vec()));
+    assert_eq!(ask(QueueRequest::Show { id: third.id }), Reply::Queue(lines[2..].to_vec()));
+    assert_eq!(ask(QueueRequest::Drop { id: second.id }), Reply::Done);
+    assert!(matches!(ask(QueueRequest::Drop { id: second.id }), Reply::Failed(_)));
+    assert!(matches!(ask(QueueRequest::Retry { id: Some(second.id) }), Reply::Failed(_)));
+    assert_eq!(ask(QueueRequest::Retry { id: Some(first.id) }), Reply::Done);
+    // The owner's clock is the machine's.
+    world.clock.store(world.queue()[0].1.next, Ordering::SeqCst);
+    world.server.behave(Manner::default());
+    world.tend();
+    assert_eq!((world.server.taken().len(), world.queue().len()), (2, 0));
+    world.assert_clean();
+}
+
+#[test]
+fn what_is_taken_out_while_it_is_carried_is_not_put_back() {
+    let stalls = manner(|manner| manner.stalls = Some(Point::Rcpt));
+    let world = World::new("dropped", vec![stalls]);
+    world.enqueue(to(&["bob@example.net"]));
+    let dropped = async {
+        while !world.server.lines().iter().any(|line| line.starts_with("RCPT")) {
+            smol::Timer::after(Duration::from_millis(5)).await;
+        }
+        let (id, _) = world.queue()[0];
+        let request = Request::Queue(QueueRequest::Drop { id: id.0 });
+        let done = perform(&world.store, Strength { memory_kib: 8, passes: 1, lanes: 1 }, request);
+        assert_eq!(done, Reply::Done);
+        std::future::pending().await;
+    };
+    // The server is left after a while, and what it is said to have said is not written.
+    smol::block_on(Arc::clone(&world.courier).tend().or(dropped));
+    assert_eq!((world.queue().len(), world.inbox().len()), (0, 0));
+    world.assert_clean();
 }
 
 #[test]

@@ -40,6 +40,6 @@ pub use mirror::{MirrorReply, MirrorRequest, MirrorShown, MirrorWish};
 pub use password::{Strength, credentials, readable};
 pub use queue::{QueueLine, QueueRequest, RecipientLine, RecipientState};
 pub use retention::expire;
-pub use settings::{Settings, SettingsError};
+pub use settings::{DnsSettings, NameServer, Settings, SettingsError};
 pub use smarthost::{Smarthost, SmarthostPrivacy, SmarthostRequest, smarthost};
 pub use trust::Trust;

@@ -1,8 +1,10 @@
 //! The settings file, `DIR/pillarbox.toml`. It may be absent, and every setting in it too.
 
+mod dns;
 mod queue;
 mod smtp;
 
+pub use dns::{DnsSettings, NameServer};
 pub use queue::QueueSettings;
 pub use smtp::SmtpSettings;
 
@@ -28,6 +30,8 @@ pub struct Settings {
     pub tls: TlsSettings,
     /// `[pop3]`
     pub pop3: Pop3Settings,
+    /// `[dns]`
+    pub dns: DnsSettings,
     /// `[smtp]`
     pub smtp: SmtpSettings,
     /// `[queue]`

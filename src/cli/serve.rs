@@ -68,7 +68,7 @@ pub fn run(wish: &Serve) -> Result<ExitCode, Failed> {
         code,
         Box::new(welcome),
     );
-    let lookup: Arc<dyn Lookup> = Arc::new(Resolver::new(Servers::system()));
+    let lookup: Arc<dyn Lookup> = Arc::new(Resolver::new(servers(&settings)));
     let serving = Serving {
         store: Arc::clone(&store),
         gate: Arc::clone(&gate),
@@ -118,6 +118,14 @@ fn terms(settings: &Settings, data: &Path, read_only: bool) -> smtp::Terms {
         trusted: settings.smtp.trusted.clone(),
     };
     smtp::Terms::new(rules, (!read_only).then_some(data))
+}
+
+/// Who is asked for names: whom the settings name, or whom the machine asks.
+fn servers(settings: &Settings) -> Servers {
+    match settings.dns.addresses() {
+        none if none.is_empty() => Servers::system(),
+        some => Servers::fixed(some),
+    }
 }
 
 /// What goes on beside the sessions.

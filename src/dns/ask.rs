@@ -1,6 +1,6 @@
 //! Asking one server: over UDP, and over TCP for what does not fit (RFC 1035 §4.2, RFC 7766).
 
-use super::message::{PAYLOAD, Question, Said};
+use super::message::{Question, Said};
 use smol::future::or;
 use smol::io::{AsyncReadExt, AsyncWriteExt};
 use smol::net::{TcpStream, UdpSocket};
@@ -10,6 +10,8 @@ use std::time::Duration;
 
 /// Datagrams that are looked at for one question: most that are none of ours are somebody's guesses.
 const DATAGRAMS: usize = 100;
+/// Octets of one that is heard: some servers send more than what they were told that fits.
+const DATAGRAM: usize = 4096;
 
 /// Asks a server, for so long over each way.
 pub(super) async fn ask(question: &Question, server: SocketAddr, patience: Duration) -> io::Result<Said> {
@@ -32,7 +34,7 @@ async fn over_udp(question: &Question, server: SocketAddr, patience: Duration) -
     socket.send(&octets).await?;
     within(patience, async {
         for _ in 0..DATAGRAMS {
-            let mut octets = [0; PAYLOAD as usize];
+            let mut octets = vec![0; DATAGRAM];
             let length = socket.recv(&mut octets).await?;
             if let Some(said) = question.answer(octets.get(..length).unwrap_or_default()) {
                 return Ok(said);

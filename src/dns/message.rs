@@ -1,12 +1,13 @@
 //! DNS messages: a question, and what an answer says of it (RFC 1035 §4, RFC 6891, RFC 2308).
 
 use super::lookup::Mx;
-use hickory_proto::op::{Edns, Message, MessageType, Query, ResponseCode};
+use hickory_proto::op::{Edns, Header, Message, MessageType, OpCode, Query, ResponseCode};
 use hickory_proto::rr::{DNSClass, Name, RData, Record, RecordType};
+use hickory_proto::serialize::binary::{BinDecodable, BinDecoder};
 use std::net::{Ipv4Addr, Ipv6Addr};
 
 /// Octets of an answer over UDP: what passes without being cut in pieces on the way (RFC 9715 §3.1).
-pub(super) const PAYLOAD: u16 = 1232;
+const PAYLOAD: u16 = 1232;
 /// Aliases in a row in one answer.
 const ALIASES: usize = 8;
 /// Records of one answer that are taken.
@@ -116,13 +117,15 @@ impl Question {
 
     /// `None` where this answers something else.
     pub(super) fn answer(&self, octets: &[u8]) -> Option<Said> {
-        let answer = Message::from_vec(octets).ok()?;
+        let answer = read(octets)?;
         let asked = self.message.queries.first()?;
         let same =
             |query: &Query| query.query_type() == asked.query_type() && query.name().eq_ignore_root(asked.name());
         let code = answer.metadata.response_code;
-        // A server that cannot read a question need not repeat it.
-        let repeats = answer.queries.first().map_or(code == ResponseCode::FormErr, same);
+        // A server that cannot read a question, or has no room for the answer, need not repeat it: nothing of what it says
+        // is believed.
+        let says_nothing = code == ResponseCode::FormErr || answer.metadata.truncation;
+        let repeats = answer.queries.first().map_or(says_nothing, same);
         let is_ours = answer.metadata.id == self.message.metadata.id
             && answer.metadata.message_type == MessageType::Response
             && repeats;
@@ -181,6 +184,20 @@ impl Question {
             _ => return None,
         })
     }
+}
+
+/// Reads an answer as far as we need it. `Message` would give up all of it for one record that is empty, which updates
+/// may have (RFC 2136 §2.4) and which TXT records of some are: so it is read as if it were one.
+fn read(octets: &[u8]) -> Option<Message> {
+    let mut decoder = BinDecoder::new(octets);
+    let Header { metadata, counts } = Header::read(&mut decoder).ok()?;
+    let mut message = Message::new(metadata.id, metadata.message_type, metadata.op_code);
+    message.metadata = metadata;
+    message.queries = Message::read_queries(&mut decoder, counts.queries.min(1).into()).ok()?;
+    message.answers = Message::read_records(&mut decoder, counts.answers.into(), false, OpCode::Update).ok()?.0;
+    let authorities = Message::read_records(&mut decoder, counts.authorities.into(), false, OpCode::Update);
+    message.authorities = authorities.map(|(authorities, _, _)| authorities).unwrap_or_default();
+    Some(message)
 }
 
 /// For how long a "there is none" is good (RFC 2308 §5).

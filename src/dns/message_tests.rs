@@ -138,3 +138,12 @@ fn noise_never_panics() {
         let _ = question.answer(&octets);
     }
 }
+
+#[test]
+fn an_empty_record_spoils_no_answer() {
+    let question = Question::new("example.org", Kind::Txt).unwrap();
+    let text = Record::from_rdata(name("example.org."), 9, RData::TXT(TXT::new(vec!["a".to_owned()])));
+    let empty = Record::from_rdata(name("example.org."), 9, RData::TXT(TXT::new(Vec::new())));
+    let said = heard(&question, &reply(&question, vec![empty, text]));
+    assert_eq!(said, Some(Said::Records(vec![Data::Txt(b"a".to_vec())], 9)));
+}

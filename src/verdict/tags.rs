@@ -46,6 +46,19 @@ impl<'a> Tags<'a> {
         (!tags.is_empty()).then_some(Tags(tags))
     }
 
+    /// The tags in a list of which what is none is passed over, and so are tags that were there before
+    /// (RFC 7489 §6.3).
+    pub(super) fn parse_leniently(text: &'a str) -> Tags<'a> {
+        let mut tags: Vec<Tag> = Vec::new();
+        for (name, value) in text.split(';').filter_map(|piece| piece.split_once('=')) {
+            let (name, value) = (name.trim_ascii(), value.trim_ascii());
+            if tags.len() < TAGS && is_name(name) && !tags.iter().any(|tag| tag.name == name) {
+                tags.push(Tag { name, value, span: 0..0 });
+            }
+        }
+        Tags(tags)
+    }
+
     /// The value of a tag.
     pub(super) fn find(&self, name: &str) -> Option<&'a str> {
         self.0.iter().find(|tag| tag.name == name).map(|tag| tag.value)
@@ -67,9 +80,10 @@ impl<'a> Tags<'a> {
     }
 }
 
-/// `tag-name = ALPHA *ALNUMPUNC`
+/// `tag-name = ALPHA *ALNUMPUNC`, and hyphens, which some use in names of their own.
 fn is_name(name: &str) -> bool {
-    name.starts_with(|c: char| c.is_ascii_alphabetic()) && name.bytes().all(|c| c.is_ascii_alphanumeric() || c == b'_')
+    name.starts_with(|c: char| c.is_ascii_alphabetic())
+        && name.bytes().all(|c| c.is_ascii_alphanumeric() || b"_-".contains(&c))
 }
 
 /// `VALCHAR`, white space between them, and what RFC 8616 §5 adds.

@@ -93,7 +93,7 @@ impl Signature {
         };
         let (header_canon, body_canon) =
             canons(tags.find("c").unwrap_or("simple")).ok_or(neutral("an unknown form"))?;
-        let fields: Vec<String> =
+        let mut fields: Vec<String> =
             tags.compact("h").unwrap_or_default().split(':').map(str::to_ascii_lowercase).collect();
         if fields.len() > FIELDS || fields.iter().any(String::is_empty) {
             return Err(neutral("no list of fields"));
@@ -101,6 +101,8 @@ impl Signature {
         if !fields.iter().any(|name| name == "from") {
             return Err(permanent("the From field is not signed"));
         }
+        // RFC 6376 §8.15: another From field, put above the one that was signed, would be the one that people see.
+        fields.push("from".to_owned());
         let (_, of) = named.identity.rsplit_once('@').ok_or(neutral("no identity"))?;
         let is_of_domain_itself = of.eq_ignore_ascii_case(&named.domain);
         if !is_of_domain_itself && !is_below(of, &named.domain) {

@@ -29,7 +29,8 @@ pub(super) struct Record {
 
 impl Policy {
     /// As records and RFC 8601 write it.
-    pub(crate) fn name(self) -> &'static str {
+    #[must_use]
+    pub fn name(self) -> &'static str {
         match self {
             Policy::None => "none",
             Policy::Quarantine => "quarantine",
@@ -58,7 +59,8 @@ impl Record {
 
     /// `None` for a record that is ignored.
     pub(super) fn read(text: &[u8]) -> Option<Record> {
-        let tags = std::str::from_utf8(text).ok().and_then(Tags::parse)?;
+        let text = String::from_utf8_lossy(text);
+        let tags = Tags::parse_leniently(&text);
         let policy = match tags.find("p").and_then(Policy::read) {
             Some(policy) => policy,
             // RFC 7489 §6.6.3: without a policy that can be read, but with somewhere to report to, it is "none".
@@ -114,5 +116,7 @@ mod tests {
         assert_eq!(read("v=DMARC1; p=bad"), None);
         assert_eq!(read("v=DMARC1"), None);
         assert_eq!(read("v=DMARC1; p"), None);
+        let faulty = read("v=DMARC1; p=reject;; nonsense; x-y=1; sp=none; sp=reject; \u{7f}=1").unwrap();
+        assert_eq!((faulty.policy, faulty.below), (Policy::Reject, Policy::None));
     }
 }
