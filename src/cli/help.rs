@@ -28,7 +28,7 @@ Pillarbox, a mail server in one program.
   pillarbox rule ...     what becomes of an account's mail: add, list, remove, move
   pillarbox queue ...    mail that waits to go out: list, show, retry, drop
   pillarbox smarthost .. the server that takes all mail that goes out: set, show, remove
-  pillarbox domain ...   what to publish in the DNS for a domain: dns, keys
+  pillarbox domain ...   which are ours, and what to publish in the DNS: add, list, remove, dns, keys
   pillarbox import ...   bring mail along: mbox, Maildir, .eml
   pillarbox export ...   take mail out: Maildir or mbox
   pillarbox mirror ...   mailboxes at providers: add, list, show, run, pause, resume, remove
@@ -141,8 +141,11 @@ The password is asked for at a terminal, or read from the first line of stdin. W
 ";
 
 const DOMAIN: &str = "\
-What to publish in the DNS, so that a domain's mail comes here, and what goes out is believed.
+Which domains are ours; and what to publish in the DNS, so that a domain's mail comes here, and what goes out is believed.
 
+  pillarbox domain add DOMAIN      its mail is taken, also where nobody has an address in it yet: postmaster has
+  pillarbox domain list
+  pillarbox domain remove DOMAIN   not any more, unless an account or an alias is in it
   pillarbox domain dns DOMAIN      all records, as in a zone file
   pillarbox domain keys DOMAIN     the keys alone that its mail is signed with
 

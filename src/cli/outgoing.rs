@@ -1,10 +1,10 @@
-//! `pillarbox queue …`, `pillarbox smarthost …` and `pillarbox domain dns|keys …`
+//! `pillarbox queue …`, `pillarbox smarthost …` and `pillarbox domain …`
 
 use super::outgoing_args::Outgoing;
 use super::{Failed, ask, door, size, terminal, unexpected};
 use pillarbox::admin::{
-    KeyLine, QueueLine, QueueRequest, RecipientState, Reply, Request, Settings, Smarthost, SmarthostPrivacy,
-    SmarthostRequest, Trust,
+    DeliveryReply, KeyLine, QueueLine, QueueRequest, RecipientState, Reply, Request, Settings, Smarthost,
+    SmarthostPrivacy, SmarthostRequest, Trust,
 };
 use std::fmt::Write;
 use std::path::Path;
@@ -41,6 +41,11 @@ pub fn run(data: &Path, wish: Outgoing) -> Result<ExitCode, Failed> {
             _ => return Err(unexpected()),
         },
         Outgoing::RemoveSmarthost => done(data, SmarthostRequest::Remove)?,
+        Outgoing::Domains(request) => match ask(data, Request::Delivery(request))? {
+            Reply::Done => "Done.\n".to_owned(),
+            Reply::Delivery(DeliveryReply::Domains(domains)) => domains_shown(&domains),
+            _ => return Err(unexpected()),
+        },
         Outgoing::Keys { domain } => keys(data, &domain)?.iter().map(|key| txt(&key.name, &key.text)).collect(),
         Outgoing::Dns { domain } => {
             let domain = domain.trim_end_matches('.').to_lowercase();
@@ -53,6 +58,15 @@ pub fn run(data: &Path, wish: Outgoing) -> Result<ExitCode, Failed> {
     };
     terminal::print(&text);
     Ok(ExitCode::SUCCESS)
+}
+
+fn domains_shown(domains: &[(String, bool)]) -> String {
+    let width = domains.iter().map(|(domain, _)| domain.chars().count()).max().unwrap_or(0);
+    domains.iter().fold(String::new(), |mut text, (domain, added)| {
+        let why = if *added { "added" } else { "by its addresses" };
+        let _ = writeln!(text, "{domain:width$}  {why}");
+        text
+    })
 }
 
 fn done(data: &Path, request: SmarthostRequest) -> Result<String, Failed> {

@@ -1,9 +1,9 @@
-//! The arguments of `queue`, `smarthost` and `domain dns|keys`.
+//! The arguments of `queue`, `smarthost` and `domain`.
 
 use super::args::Wish;
 use super::help;
 use lexopt::{Arg, Error, Parser, ValueExt};
-use pillarbox::admin::{QueueRequest, Smarthost, SmarthostPrivacy, Trust};
+use pillarbox::admin::{DeliveryRequest, QueueRequest, Smarthost, SmarthostPrivacy, Trust};
 use std::path::PathBuf;
 
 /// What to do about mail that goes out.
@@ -29,6 +29,8 @@ pub enum Outgoing {
     Keys {
         domain: String,
     },
+    /// Which domains are ours.
+    Domains(DeliveryRequest),
 }
 
 /// What to do with a message.
@@ -126,9 +128,14 @@ impl Given {
             ("smarthost", Some("remove")) => Outgoing::RemoveSmarthost,
             ("domain", Some("dns")) => Outgoing::Dns { domain: self.next("DOMAIN")? },
             ("domain", Some("keys")) => Outgoing::Keys { domain: self.next("DOMAIN")? },
+            ("domain", Some("add")) => Outgoing::Domains(DeliveryRequest::AddDomain { domain: self.next("DOMAIN")? }),
+            ("domain", Some("remove")) => {
+                Outgoing::Domains(DeliveryRequest::RemoveDomain { domain: self.next("DOMAIN")? })
+            }
+            ("domain", Some("list")) => Outgoing::Domains(DeliveryRequest::ListDomains),
             (_, Some(other)) => return Err(format!("there is no command {command} {other:?}").into()),
             ("smarthost", None) => return Err("smarthost needs one of set, show, remove".into()),
-            (_, None) => return Err(format!("{command} needs one of dns, keys").into()),
+            (_, None) => return Err(format!("{command} needs one of add, list, remove, dns, keys").into()),
         })
     }
 
@@ -199,6 +206,15 @@ mod tests {
     }
 
     #[test]
+    fn domains_come_and_go() {
+        let domain = "x.example".to_owned();
+        let add = DeliveryRequest::AddDomain { domain: domain.clone() };
+        assert_eq!(parsed("domain add x.example"), Ok(Outgoing::Domains(add)));
+        assert_eq!(parsed("domain remove x.example"), Ok(Outgoing::Domains(DeliveryRequest::RemoveDomain { domain })));
+        assert_eq!(parsed("domain list"), Ok(Outgoing::Domains(DeliveryRequest::ListDomains)));
+    }
+
+    #[test]
     fn a_smarthost_has_the_port_of_its_kind() {
         let set = |line: &str| match parsed(&format!("smarthost set mail.example.net {line}")) {
             Ok(Outgoing::SetSmarthost { smarthost, .. }) => (smarthost.port, smarthost.privacy, smarthost.trust),
@@ -227,6 +243,8 @@ mod tests {
             "smarthost show --port 3",
             "domain",
             "domain dns",
+            "domain add",
+            "domain list a",
             "domain keys a b",
         ] {
             assert!(parsed(bad).is_err(), "{bad}");

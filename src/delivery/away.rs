@@ -44,7 +44,7 @@ impl Away<'_> {
         let key = [&below[..], to.to_lowercase().as_bytes()].concat();
         // Only to spare the work: who is answered at this very moment, the writer knows.
         let answered = self.snapshot.kept(Space::Answered, &key)?;
-        if answered.and_then(|kept| Once::until(&kept)).is_some_and(|until| self.mail.now < until) {
+        if answered.is_some_and(|kept| Once::was_done(&kept, self.mail.now)) {
             return Ok(None);
         }
         if self.snapshot.all_kept(Space::Answered, &below, limits::ANSWERED)?.len() >= limits::ANSWERED {
@@ -172,7 +172,7 @@ fn is_personal(fields: &Fields<'_>) -> bool {
 /// What need not be remembered of given answers any more, as writes: some of it, where there is much.
 pub fn prune(snapshot: &Snapshot, now: i64) -> Result<Vec<Write>, StoreError> {
     let kept = snapshot.all_kept(Space::Answered, &[], usize::MAX)?;
-    let over = kept.into_iter().filter(|(_, value)| Once::until(value).is_none_or(|until| until <= now));
+    let over = kept.into_iter().filter(|(_, value)| !Once::was_done(value, now));
     Ok(over.take(PRUNED).map(|(key, _)| Write::Keep { space: Space::Answered, key, value: None }).collect())
 }
 

@@ -31,11 +31,8 @@ pub(super) fn apply<'r>(rules: &'r [Rule], fields: &Fields<'_>) -> Wanted<'r> {
         }
         for action in &rule.actions {
             match action {
-                // A later one has the last word, as it would have if it were done by hand.
-                Action::Move(mailbox) => {
-                    wanted.place = Some(mailbox);
-                    wanted.discard = false;
-                }
+                // A later one has the last word, as if it were done by hand; what was thrown away stays so.
+                Action::Move(mailbox) => wanted.place = Some(mailbox),
                 Action::Flag(flag) if !wanted.flags.contains(flag) => wanted.flags.push(flag.clone()),
                 Action::Forward(to) => {
                     let is_new = wanted.forwards.iter().all(|other| !other.eq_ignore_ascii_case(to));
@@ -196,6 +193,12 @@ mod tests {
             (wanted.place, wanted.flags.as_slice(), wanted.discard),
             (Some("C"), &["\\Seen".to_owned(), "Work".to_owned()][..], false)
         );
+    }
+
+    #[test]
+    fn what_one_rule_throws_away_no_later_one_brings_back() {
+        let rules = [rule(&[], &[Action::Discard], false), rule(&[], &[to("A")], false)];
+        assert!(apply(&rules, &Fields::of(HEADER)).discard);
     }
 
     #[test]

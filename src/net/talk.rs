@@ -203,6 +203,7 @@ impl Talk<'_> {
             return Woken::Stop;
         }
         let bell = self.protocol.bell().map(crate::store::Watch::listen);
+        let alarm = self.protocol.alarm();
         // After listening: what rang before is seen here.
         if self.protocol.is_behind() {
             return Woken::Bell;
@@ -227,7 +228,14 @@ impl Talk<'_> {
             }
             Woken::Bell
         };
-        octets.or(bell).or(stop).or(silence).await
+        let alarm = async {
+            match alarm {
+                Some(alarm) => alarm.await,
+                None => std::future::pending().await,
+            }
+            Woken::Bell
+        };
+        octets.or(bell).or(alarm).or(stop).or(silence).await
     }
 
     /// Sends when there is enough, and lets the session go on.

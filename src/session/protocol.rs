@@ -6,6 +6,7 @@ use crate::store::{Outcome, Store, StoreError, Watch, Write};
 use crate::verdict::Verdict;
 use crate::wire::Out;
 use crate::wire::sasl::ScramKeys;
+use event_listener::EventListener;
 use std::net::IpAddr;
 use std::time::Duration;
 
@@ -129,6 +130,11 @@ pub trait Protocol: Send {
 
     /// Whose bell is heard while the client is waited for.
     fn bell(&self) -> Option<&Watch>;
+
+    /// What else rings while the client is waited for, listened to from now on: then it is as with the bell.
+    fn alarm(&self) -> Option<EventListener> {
+        None
+    }
 
     /// Whether there is something to tell without being asked: then `resume`.
     fn is_behind(&self) -> bool;

@@ -1,6 +1,7 @@
 //! What open sessions are told of their account at once: how full it is.
 
 use crate::mail::AccountId;
+use event_listener::{Event, EventListener};
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
@@ -13,24 +14,33 @@ pub struct Alarm {
     heard: u64,
 }
 
-/// How often it rang, and above it in the lowest octet the level at which it did last.
 #[derive(Debug, Default)]
-struct Bell(AtomicU64);
+struct Bell {
+    /// How often it rang, and in the lowest octet the level at which it did last.
+    state: AtomicU64,
+    ringing: Event,
+}
 
 /// The alarms that somebody hears.
 #[derive(Debug, Default)]
 pub(super) struct Alarms(Mutex<HashMap<AccountId, Weak<Bell>>>);
 
 impl Alarm {
+    /// Hears it ring from now on: look with `rings` after listening, or a ring may be missed.
+    #[must_use]
+    pub fn listen(&self) -> EventListener {
+        self.bell.ringing.listen()
+    }
+
     /// Whether it rang since it was heard last.
     #[must_use]
     pub fn rings(&self) -> bool {
-        self.bell.0.load(Ordering::SeqCst) != self.heard
+        self.bell.state.load(Ordering::SeqCst) != self.heard
     }
 
     /// The per cent of the quota that it rang for, if it rang since this was asked last.
     pub fn hear(&mut self) -> Option<u8> {
-        let now = self.bell.0.load(Ordering::SeqCst);
+        let now = self.bell.state.load(Ordering::SeqCst);
         let [.., level] = now.to_be_bytes();
         (std::mem::replace(&mut self.heard, now) != now).then_some(level)
     }
@@ -47,7 +57,7 @@ impl Alarms {
             alarms.insert(account, Arc::downgrade(&bell));
             bell
         });
-        let heard = bell.0.load(Ordering::SeqCst);
+        let heard = bell.state.load(Ordering::SeqCst);
         Alarm { bell, heard }
     }
 
@@ -55,8 +65,9 @@ impl Alarms {
     pub(super) fn ring(&self, account: AccountId, level: u8) {
         let alarms = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(bell) = alarms.get(&account).and_then(Weak::upgrade) {
-            let count = (bell.0.load(Ordering::SeqCst) >> 8) + 1;
-            bell.0.store(count << 8 | u64::from(level), Ordering::SeqCst);
+            let count = (bell.state.load(Ordering::SeqCst) >> 8) + 1;
+            bell.state.store(count << 8 | u64::from(level), Ordering::SeqCst);
+            bell.ringing.notify(usize::MAX);
         }
     }
 }

@@ -11,7 +11,7 @@ use super::rows::{Row, Rows};
 use super::snapshot::Snapshot;
 use super::store::contained;
 use super::write::Uids;
-use crate::mail::{AccountId, MailboxId, ModSeq, Uid, UidValidity};
+use crate::mail::{MailboxId, ModSeq, Uid, UidValidity};
 use event_listener::{Event, EventListener};
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -244,13 +244,6 @@ impl Mirrors {
             State::Failed => {}
         }
         slot.bell.notify(usize::MAX);
-    }
-
-    /// Rings in all open mailboxes of an account: there is something to tell that is in none of them.
-    pub(super) fn ring(&self, account: AccountId) {
-        for (_, slot) in self.lock().slots.iter().filter(|(mailbox, _)| mailbox.account() == account) {
-            slot.bell.notify(usize::MAX);
-        }
     }
 
     /// Up to which UID the messages of mailboxes that are or were open have been told to sessions.

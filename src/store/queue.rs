@@ -246,10 +246,14 @@ impl Grace {
 }
 
 impl Once {
-    /// Until when something is not done again, from what is kept of it.
+    /// The longest time after which it is done again, in seconds: a year.
+    pub const LONGEST: i64 = 366 * 24 * 60 * 60;
+
+    /// Whether it was done already, from what is kept of it. A clock that was set back makes nothing done for ever.
     #[must_use]
-    pub fn until(kept: &[u8]) -> Option<i64> {
-        Some(i64::from_be_bytes(*kept.first_chunk()?))
+    pub fn was_done(kept: &[u8], now: i64) -> bool {
+        let until = kept.first_chunk().map(|until| i64::from_be_bytes(*until));
+        until.is_some_and(|until| now < until && until <= now.saturating_add(Once::LONGEST))
     }
 }
 

@@ -326,7 +326,6 @@ impl Shared {
                 }
                 Write::Warn { account, level, told: Some(_) } => {
                     self.alarms.ring(*account, *level);
-                    self.mirrors.ring(*account);
                 }
                 _ => {}
             }

@@ -119,9 +119,10 @@ impl Client {
         Ok(())
     }
 
-    /// The bell, where it is listened to.
+    /// The bell or the alarm, where they are listened to.
     pub fn ring(&mut self, store: &Store, gate: &Gate, now: i64) -> Result<(), String> {
-        if self.protocol.bell().is_some() && self.protocol.is_behind() && !self.closed {
+        let hears = self.protocol.bell().is_some() || self.protocol.alarm().is_some();
+        if hears && self.protocol.is_behind() && !self.closed {
             self.need = self.protocol.resume(store, now, &mut self.out);
             return self.run(store, gate, now);
         }

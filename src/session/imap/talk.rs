@@ -3,9 +3,10 @@
 use super::session::Session;
 use crate::mail::{AccountId, limits};
 use crate::session::{Denied, Keys, Need, Privacy, Protocol};
-use crate::store::{Outcome, Store, StoreError, Watch, Write};
+use crate::store::{Alarm, Outcome, Store, StoreError, Watch, Write};
 use crate::wire::Out;
 use crate::wire::imap::{Event, Framer};
+use event_listener::EventListener;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -127,6 +128,10 @@ impl Protocol for Imap {
 
     fn bell(&self) -> Option<&Watch> {
         self.session.watch().filter(|_| self.session.is_idling())
+    }
+
+    fn alarm(&self) -> Option<EventListener> {
+        self.session.alarm.as_ref().filter(|_| self.session.is_idling()).map(Alarm::listen)
     }
 
     fn is_behind(&self) -> bool {

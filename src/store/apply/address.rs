@@ -21,7 +21,7 @@ impl Batch<'_> {
         let is_new = found.is_none();
         let mut alias = found.unwrap_or_default();
         for target in targets {
-            if !alias.targets.contains(target) {
+            if !alias.targets.iter().any(|known| known.eq_ignore_ascii_case(target)) {
                 alias.targets.push(target.clone());
             }
         }
@@ -41,10 +41,12 @@ impl Batch<'_> {
         let mut table = self.transaction.open_table(ALIAS)?;
         let found = table.get(address)?.map(|record| decode::<Alias>(record.value(), "alias")).transpose()?;
         let mut alias = found.ok_or(Refusal::NotThere)?;
-        if targets.iter().any(|target| !alias.targets.contains(target)) {
+        // Whether case counts in the local part is for its own host to say (RFC 5321 §2.4); here one is meant.
+        let named = |target: &String, other: &String| target.eq_ignore_ascii_case(other);
+        if targets.iter().any(|target| !alias.targets.iter().any(|known| named(known, target))) {
             return Err(Refusal::NotThere.into());
         }
-        alias.targets.retain(|target| !targets.contains(target));
+        alias.targets.retain(|known| !targets.iter().any(|target| named(known, target)));
         if targets.is_empty() || alias.targets.is_empty() {
             table.remove(address)?;
         } else {
@@ -140,8 +142,9 @@ impl Batch<'_> {
             for row in table.iter()? {
                 let (alias, record) = row?;
                 let mut record: Alias = decode(record.value(), "alias")?;
-                if record.targets.contains(&gone_now) {
-                    record.targets.retain(|target| *target != gone_now);
+                let is_gone = |target: &String| target.to_lowercase() == gone_now;
+                if record.targets.iter().any(is_gone) {
+                    record.targets.retain(|target| !is_gone(target));
                     changed.push((alias.value().to_owned(), record));
                 }
             }
@@ -171,8 +174,7 @@ impl Batch<'_> {
     /// Whether what is done only once in a while is to be done now; then that is noted.
     pub(super) fn begin_once(&mut self, once: &Once, now: i64) -> Result<bool, StoreError> {
         let key = kept_key(once.space, &once.key);
-        let until = self.tables.kept.get(key.as_slice())?.and_then(|value| Once::until(value.value()));
-        if until.is_some_and(|until| now < until) {
+        if self.tables.kept.get(key.as_slice())?.is_some_and(|kept| Once::was_done(kept.value(), now)) {
             return Ok(false);
         }
         self.tables.kept.insert(key.as_slice(), once.until.to_be_bytes().as_slice())?;
