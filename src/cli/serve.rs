@@ -125,7 +125,7 @@ fn errands(store: &Arc<Store>, settings: &Settings, lookup: &Arc<dyn Lookup>, re
     let connector = Connector::new(Arc::new(Names(Arc::clone(lookup))));
     let mut errands: Vec<Errand> = vec![Box::pin(mirror::run(Arc::clone(store), Arc::new(connector)))];
     if !read_only {
-        errands.push(Box::pin(quotas::watch(Arc::clone(store), settings.routing())));
+        errands.push(Box::pin(quotas::watch(Arc::clone(store), settings.routing(), settings.delivery.quota_warnings)));
         errands.push(carry(store, settings, lookup));
     }
     errands
