@@ -122,13 +122,16 @@ fn terms(settings: &Settings, data: &Path, read_only: bool) -> smtp::Terms {
 
 /// What goes on beside the sessions.
 fn errands(store: &Arc<Store>, settings: &Settings, lookup: &Arc<dyn Lookup>, read_only: bool) -> Vec<Errand> {
-    let connector = Connector::new(Arc::new(Names(Arc::clone(lookup))));
-    let mut errands: Vec<Errand> = vec![Box::pin(mirror::run(Arc::clone(store), Arc::new(connector)))];
-    if !read_only {
-        errands.push(Box::pin(quotas::watch(Arc::clone(store), settings.routing(), settings.delivery.quota_warnings)));
-        errands.push(carry(store, settings, lookup));
+    // Each of them writes.
+    if read_only {
+        return Vec::new();
     }
-    errands
+    let connector = Connector::new(Arc::new(Names(Arc::clone(lookup))));
+    vec![
+        Box::pin(mirror::run(Arc::clone(store), Arc::new(connector))),
+        Box::pin(quotas::watch(Arc::clone(store), settings.routing(), settings.delivery.quota_warnings)),
+        carry(store, settings, lookup),
+    ]
 }
 
 fn open(data: &Path, read_only: bool, options: Options) -> Result<Store, Failed> {

@@ -19,5 +19,6 @@ mod removal;
 mod run;
 mod scan;
 mod transfer;
+mod vacate;
 
 pub use run::run;
