@@ -137,7 +137,7 @@ fn errands(store: &Arc<Store>, settings: &Settings, lookup: &Arc<dyn Lookup>, re
     let connector = Connector::new(Arc::new(Names(Arc::clone(lookup))));
     vec![
         Box::pin(mirror::run(Arc::clone(store), Arc::new(connector))),
-        Box::pin(quotas::watch(Arc::clone(store), settings.routing())),
+        Box::pin(quotas::watch(Arc::clone(store), settings.routing(), settings.delivery.quota_warnings)),
         carry(store, settings, lookup),
     ]
 }
