@@ -46,7 +46,8 @@ def main():
                 far.append("INBOX", made(1_000 + number, 3_000))
         shown = server.run("mirror", "run", USER)
         expect("quota" in shown and "held back" in shown and "last success      never" not in shown, shown)
-        expect(count(near, "Provider/Old") == MESSAGES - 5 + 1 + 2)
+        # The warnings that the quota is full take room, too.
+        expect(0 <= count(near, "Provider/Old") - (MESSAGES - 5 + 1) <= 2, count(near, "Provider/Old"))
         server.run("account", "quota", USER, "none", "--messages", "none")
         shown = until_rest(server)
         expect("held" not in shown and count(near, "Provider/Old") == MESSAGES - 5 + 1 + 6, shown)
@@ -72,11 +73,12 @@ def main():
         fact("no connection, a wrong password and a wrong certificate are told, and when it last went well")
 
         # Deleted there once it is here.
+        before = count(near, "INBOX")
         add(server, provider, "--collect", "--delete-after", "0")
         until_rest(server)
         with provider.connect() as far:
             expect(count(far, "INBOX") == 0, count(far, "INBOX"))
-        expect(count(near, "INBOX") == MESSAGES + 7, count(near, "INBOX"))
+        expect(count(near, "INBOX") == before + MESSAGES + 7, before, count(near, "INBOX"))
         near.close()
         fact("with --delete-after 0 all are here, and none is left there")
         for secret in (dovecot.PASSWORD, PASSWORD):
