@@ -4,9 +4,9 @@
 //!
 //! ```text
 //!                  main                    parses arguments, wires, nothing else
-//!           /      |      \
-//!        host     net     web              being PID 1 · accept, TLS, one loop for all protocols · the set-up page
-//!                  |       |
+//!        /      |       |      \
+//!     host     net     web   courier       being PID 1 · accept, TLS, one loop for all protocols · the set-up page ·
+//!                  |       |   |           mail that goes out, mail that is fetched
 //!               session   admin · keep     protocol state machines · what an owner can do · import, export
 //!                  |       |
 //!                delivery  |               where a mail goes: aliases, rules, answers, warnings of the quota

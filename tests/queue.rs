@@ -7,7 +7,7 @@ mod smtp_server;
 
 use folder::Folder;
 use pillarbox::admin::{
-    self, Reply, Request, Secret, Smarthost, SmarthostPrivacy, SmarthostRequest, Strength, Trust, perform,
+    self, QueueRequest, Reply, Request, Secret, Smarthost, SmarthostPrivacy, SmarthostRequest, Strength, Trust, perform,
 };
 use pillarbox::courier::smtp::Patience;
 use pillarbox::courier::{Clock, Courier, Schedule, Terms};
@@ -44,6 +44,8 @@ impl Lookup for Names {
         Box::pin(async move {
             match name {
                 "mx.example.net" => Ok(vec![Ipv4Addr::new(127, 0, 0, 2)]),
+                "here.example.net" => Ok(vec![Ipv4Addr::LOCALHOST]),
+                "down.example.net" => Ok(vec![Ipv4Addr::new(127, 0, 0, 3)]),
                 _ => Err(DnsError::NoSuchName),
             }
         })
@@ -59,6 +61,13 @@ impl Lookup for Names {
             match name {
                 "example.net" | "example.com" => mx("mx.example.net"),
                 "null.example" => mx(""),
+                "two.example" => Ok(vec![
+                    Mx { preference: 5, exchange: "gone.example.net".to_owned() },
+                    Mx { preference: 10, exchange: "down.example.net".to_owned() },
+                    Mx { preference: 20, exchange: "mx.example.net".to_owned() },
+                ]),
+                "here.example" => mx("here.example.net"),
+                "down.example" => mx("down.example.net"),
                 "circle.example" => mx("mail.example.org"),
                 _ => Err(DnsError::NoSuchName),
             }
@@ -83,6 +92,11 @@ struct World {
 
 impl World {
     fn new(name: &str, manners: Vec<Manner>) -> World {
+        World::at("127.0.0.2", name, manners)
+    }
+
+    /// The server is at this address.
+    fn at(address: &str, name: &str, manners: Vec<Manner>) -> World {
         let folder = Folder::new(&format!("queue-{name}"));
         let store = Arc::new(Store::open(&folder.0.join("data"), Options::default()).expect("it is new"));
         let new = NewAccount {
@@ -93,7 +107,7 @@ impl World {
         };
         let Ok(Outcome::Account(ann)) = store.write_blocking(Write::AddAccount(new)) else { panic!("no account") };
         let ca = folder.0.join("ca.pem");
-        let server = Server::start("127.0.0.2", manners, &ca);
+        let server = Server::start(address, manners, &ca);
         let clock = Arc::new(AtomicI64::new(BEGAN));
         let courier = courier(&store, &server, &clock);
         World { courier, server, store, ann, clock, ca, _folder: folder }
@@ -156,7 +170,7 @@ impl World {
                 let head = head.read().expect("it can be read");
                 let mut octets = Vec::new();
                 let mut reading = Reading { blob: message.blob, rest: Span { start: 0, end: head.size } };
-                while !reading.read(&snapshot, &head, &mut octets, 1 << 20).expect("it can be read") {}
+                while !reading.read(&snapshot, &head, &mut octets, usize::MAX).expect("it can be read") {}
                 String::from_utf8_lossy(&octets).into_owned()
             })
             .collect()
@@ -350,13 +364,15 @@ fn a_smarthost_takes_all_mail_once_it_knows_us() {
 
 #[test]
 fn no_password_is_said_to_a_smarthost_that_is_not_private_or_not_the_right_one() {
-    for tls in [Tls::None, Tls::Refused, Tls::Broken, Tls::Good] {
+    for tls in [Tls::None, Tls::Refused, Tls::Broken, Tls::Injected, Tls::Good] {
         let manner = manner(|manner| {
             manner.tls = tls;
             manner.login = Some(("ann:open sesame", "PLAIN"));
         });
         let world = World::new(&format!("private-{tls:?}"), vec![manner]);
-        world.smarthost(SmarthostPrivacy::StartTls, Trust::Fingerprint([1; 32]), "open sesame");
+        // Only the last one has nothing wrong but its certificate.
+        let trust = if tls == Tls::Good { Trust::Fingerprint([1; 32]) } else { Trust::Anyone };
+        world.smarthost(SmarthostPrivacy::StartTls, trust, "open sesame");
         world.enqueue(to(&["bob@example.net"]));
         world.tend();
         assert_eq!(world.server.taken(), []);
@@ -448,6 +464,67 @@ fn what_can_never_arrive_is_told_at_once() {
 }
 
 #[test]
+fn the_next_host_takes_what_the_first_cannot() {
+    let world = World::new("hosts", vec![Manner::default()]);
+    world.enqueue(to(&["bob@two.example"]));
+    world.enqueue(to(&["eve@down.example"]));
+    world.tend();
+    assert_eq!(recipients(&world.server.taken()), ["RCPT TO:<bob@two.example>"]);
+    let states = world.states();
+    assert!(
+        matches!(&states[..], [Progress::Waiting { said: Some(said) }] if said.starts_with("450 4.4.1 down.example.net:")),
+        "{states:?}"
+    );
+}
+
+#[test]
+fn an_owner_sees_what_waits_and_tries_it_or_takes_it_out() {
+    let world = World::new("owner", vec![manner(|manner| manner.mail = "451 4.3.0 Not now")]);
+    let ask = |request| perform(&world.store, Strength { memory_kib: 8, passes: 1, lanes: 1 }, Request::Queue(request));
+    for _ in 0..3 {
+        world.enqueue(to(&["bob@example.net"]));
+    }
+    world.tend();
+    let Reply::Queue(lines) = ask(QueueRequest::List { from: 0 }) else { panic!("it is listed") };
+    let [first, second, third] = lines.as_slice() else { panic!("{lines:?}") };
+    assert_eq!((first.attempts, first.from.as_str(), first.next), (1, "ann@example.org", BEGAN + 60));
+    assert_eq!(first.recipients[0].said, "mx.example.net: 451 4.3.0 Not now");
+    assert_eq!(ask(QueueRequest::List { from: second.id }), Reply::Queue(lines[1..].to_vec()));
+    assert_eq!(ask(QueueRequest::Show { id: third.id }), Reply::Queue(lines[2..].to_vec()));
+    assert_eq!(ask(QueueRequest::Drop { id: second.id }), Reply::Done);
+    assert!(matches!(ask(QueueRequest::Drop { id: second.id }), Reply::Failed(_)));
+    assert!(matches!(ask(QueueRequest::Retry { id: Some(second.id) }), Reply::Failed(_)));
+    assert_eq!(ask(QueueRequest::Retry { id: Some(first.id) }), Reply::Done);
+    // The owner's clock is the machine's.
+    world.clock.store(world.queue()[0].1.next, Ordering::SeqCst);
+    world.server.behave(Manner::default());
+    world.tend();
+    assert_eq!((world.server.taken().len(), world.queue().len()), (2, 0));
+    world.assert_clean();
+}
+
+#[test]
+fn what_is_taken_out_while_it_is_carried_is_not_put_back() {
+    let stalls = manner(|manner| manner.stalls = Some(Point::Rcpt));
+    let world = World::new("dropped", vec![stalls]);
+    world.enqueue(to(&["bob@example.net"]));
+    let dropped = async {
+        while !world.server.lines().iter().any(|line| line.starts_with("RCPT")) {
+            smol::Timer::after(Duration::from_millis(5)).await;
+        }
+        let (id, _) = world.queue()[0];
+        let request = Request::Queue(QueueRequest::Drop { id: id.0 });
+        let done = perform(&world.store, Strength { memory_kib: 8, passes: 1, lanes: 1 }, request);
+        assert_eq!(done, Reply::Done);
+        std::future::pending::<()>().await;
+    };
+    // The server is left after a while, and what it is said to have said is not written.
+    smol::block_on(Arc::clone(&world.courier).tend().or(dropped));
+    assert_eq!((world.queue().len(), world.inbox().len()), (0, 0));
+    world.assert_clean();
+}
+
+#[test]
 fn a_server_that_greets_us_with_our_own_name_is_ourselves() {
     let ourselves = manner(|manner| manner.greeting = "220 mail.example.org ESMTP");
     let world = World::new("ourselves", vec![ourselves]);
@@ -456,6 +533,36 @@ fn a_server_that_greets_us_with_our_own_name_is_ourselves() {
     let inbox = world.inbox();
     assert!(inbox.len() == 1 && inbox[0].contains("\r\nStatus: 5.4.6\r\n"), "{inbox:?}");
     assert_eq!(world.server.taken(), []);
+}
+
+#[test]
+fn a_host_at_our_own_address_is_ourselves_whatever_its_name() {
+    let world = World::at("127.0.0.1", "here", vec![Manner::default()]);
+    world.enqueue(to(&["bob@here.example"]));
+    world.tend();
+    let inbox = world.inbox();
+    assert!(inbox.len() == 1 && inbox[0].contains("\r\nStatus: 5.4.6\r\n"), "{inbox:?}");
+    assert_eq!(world.server.taken(), []);
+}
+
+#[test]
+fn a_large_mail_that_comes_home_stays() {
+    let world = World::new("large", vec![Manner::default()]);
+    let mut content = b"Subject: large\r\n\r\n".to_vec();
+    // What does not pack, so that most of it is staged before it is placed.
+    let mut number = 1_u64;
+    while content.len() < 12 << 20 {
+        number = number.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        content.extend_from_slice(format!("{number:016x}{:016x}\r\n", number.rotate_left(17) ^ 0x5bd1_e995).as_bytes());
+    }
+    world.enqueue_content(to(&["ann@example.org"]), &content);
+    world.tend();
+    let sweep = || world.store.write_blocking(Write::Sweep).expect("it can be written");
+    while let Outcome::Swept { more: true, .. } = sweep() {}
+    let inbox = world.inbox();
+    assert!(inbox.len() == 1 && inbox[0].as_bytes() == content, "{} mails", inbox.len());
+    assert_eq!(world.queue(), []);
+    world.assert_clean();
 }
 
 #[test]

@@ -101,6 +101,8 @@ pub struct DeliverySettings {
     /// How many per cent mail that comes in may go over an account's quota, so that it is rather taken than bounced;
     /// what its owner stores may not. Default: 10.
     pub grace_percent: u8,
+    /// Accounts are told, by a mail and in open sessions, when 80, 95 and 100 % of their quota are used. Default: true.
+    pub quota_warnings: bool,
 }
 
 /// The settings cannot be used; the text is for the owner.
@@ -213,7 +215,7 @@ impl Default for Pop3Settings {
 
 impl Default for DeliverySettings {
     fn default() -> Self {
-        DeliverySettings { grace_percent: 10 }
+        DeliverySettings { grace_percent: 10, quota_warnings: true }
     }
 }
 

@@ -16,8 +16,8 @@ const RETRY: Duration = Duration::from_secs(30);
 /// How often what need not be remembered any more is forgotten.
 const PRUNE: Duration = Duration::from_hours(1);
 
-/// Tells accounts how full they are, for as long as the server runs.
-pub async fn watch(store: Arc<Store>, routing: Routing) {
+/// Tells accounts how full they are, for as long as the server runs; `warns`: or only forgets what need not be remembered.
+pub async fn watch(store: Arc<Store>, routing: Routing, warns: bool) {
     // Whatever happened while nobody looked: an import, a power cut between a delivery and its warning.
     let mut changed = everybody(&store);
     let mut failed = BTreeSet::new();
@@ -35,7 +35,7 @@ pub async fn watch(store: Arc<Store>, routing: Routing) {
             changed.append(&mut failed);
             continue;
         }
-        for account in std::mem::take(&mut changed) {
+        for account in std::mem::take(&mut changed).into_iter().filter(|_| warns) {
             if let Err(error) = tell(&store, &routing, account).await {
                 log::warn!("an account could not be told how full it is: {error}");
                 failed.insert(account);

@@ -75,7 +75,7 @@ pub fn run(wish: &Serve) -> Result<ExitCode, Failed> {
         code,
         Box::new(welcome),
     );
-    let lookup: Arc<dyn Lookup> = Arc::new(Resolver::new(Servers::system()));
+    let lookup: Arc<dyn Lookup> = Arc::new(Resolver::new(servers(&settings)));
     let serving = Serving {
         store: Arc::clone(&store),
         gate: Arc::clone(&gate),
@@ -127,15 +127,26 @@ fn terms(settings: &Settings, data: &Path, read_only: bool) -> smtp::Terms {
     smtp::Terms::new(rules, (!read_only).then_some(data))
 }
 
+/// Who is asked for names: whom the settings name, or whom the machine asks.
+fn servers(settings: &Settings) -> Servers {
+    match settings.dns.addresses() {
+        none if none.is_empty() => Servers::system(),
+        some => Servers::fixed(some),
+    }
+}
+
 /// What goes on beside the sessions.
 fn errands(store: &Arc<Store>, settings: &Settings, lookup: &Arc<dyn Lookup>, read_only: bool) -> Vec<Errand> {
-    let connector = Connector::new(Arc::new(Names(Arc::clone(lookup))));
-    let mut errands: Vec<Errand> = vec![Box::pin(mirror::run(Arc::clone(store), Arc::new(connector)))];
-    if !read_only {
-        errands.push(Box::pin(quotas::watch(Arc::clone(store), settings.routing())));
-        errands.push(carry(store, settings, lookup));
+    // Each of them writes.
+    if read_only {
+        return Vec::new();
     }
-    errands
+    let connector = Connector::new(Arc::new(Names(Arc::clone(lookup))));
+    vec![
+        Box::pin(mirror::run(Arc::clone(store), Arc::new(connector))),
+        Box::pin(quotas::watch(Arc::clone(store), settings.routing(), settings.delivery.quota_warnings)),
+        carry(store, settings, lookup),
+    ]
 }
 
 fn open(data: &Path, read_only: bool, options: Options) -> Result<Store, Failed> {

@@ -73,6 +73,7 @@ impl Courier {
             header: &beginning,
             size: u64::from(queued.size),
             quarantine: false,
+            tells_success: true,
             sender: None,
             utf8: queued.utf8,
             body_8bit: queued.body_8bit,

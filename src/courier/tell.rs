@@ -122,6 +122,7 @@ fn postings(
         header: report.get(..header_length(report)).unwrap_or_default(),
         size: report.len() as u64,
         quarantine: false,
+        tells_success: false,
         sender: None,
         utf8: !to.is_ascii(),
         body_8bit: !report.is_ascii(),

@@ -28,6 +28,9 @@ pub struct Mail<'a> {
     pub quarantine: bool,
     /// Who sent it, where they logged in: only then it may go to anywhere.
     pub sender: Option<AccountId>,
+    /// Whoever plans this tells senders that it was delivered where they want to know (RFC 3461 §4.1, SUCCESS). Else such
+    /// recipients go by way of the queue, which does.
+    pub tells_success: bool,
     /// SMTPUTF8.
     pub utf8: bool,
     /// BODY=8BITMIME.
@@ -157,6 +160,11 @@ impl Planning<'_> {
         match judge(self.snapshot, self.routing, &reached, Some(self.mail.size))? {
             Route::Here => {}
             other => return Ok(Fate::Not(other)),
+        }
+        let wants_success = recipient.notify.success && !self.mail.from.is_empty();
+        if wants_success && !self.mail.tells_success && !self.mail.quarantine && reached.outside.is_empty() {
+            self.send_on(self.mail.from.to_owned(), None, recipient.address, recipient);
+            return Ok(Fate::Taken { copies: Vec::new(), onward: true });
         }
         if self.circling && reached.accounts.is_empty() {
             return Ok(Fate::Not(Route::Loop));

@@ -117,6 +117,7 @@ fn mail<'a>(recipients: &'a [Recipient<'a>], header: &'a [u8]) -> Mail<'a> {
         size: 1_000,
         quarantine: false,
         sender: None,
+        tells_success: false,
         utf8: false,
         body_8bit: false,
         ret_full: false,
@@ -250,6 +251,25 @@ fn an_alias_reaches_all_here_and_outside_each_once() {
     house.deliver(&Mail { from: "", ..mail(&recipients[..1], HEADER) });
     let froms: Vec<String> = house.queue().into_iter().map(|(from, _)| from).collect();
     assert_eq!(froms, ["postmaster@example.org", "ann@example.org", ""]);
+}
+
+#[test]
+fn who_wants_to_be_told_of_success_is_by_the_queue() {
+    let house = House::new("success");
+    house.account("ann@example.org");
+    house.account("bea@example.org");
+    let notify = Notify { success: true, ..Notify::default() };
+    let recipients = [Recipient { notify, ..to("ann@example.org") }, to("bea@example.org")];
+    let (fates, _) = house.deliver(&mail(&recipients, HEADER));
+    let taken = |copies: &[usize], onward| Fate::Taken { copies: copies.to_vec(), onward };
+    assert_eq!(fates, [taken(&[], true), taken(&[0], false)]);
+    assert_eq!(house.queue(), queued(&[("bob@example.net", &["ann@example.org"])]));
+    // The queue itself, which tells; and where nobody is to be told.
+    for mail in
+        [Mail { tells_success: true, ..mail(&recipients, HEADER) }, Mail { from: "", ..mail(&recipients, HEADER) }]
+    {
+        assert_eq!(house.plan(&mail).0, [taken(&[0], false), taken(&[1], false)]);
+    }
 }
 
 #[test]

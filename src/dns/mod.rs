@@ -4,6 +4,7 @@
 //! A static program cannot use the C library's resolver, so this is the only one of the box. Read first: `lookup` (what
 //! can be asked), then `resolver` (how it is asked).
 
+mod ascii;
 mod ask;
 mod cache;
 mod lookup;
@@ -11,6 +12,7 @@ mod message;
 mod resolver;
 mod servers;
 
+pub use ascii::to_ascii;
 pub use lookup::{Answer, DnsError, Lookup, Mx, reverse};
 pub use resolver::Resolver;
 pub use servers::Servers;

@@ -139,7 +139,7 @@ mod tests {
 
     #[test]
     fn a_changed_list_is_read_again() {
-        let path = std::env::temp_dir().join(format!("pillarbox-resolv-{}", std::process::id()));
+        let path = std::env::temp_dir().join(format!("pillarbox-servers-{}", std::process::id()));
         fs::write(&path, "nameserver 192.0.2.1\n").unwrap();
         let mut kept = None;
         assert_eq!(texts(&Read::again(&path, &mut kept)), ["192.0.2.1:53"]);

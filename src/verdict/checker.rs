@@ -5,7 +5,7 @@ use super::dmarc::{Dmarc, DmarcResult, Policy, Vouched, weigh};
 use super::head::Head;
 use super::results::told;
 use super::spf::{Question, Spf, SpfResult, evaluate};
-use crate::dns::Lookup;
+use crate::dns::{Lookup, to_ascii};
 use crate::mail::Envelope;
 use crate::mail::header::fields;
 use smol::future::{or, zip};
@@ -115,11 +115,14 @@ impl Checker {
         let (spf, dkim) = zip(spf(&checking), within(verifier.finish(lookup))).await;
         let dkim = dkim.unwrap_or_default();
         let authors = authors(head.octets());
+        let is_hidden = authors.is_none() && head.is_too_long();
         let authors = authors.as_deref();
         let (dmarc, disposition) = match within(dmarc(&checking, authors, &spf, &dkim)).await {
             Some(weighed) => weighed,
             None => (of_all(authors, DmarcResult::TempError), Disposition::None),
         };
+        // Who hides the author behind more header than anybody writes means no good.
+        let disposition = if is_hidden { Disposition::Quarantine } else { disposition };
         let header = told(&checking.receiver, &spf, &checking.mail_from, &dkim, &dmarc);
         Verdict { header, disposition, spf, dkim, dmarc }
     }
@@ -146,7 +149,8 @@ fn authors(header: &[u8]) -> Option<Vec<String>> {
     let mut domains: Vec<String> = Vec::new();
     for field in fields(header).filter(|field| field.name.eq_ignore_ascii_case(b"From")) {
         for host in Envelope::read(field.whole).from.iter().filter_map(|address| address.host.as_ref()) {
-            let domain = String::from_utf8_lossy(host.trim_ascii()).trim_end_matches('.').to_lowercase();
+            let domain = String::from_utf8_lossy(host.trim_ascii());
+            let domain = to_ascii(domain.trim_end_matches('.')).to_ascii_lowercase();
             if !domain.is_empty() && !domains.contains(&domain) {
                 domains.push(domain);
             }

@@ -131,3 +131,44 @@ fn what_a_peer_writes_cannot_end_the_field() {
     let first = verdict.header.lines().nth(1).unwrap();
     assert_eq!(first, "\tspf=pass smtp.mailfrom=\"a\\\"\\\\X: y;é @example.org\";");
 }
+
+#[test]
+fn a_domain_in_other_letters_is_the_one_that_the_dns_has() {
+    let records = "xn--bcher-kva.example TXT v=spf1 ip4:192.0.2.1 -all
+        _dmarc.xn--bcher-kva.example TXT v=DMARC1; p=reject; aspf=s";
+    let mail = "From: Ann <ann@Bücher.example>\r\n\r\nHello.\r\n".as_bytes();
+    let good = check(Zone::new(records), "192.0.2.1", "ann@bücher.example", mail);
+    assert_eq!((good.spf.result, good.dmarc[0].result), (SpfResult::Pass, DmarcResult::Pass));
+    let forged = check(Zone::new(records), "192.0.2.9", "", mail);
+    assert!(matches!(forged.disposition, Disposition::Reject { .. }), "{forged:?}");
+}
+
+#[test]
+fn an_author_behind_more_header_than_anybody_writes_is_suspicious() {
+    let filler = "X-A: b\r\n".repeat(50_000);
+    let mail = format!("{filler}From: ann@example.org\r\n\r\nHi.\r\n");
+    assert_eq!(check(with(&[]), "192.0.2.9", "", mail.as_bytes()).disposition, Disposition::Quarantine);
+}
+
+#[test]
+fn noise_in_records_never_panics_and_ends() {
+    let mut random = fastrand::Rng::with_seed(17);
+    let spf = "v=spf1 a:%{i}.%{d2r}.example.org/24//64 mx include:example.org exists:%{l1r-}.x.y ptr ip4:1.2.3.4/8 \
+               redirect=example.org exp=e.example.org";
+    let dmarc = "v=DMARC1; p=reject; sp=none; pct=20; adkim=s; psd=n";
+    let mut noisy = |text: &str| {
+        let mut octets = text.as_bytes().to_vec();
+        for _ in 0..random.usize(1..6) {
+            let at = random.usize(7..octets.len());
+            octets[at] = b" %{}:/=.-;0a\xc3"[random.usize(..13)];
+        }
+        String::from_utf8_lossy(&octets).into_owned()
+    };
+    for _ in 0..300 {
+        let mut zone = Zone::default();
+        zone.add("example.org", "TXT", &noisy(spf));
+        zone.add("_dmarc.example.org", "TXT", &noisy(dmarc));
+        zone.add("e.example.org", "TXT", &noisy("No %{s} from %{c} at %{t} for %{r}"));
+        check(zone, "192.0.2.9", "a-b@example.org", MAIL);
+    }
+}

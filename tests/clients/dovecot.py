@@ -108,12 +108,13 @@ class Dovecot:
         self.process = None
 
     def cut(self):
-        """Ends the processes that talk to clients: their connections break where they are."""
+        """Ends the processes that talk to clients: their connections break where they are. Not with SIGKILL, which would leave
+        the locks of mailboxes behind, and those are waited for for minutes."""
         for child in self.children():
             try:
                 name = Path(f"/proc/{child}/comm").read_text().strip()
                 if name in ("imap", "pop3"):
-                    os.kill(child, 9)
+                    os.kill(child, 15)
             except (FileNotFoundError, ProcessLookupError):
                 pass
 

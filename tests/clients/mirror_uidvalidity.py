@@ -1,57 +1,20 @@
 """What a provider may do to its folders: renumber them, rename them, lose them. No mail is lost for it, none comes twice."""
 
-import re
 import shutil
 import time
 
-import dovecot
 from corpus import made, some_mail
 from dovecot import Dovecot
 from house import USER, Server, expect, fact
+from mirror_tools import add, numbers, renumber, until_rest
 
 MESSAGES = 300
-
-
-def run(server, *options):
-    return server.run("mirror", "run", USER, *options)
-
-
-def settled(server, *options):
-    """Looks until nothing changes any more."""
-    shown = run(server, *options)
-    for _ in range(20):
-        before, shown = shown, run(server)
-        if numbers(before) == numbers(shown):
-            return shown
-    raise AssertionError(f"it never rests: {shown}")
-
-
-def numbers(shown):
-    return tuple(int(number) for number in re.findall(r"messages (?:fetched|sent) +(\d+)", shown))
 
 
 def state(client, folder):
     """{UID: (flags, content)}"""
     found = client.messages(f'"{folder}"', "FLAGS BODY.PEEK[]")
     return {uid: (flags, literals[0]) for uid, (flags, literals) in found.items()}
-
-
-def sent_by(provider):
-    """Octets that Dovecot says it sent in all IMAP sessions that ended."""
-    log = (provider.folder / "dovecot.log").read_text()
-    return sum(int(out) for out in re.findall(r"imap\(.*? out=(\d+)", log))
-
-
-def renumber(provider, *folders):
-    provider.stop()
-    for folder in folders:
-        path = provider.mailbox_folder(folder)
-        for pattern in ("dovecot-uidlist*", "dovecot.index*"):
-            for file in path.glob(pattern):
-                file.unlink()
-    # UIDVALIDITY is the second of the clock.
-    time.sleep(1.1)
-    provider.start()
 
 
 def main():
@@ -65,12 +28,8 @@ def main():
                 message = made(number, 9_000) if number % 2 else next(mail)
                 # Dovecot replaces NUL in what it takes; and it is not what this is about.
                 client.append(folder, message.replace(b"\0", b"?")[:400_000], flags=flags)
-        server.run(
-            *("mirror", "add", USER, "--imap", "localhost", "--port", provider.tls_port, "--user", dovecot.USER),
-            *("--certificate", provider.certificate, "--every", "3600", "--password-stdin"),
-            input=dovecot.PASSWORD + "\n",
-        )
-        shown = settled(server)
+        add(server, provider)
+        shown = until_rest(server)
         expect(numbers(shown) == (MESSAGES, 0), shown)
         near, far = server.connect(), provider.connect()
         before = {folder: state(near, folder) for folder in ("INBOX", "Lists")}
@@ -85,7 +44,6 @@ def main():
         server.run("mirror", "pause", USER)
         near.ok("SELECT INBOX")
         near.ok("UID STORE 1:3 +FLAGS ($Near)")
-        octets = sent_by(provider)
         renumber(provider, "INBOX", "Lists")
         with provider.connect() as far:
             for folder, number in validity.items():
@@ -93,7 +51,7 @@ def main():
             far.ok("SELECT Lists")
             far.ok("STORE 1:2 +FLAGS ($Far)")
         server.run("mirror", "resume", USER)
-        shown = settled(server)
+        shown = until_rest(server)
         expect(numbers(shown) == (MESSAGES, 0), "messages were carried again", shown)
         expect("held" not in shown, shown)
         server.run("mirror", "pause", USER)
@@ -107,20 +65,18 @@ def main():
                 count = sum(word in flags for flags, _ in here.values())
                 expect(count == (3 if folder == "INBOX" else 2), folder, count)
         total = sum(len(content) for folder in before.values() for _, content in folder.values())
-        with provider.connect() as far:
-            far.ok("LOGOUT")
         fact(f"renumbered: {MESSAGES} messages ({total / 1e6:.1f} MB) keep their UIDs here, none is carried again")
 
         # A folder that is renamed there is its mail moved.
         server.run("mirror", "resume", USER)
         with provider.connect() as far:
             far.ok("RENAME Lists Old/Lists")
-        shown = settled(server)
+        shown = until_rest(server)
         expect(numbers(shown) == (MESSAGES, 0), "a rename carried messages", shown)
         expect("Old/Lists" in near.mailboxes() and "Lists" not in near.mailboxes(), near.mailboxes())
         expect(len(state(near, "Old/Lists")) == len(before["Lists"]))
         near.ok("RENAME Old/Lists Lists")
-        shown = settled(server)
+        shown = until_rest(server)
         with provider.connect() as far:
             expect("Lists" in far.mailboxes() and "Old/Lists" not in far.mailboxes(), far.mailboxes())
             expect(len(state(far, "Lists")) == len(before["Lists"]))
@@ -135,7 +91,7 @@ def main():
         for message in sorted(inbox.iterdir())[: len(before["INBOX"]) * 3 // 4]:
             message.unlink()
         provider.start()
-        shown = settled(server)
+        shown = until_rest(server)
         expect(shown.count("held back") == 2, shown)
         for folder in before:
             expect(len(state(near, folder)) == len(before[folder]), f"{folder} lost mail here")
@@ -143,10 +99,10 @@ def main():
         provider.stop()
         shutil.move(kept, provider.mailbox_folder("Lists"))
         provider.start()
-        shown = settled(server)
+        shown = until_rest(server)
         expect(numbers(shown) == (MESSAGES, 0), "a folder that came back carried messages", shown)
         expect(len(state(near, "Lists")) == len(before["Lists"]))
-        shown = settled(server, "--confirm")
+        shown = until_rest(server, "--confirm")
         left = len(before["INBOX"]) - len(before["INBOX"]) * 3 // 4
         expect("held" not in shown and len(state(near, "INBOX")) == left, shown, left)
         fact("the folder comes back without a download; what the owner confirms is deleted")

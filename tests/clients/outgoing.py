@@ -19,8 +19,11 @@ import time
 from collections import Counter
 from pathlib import Path
 
+import dkim
+
 from house import PASSWORD, USER, Server, expect, fact, until
 from smtp_postfix import DAEMONS, Postfix
+from zone import Zone
 
 RELAY_USER, RELAY_PASSWORD = "box", "let the mail out"
 NOBODY = 65534
@@ -83,6 +86,14 @@ smtpd_recipient_restrictions = check_recipient_access inline:{{ {{ no@elsewhere.
         main.write_text("\n".join(theirs) + "\n" + ours)
         with open(self.folder / "etc" / "master.cf", "a") as master:
             master.write("virtual unix - n n - - virtual\n")
+
+    def take_from_anybody(self, address):
+        """As the host of its domain, which others find by the DNS, at another address than ours."""
+        main = self.folder / "etc" / "main.cf"
+        text = main.read_text().replace(", permit_sasl_authenticated, reject", "")
+        main.write_text(text.replace("= permit_sasl_authenticated, reject", "= reject_unauth_destination"))
+        with open(self.folder / "etc" / "master.cf", "a") as master:
+            master.write(f"{address}:{self.port} inet n - n - - smtpd\n")
 
     def arrived(self):
         """The mails in the Maildir, by their X-Number."""
@@ -302,6 +313,45 @@ def is_published(server):
     fact("what is to be published for the domain is shown")
 
 
+def directly(server, relay):
+    """Without a smarthost: to the hosts of the domain, who verify what we signed."""
+    server.stop()
+    relay.take_from_anybody("127.0.0.2")
+    records = [
+        ("elsewhere.example", "MX", (5, "down.elsewhere.example")),
+        ("elsewhere.example", "MX", (10, "mx.elsewhere.example")),
+        ("down.elsewhere.example", "A", "127.0.0.3"),
+        ("mx.elsewhere.example", "A", "127.0.0.2"),
+        ("null.example", "MX", (0, ".")),
+    ]
+    with Zone(records) as zone, relay:
+        settings = f"port = {relay.port}\n[dns]\nservers = ['127.0.0.1:{zone.port}']\n"
+        (server.data / "pillarbox.toml").write_text(SETTINGS + settings)
+        server.start()
+        server.run("smarthost", "remove")
+        expect("no smarthost" in server.run("smarthost", "show"), "it is removed")
+        msmtp(server, mail(8, "bob@elsewhere.example"), "bob@elsewhere.example")
+        until(lambda: relay.arrived()[8] == 1, 30, "it arrived")
+        octets = next(path.read_bytes() for path in relay.files() if number(path.read_bytes()) == 8)
+        expect(b"with ESMTPS id" in octets.split(b"DKIM-Signature")[0], octets[:3000])
+        keys = {line.split(". TXT ")[0]: "".join(re.findall('"([^"]*)"', line)) for line in published(server)}
+        answer = lambda name, **_: keys.get(name.decode().rstrip("."), "").encode()
+        signatures = [dkim.DKIM(octets).verify(idx=at, dnsfunc=answer) for at in range(2)]
+        expect(signatures == [True, True], signatures, octets[:3000])
+        before = len(reports(server))
+        msmtp(server, mail(9, "bob@null.example"), "bob@null.example", "bob@nowhere.example")
+        until(lambda: len(reports(server)) == before + 1, 30, "the report is there")
+        [_, status, *_] = reports(server)[-1].iter_parts()
+        statuses = [recipient["Status"] for recipient in status.get_payload()[1:]]
+        expect(sorted(statuses) == ["5.1.10", "5.1.2"], statuses)
+        until(lambda: not queue(server), 10, "the queue is empty")
+    fact("to the second of two MX with STARTTLS: dkimpy verifies both signatures; no mail for a null MX")
+
+
+def published(server):
+    return server.run("domain", "keys", "example.org").splitlines()
+
+
 def second_box(server):
     """A second Pillarbox as the smarthost, which knows SCRAM."""
     other = ("box@example.net", "another set of words")
@@ -319,8 +369,6 @@ def second_box(server):
             [line] = client.ok("FETCH 1:* BODY.PEEK[]").of("FETCH")
             expect(b"X-Number: 7" in line.literals[0], line.literals[0])
         provider.no_defect()
-    server.run("smarthost", "remove")
-    expect("no smarthost" in server.run("smarthost", "show"), "it is removed")
     fact("a second Pillarbox as the smarthost, with TLS and SCRAM-SHA-256")
 
 
@@ -337,6 +385,7 @@ def main():
             is_edited(server, relay)
             is_published(server)
         second_box(server)
+        directly(server, relay)
         server.peak_is_bounded("of it all")
         server.no_defect()
         server.stop()

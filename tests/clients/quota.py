@@ -7,14 +7,16 @@ from corpus import made
 from house import USER, Server, expect, fact
 
 KIB = 1024
+# What the box itself has to say of it counts, too: rules.py looks at that.
+SILENT = "[delivery]\nquota-warnings = false\n"
 
 
 def main():
-    with Server() as server:
+    with Server(settings=SILENT) as server:
         by_bytes(server)
-    with Server() as server:
+    with Server(settings=SILENT) as server:
         by_messages(server)
-    with Server() as server:
+    with Server(settings=SILENT) as server:
         imported(server)
 
 

@@ -25,6 +25,7 @@ def main():
         rules(server)
         forwards(server)
         away(server)
+        successes(server)
         commands(server)
         with Sink() as sink:
             outside(server, sink)
@@ -299,6 +300,25 @@ def away(server):
     has(server, BEA, "Auto: after it", times=0)
     server.run("account", "vacation", USER, "--off")
     fact("vacation: answered once, with the manners of RFC 3834; lists, robots and blind copies not at all")
+
+
+def successes(server):
+    """Who wants to know that it was delivered is told, by way of the queue (RFC 3461 §4.1)."""
+    with Smtp(server.lmtp_port) as lmtp:
+        lmtp.say("LHLO check.example.net")
+        for line in (f"MAIL FROM:<{BEA}> ENVID=e1", f"RCPT TO:<{USER}> NOTIFY=SUCCESS", f"RCPT TO:<{CARL}>"):
+            expect(lmtp.say(line).startswith("250"), line)
+        expect(lmtp.say("DATA").startswith("354"))
+        lmtp.send(mail("tell me", to=f"{USER}, {CARL}", sender=f"<{BEA}>") + b".\r\n")
+        expect([lmtp.reply()[:3] for _ in range(2)] == ["250", "250"])
+    until(lambda: "tell me" in [seen for seen, _ in subjects(server, USER)], 20, "a mail by way of the queue")
+    has(server, USER, "tell me")
+    has(server, CARL, "tell me")
+    with server.connect(user=BEA, password=WORD) as client:
+        told = lambda: client.ok("SELECT INBOX") and client.ok("SEARCH TEXT e1 TEXT delivered TEXT " + USER)
+        until(lambda: told().of("SEARCH")[0].text != b"* SEARCH", 20, "the report of success")
+        expect(len(told().of("SEARCH")[0].text.split()) == 3, "one report")
+    fact("NOTIFY=SUCCESS of a recipient here: one report, and the mail once")
 
 
 def commands(server):

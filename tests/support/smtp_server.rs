@@ -38,6 +38,8 @@ pub enum Tls {
     Refused,
     /// It offers it, and then talks nonsense.
     Broken,
+    /// Somebody in between says more behind its answer, in plain text.
+    Injected,
 }
 
 /// How a server behaves on one connection.
@@ -231,7 +233,8 @@ impl Talk {
                 if self.manner.tls == Tls::Refused {
                     "454 4.7.0 TLS not available".to_owned()
                 } else {
-                    say(stream, "220 2.0.0 Go ahead").await?;
+                    let more = if self.manner.tls == Tls::Injected { "\r\n250 AUTH PLAIN" } else { "" };
+                    say(stream, &format!("220 2.0.0 Go ahead{more}")).await?;
                     return Ok(true);
                 }
             } else if upper.starts_with("AUTH ") {

@@ -190,6 +190,9 @@ impl<S: Io> Pass<'_, S> {
             if records.iter().any(|(_, far)| far.remote.as_deref() == Some(folder.name.as_slice())) {
                 continue;
             }
+            if self.sweep(folder, status).await? {
+                continue;
+            }
             let special = SpecialUse::ALL.into_iter().find(|special| folder.is(special.attribute()));
             let taken = |id: MailboxId, records: &Records| {
                 records.iter().any(|(_, far)| far.local == Some(id) && far.remote.is_some())

@@ -15,9 +15,14 @@ mod moves;
 mod names;
 mod pass;
 mod pop3;
+#[cfg(test)]
+mod pop3_tests;
 mod removal;
 mod run;
 mod scan;
+#[cfg(test)]
+mod script;
 mod transfer;
+mod vacate;
 
 pub use run::run;

@@ -115,6 +115,7 @@ impl<S: Io> Pass<'_, S> {
                 Err(error) => return Err(error),
             }
         };
+        log::debug!("moved from {} to {} there: {uids:?}, now {now_at:?}", source.far.name, goal.far.name);
         let steps = moved.iter().map(|(pair, here)| match now_at.get(&pair.remote) {
             Some(now) => Step::Moved {
                 from: source.id,
@@ -182,6 +183,7 @@ impl<S: Io> Pass<'_, S> {
             if steps.is_empty() {
                 continue;
             }
+            log::debug!("{} messages were moved to {} there, and are here", steps.len(), goal.far.name);
             self.steps(steps).await?;
             for &(_, here) in &same {
                 if let Some((from, pair)) = gone.get(here)

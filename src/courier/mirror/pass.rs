@@ -122,24 +122,25 @@ impl<'i, S: Io> Pass<'i, S> {
             }
             return Ok(());
         }
-        if let (Some(remote), None) = (&folder.far.remote, folder.far.local) {
-            let status = self.imap.status(remote).await;
-            // What came in there meanwhile is new, and so is the folder then.
-            if remote != b"INBOX" && status.is_ok_and(|status| status.messages == Some(0)) {
-                match self.imap.delete(remote).await {
-                    Err(error) if error.is_refusal() => {
-                        let name = &folder.far.name;
-                        self.tally.held.push(format!("the provider does not delete the folder {name}: {error}"));
-                        return Ok(());
-                    }
-                    deleted => deleted?,
+        if let (Some(remote), None) = (&folder.far.remote, folder.far.local)
+            && remote != b"INBOX"
+        {
+            log::debug!("the folder {} is removed there, if it is empty", folder.far.name);
+            match self.vacate(remote, folder.id.0).await {
+                // What came in there meanwhile is new, and so is the folder then.
+                Err(error) if error.is_refusal() => {
+                    let name = &folder.far.name;
+                    self.tally.held.push(format!("the provider does not remove the folder {name}: {error}"));
+                    return Ok(());
                 }
+                vacated => vacated?,
             }
         }
         let mut steps = vec![Step::Forget(folder.id)];
         if let (None, Some(mailbox)) = (&folder.far.remote, folder.far.local)
             && self.may_go(&folder).await?
         {
+            log::debug!("the folder {} is deleted here, if it is empty", folder.far.name);
             steps.insert(0, Step::DropMailbox { mailbox });
         }
         self.steps(steps).await?;

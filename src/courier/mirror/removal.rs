@@ -33,7 +33,11 @@ impl<S: Io> Pass<'_, S> {
             let uid = pair.local?;
             Some(Step::Delete { folder: folder.id, remote: pair.remote, mailbox, uid })
         });
-        self.steps(steps.collect()).await.map(|_| ())
+        let steps: Vec<Step> = steps.collect();
+        if !steps.is_empty() {
+            log::debug!("{} messages of {} were deleted there, and are here", steps.len(), folder.far.name);
+        }
+        self.steps(steps).await.map(|_| ())
     }
 
     async fn remove_there(&mut self, folder: &mut Found) -> Result<(), Error> {
@@ -51,6 +55,7 @@ impl<S: Io> Pass<'_, S> {
         self.imap.need(&remote).await?;
         for some in folder.gone_here.chunks(SOME) {
             let uids: Vec<u32> = some.iter().map(|pair| pair.remote).collect();
+            log::debug!("messages of {} were deleted here, and are there: {uids:?}", folder.far.name);
             match self.imap.expunge(&uids).await {
                 Err(error) if error.is_refusal() => {
                     folder.left = true;

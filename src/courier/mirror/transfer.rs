@@ -93,6 +93,7 @@ impl<S: Io> Pass<'_, S> {
             message: Arriving::Append { mailbox, message },
             note: Note::Pair { folder: folder.id, pair },
         };
+        log::debug!("fetched into {}: {}", folder.far.name, new.uid);
         match self.store.write(Write::Arrive(Box::new(arrival))).await {
             Err(StoreError::Refused(Refusal::UidsUsedUp)) => {
                 self.refuse(folder, "has no UID left here");
@@ -129,6 +130,7 @@ impl<S: Io> Pass<'_, S> {
         let flags = folder.names.names(message.flags & folder.kept);
         let appended = self.imap.append(remote, &flags, message.received, &mut upload).await?;
         self.tally.sent += 1;
+        log::debug!("sent to {}: {uid}, now {appended:?}", folder.far.name);
         match appended {
             Some((uid_validity, far)) if uid_validity == folder.far.uid_validity && far > 0 => {
                 let blob = message.blob;

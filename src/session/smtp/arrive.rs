@@ -278,6 +278,7 @@ impl Smtp {
             header: &header,
             size: u64::from(parcel.size()),
             quarantine,
+            tells_success: false,
             sender: self.login.as_ref().map(|(account, _)| *account),
             utf8: sender.utf8,
             body_8bit: sender.body_8bit,

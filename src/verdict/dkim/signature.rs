@@ -3,6 +3,7 @@
 use super::super::tags::Tags;
 use super::canonical::Canon;
 use super::verify::{DkimResult, Trouble};
+use crate::dns::to_ascii;
 use base64::Engine;
 use base64::alphabet::STANDARD;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
@@ -62,10 +63,16 @@ const fn permanent(why: &'static str) -> Trouble {
 impl Named {
     pub(super) fn read(tags: &Tags) -> Named {
         let of = |name| tags.compact(name).unwrap_or_default();
-        let domain = of("d").to_lowercase();
+        let domain = to_ascii(&of("d")).to_ascii_lowercase();
         let identity = tags.compact("i").unwrap_or_else(|| format!("@{domain}"));
         let begin = of("b").chars().take(8).collect();
-        Named { domain, identity, selector: of("s").to_lowercase(), method: of("a").to_lowercase(), begin }
+        Named {
+            domain,
+            identity,
+            selector: to_ascii(&of("s")).to_ascii_lowercase(),
+            method: of("a").to_lowercase(),
+            begin,
+        }
     }
 }
 
@@ -104,6 +111,7 @@ impl Signature {
         // RFC 6376 §8.15: another From field, put above the one that was signed, would be the one that people see.
         fields.push("from".to_owned());
         let (_, of) = named.identity.rsplit_once('@').ok_or(neutral("no identity"))?;
+        let of = &*to_ascii(of);
         let is_of_domain_itself = of.eq_ignore_ascii_case(&named.domain);
         if !is_of_domain_itself && !is_below(of, &named.domain) {
             return Err(permanent("the identity is not of the domain"));

@@ -3,7 +3,7 @@
 use super::record::{Lengths, Mechanism, Record};
 use super::text::{Letter, Place, Text};
 use super::{Spf, SpfResult};
-use crate::dns::{DnsError, Lookup};
+use crate::dns::{DnsError, Lookup, to_ascii};
 use std::future::Future;
 use std::net::IpAddr;
 use std::pin::Pin;
@@ -61,7 +61,7 @@ pub(crate) async fn evaluate(lookup: &dyn Lookup, question: Question<'_>) -> Spf
         Some(parts) => parts,
         None => ("postmaster", question.mail_from),
     };
-    let domain = domain.strip_suffix('.').unwrap_or(domain).to_owned();
+    let domain = to_ascii(domain.strip_suffix('.').unwrap_or(domain)).into_owned();
     let mut evaluation = Evaluation {
         lookup,
         question,
