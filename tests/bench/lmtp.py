@@ -46,6 +46,11 @@ class Lmtp:
         self.socket.sendall(message)
         self.expect(b"250")
 
+    def quit(self):
+        """Leaves in good order: so the server knows that its last answer was heard."""
+        self.socket.sendall(b"QUIT\r\n")
+        self.expect(b"221")
+
 
 def delivery(recipient, body):
     """The envelope with its commands, and the message with its dots."""

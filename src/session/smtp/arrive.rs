@@ -13,7 +13,7 @@ use crate::mail::header::first;
 use crate::mail::{Envelope, Stamp, UniqueId, limits};
 use crate::session::{Need, Suspect};
 use crate::store::{Mark, Notify, Outcome, Packer, Placed, Refusal, Store, StoreError, Write};
-use crate::verdict::{Disposition, Verdict};
+use crate::verdict::{Disposition, SpfResult, Verdict};
 use crate::wire::Out;
 use crate::wire::smtp::{Address, Answer, Recipient};
 use std::ops::Range;
@@ -66,6 +66,8 @@ struct Packing {
     /// The header as it is stored.
     header: Vec<u8>,
     quarantine: bool,
+    /// Its sender is who it says, and may be told that it was delivered.
+    tells: bool,
 }
 
 impl Smtp {
@@ -213,7 +215,7 @@ impl Smtp {
             id: *id,
             now: self.now,
         };
-        let mut header = trace.return_path();
+        let mut header = if self.arrives(transaction, store) { trace.return_path() } else { String::new() };
         header.push_str(verdict.as_ref().map_or("", |verdict| &verdict.header));
         header.push_str(&trace.received());
         let drops = match self.kind {
@@ -228,15 +230,27 @@ impl Smtp {
         if header::is_missing(came) {
             header.push_str("\r\n");
         }
-        let quarantine = verdict.is_some_and(|verdict| verdict.disposition == Disposition::Quarantine);
+        let quarantine = verdict.as_ref().is_some_and(|verdict| verdict.disposition == Disposition::Quarantine);
+        // Whoever writes under another's name must not make us write to them.
+        let is_known = verdict.is_none_or(|verdict| verdict.spf.result == SpfResult::Pass && !verdict.spf.is_helo);
+        let tells = is_known && !quarantine && transaction.sender.address.is_some();
         let mut packer = store.packer();
         if let Err(error) = packer.push(header.as_bytes()) {
             return self.not_stored(incoming, &error, out);
         }
         let mut header = header.into_bytes();
         header::without(came, &drops, &mut header);
-        let packing = Packing { spool, packer, at: 0, drops, header, quarantine };
+        let packing = Packing { spool, packer, at: 0, drops, header, quarantine, tells };
         self.pack(incoming, Box::new(packing), store, out)
+    }
+
+    /// Whether this is the end of its way: what leaves us has no Return-Path (RFC 5321 §4.4).
+    fn arrives(&self, transaction: &Transaction, store: &Store) -> bool {
+        let is_here = |recipient: &Recipient| -> Result<bool, StoreError> {
+            is_local_domain(&store.snapshot()?, &self.terms.rules.routing, recipient.address.domain())
+        };
+        self.kind != Kind::Submission
+            || transaction.recipients.iter().all(|recipient| is_here(recipient).unwrap_or(false))
     }
 
     /// Packs on.
@@ -266,7 +280,7 @@ impl Smtp {
     }
 
     fn planned(&self, incoming: &Incoming, packing: Packing, store: &Store) -> Result<Plan, StoreError> {
-        let Packing { packer, header, quarantine, .. } = packing;
+        let Packing { packer, header, quarantine, tells, .. } = packing;
         let parcel = packer.finish()?;
         let snapshot = store.snapshot()?;
         let Transaction { sender, recipients, .. } = &*incoming.transaction;
@@ -278,7 +292,8 @@ impl Smtp {
             header: &header,
             size: u64::from(parcel.size()),
             quarantine,
-            tells_success: false,
+            // Who must not be told by us is as good as told already.
+            tells_success: !tells,
             sender: self.login.as_ref().map(|(account, _)| *account),
             utf8: sender.utf8,
             body_8bit: sender.body_8bit,

@@ -49,7 +49,9 @@ def deliver(stage, users, clients, bodies):
                     client.deliver(request)
                     count += 1
                     if time.perf_counter() > end:
-                        return count
+                        break
+                client.quit()
+                return count
 
             return work
 
