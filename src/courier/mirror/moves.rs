@@ -201,6 +201,55 @@ impl<S: Io> Pass<'_, S> {
         Ok(())
     }
 
+    /// What was moved on both sides, each to another folder, is moved on there: where it was moved to here, it stays. What
+    /// is on neither side any more is forgotten.
+    pub(super) async fn move_on(&mut self, found: &mut [Found]) -> Result<(), Error> {
+        let mut moved: Vec<(usize, Pair, usize, NewHere)> = Vec::new();
+        for (from, folder) in found.iter().enumerate() {
+            for pair in &folder.gone_both {
+                let here = found.iter().enumerate().find_map(|(to, goal)| {
+                    let taken = |uid| moved.iter().any(|(_, _, other, here)| *other == to && here.uid == uid);
+                    let mut new = goal.new_here.iter().filter(|new| new.message.blob == pair.blob);
+                    new.find(|new| !taken(new.uid)).map(|new| (to, *new))
+                });
+                moved.extend(here.map(|(to, new)| (from, *pair, to, new)));
+            }
+        }
+        for at in 0..found.len() {
+            let Some(folder) = found.get(at).filter(|folder| !folder.new_there.is_empty()) else { continue };
+            let Some(remote) = folder.far.remote.clone().filter(|_| !moved.is_empty()) else { continue };
+            let new_there = folder.new_there.clone();
+            let candidates = moved.iter().map(|(_, pair, _, _)| Candidate {
+                blob: pair.blob,
+                key: pair.key,
+                sizes: [pair.size, pair.size],
+            });
+            let same = self.same(&remote, &new_there, candidates.collect()).await?;
+            let mut onward: BTreeMap<usize, Vec<(Pair, NewHere)>> = BTreeMap::new();
+            for &(there, which) in &same {
+                let (Some(there), Some(&(from, pair, to, here))) = (new_there.get(there), moved.get(which)) else {
+                    continue;
+                };
+                let (Some(source), Some(folder)) = (found.get(from), found.get(at)) else { continue };
+                let agreed = source.names.translated(pair.agreed, &folder.names);
+                onward.entry(to).or_default().push((Pair { remote: there.uid, agreed, ..pair }, here));
+            }
+            for (to, some) in onward {
+                self.move_some_there(found, at, to, some).await?;
+            }
+            if let Some(folder) = found.get_mut(at) {
+                drop_places(&mut folder.new_there, same.iter().map(|(there, _)| *there));
+                folder.left |= !same.is_empty();
+            }
+            drop_places(&mut moved, same.iter().map(|(_, which)| *which));
+        }
+        for folder in found {
+            let gone = std::mem::take(&mut folder.gone_both).into_iter();
+            self.steps(gone.map(|pair| Step::Unpair { folder: folder.id, remote: pair.remote }).collect()).await?;
+        }
+        Ok(())
+    }
+
     /// Which of the messages that are new there are which of the candidates: by Message-ID and size, and by the hash of
     /// the whole header.
     async fn same(

@@ -76,6 +76,7 @@ impl<'i, S: Io> Pass<'i, S> {
         self.recognise(&mut found).await?;
         self.move_there(&mut found).await?;
         self.move_here(&mut found).await?;
+        self.move_on(&mut found).await?;
         self.remove(&mut found).await?;
         self.carry(&mut found).await?;
         self.settle(found).await

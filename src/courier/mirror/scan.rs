@@ -37,6 +37,8 @@ pub(super) struct Found {
     pub(super) gone_there: Vec<Pair>,
     /// On both sides once, and not here any more.
     pub(super) gone_here: Vec<Pair>,
+    /// On both sides once, and on neither any more.
+    pub(super) gone_both: Vec<Pair>,
     /// Not all was settled in this look.
     pub(super) left: bool,
     /// So many missing messages are held back: missing there, and missing here.
@@ -129,18 +131,16 @@ impl<S: Io> Pass<'_, S> {
             self.settle_flags(local, &here, &there, &mut found).await?;
         }
         let mut paired = HashSet::with_capacity(here.pairs.len());
-        let mut steps = Vec::new();
         for pair in &here.pairs {
             paired.extend(pair.local);
             let is_here = pair.local.is_some_and(|uid| here.messages.contains_key(&uid));
             match (is_here, there.gone.contains(&pair.remote)) {
                 (true, true) => found.gone_there.push(*pair),
                 (false, false) => found.gone_here.push(*pair),
-                (false, true) => steps.push(Step::Unpair { folder: id, remote: pair.remote }),
+                (false, true) => found.gone_both.push(*pair),
                 (true, false) => {}
             }
         }
-        self.steps(steps).await?;
         if far.remote.is_some() && far.local.is_some() {
             let new = here.messages.iter().filter(|(uid, _)| !paired.contains(uid) && !here.elsewhere.contains(uid));
             found.new_here = new.map(|(uid, message)| NewHere { uid: *uid, message: *message }).collect();

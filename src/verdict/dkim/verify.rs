@@ -7,6 +7,7 @@ use super::signature::{Named, Signature};
 use crate::dns::{DnsError, Lookup};
 use crate::mail::header::{Field, fields};
 use memchr::memchr;
+use std::collections::BTreeMap;
 
 /// Signatures of one message that are looked at, from the top: those who passed it on last are there. Each costs a
 /// lookup and a hash.
@@ -69,6 +70,9 @@ impl DkimResult {
     }
 }
 
+/// Fields in order, by their names in small letters: a header may have tens of thousands.
+type ByName<'a> = BTreeMap<Vec<u8>, Vec<Field<'a>>>;
+
 /// Verifies what is signed of a message.
 #[derive(Debug, Default)]
 pub(crate) struct Verifier {
@@ -88,16 +92,19 @@ impl Verifier {
     /// Reads the signatures of a header.
     pub(crate) fn new(header: &[u8], now: i64) -> Verifier {
         let mut verifier = Verifier::default();
-        let all: Vec<Field> = fields(header).collect();
-        let signatures = all.iter().filter(|field| field.name.eq_ignore_ascii_case(b"DKIM-Signature"));
-        for one in signatures.take(SIGNATURES) {
+        let mut all: ByName = BTreeMap::new();
+        for field in fields(header) {
+            all.entry(field.name.to_ascii_lowercase()).or_default().push(field);
+        }
+        let signatures = all.get(&b"dkim-signature"[..]).map(Vec::as_slice).unwrap_or_default();
+        for one in signatures.iter().take(SIGNATURES) {
             let pending = verifier.pending(one, &all, now);
             verifier.signatures.push(pending);
         }
         verifier
     }
 
-    fn pending(&mut self, one: &Field, all: &[Field], now: i64) -> Pending {
+    fn pending(&mut self, one: &Field, all: &ByName, now: i64) -> Pending {
         let broken = |named| {
             let trouble = Trouble { result: DkimResult::Neutral, why: "it cannot be read" };
             Pending { named, read: Err(trouble), data: Vec::new() }
@@ -195,17 +202,18 @@ async fn verify(
 }
 
 /// What a signature was made of: the fields that it names, and itself without its end (RFC 6376 §3.7).
-fn signed(signature: &Signature, one: &Field, tags: &Tags, all: &[Field]) -> Option<Vec<u8>> {
+fn signed(signature: &Signature, one: &Field, tags: &Tags, all: &ByName) -> Option<Vec<u8>> {
     let canon = signature.header_canon;
     let mut data = Vec::new();
-    let mut is_used = vec![false; all.len()];
+    let mut taken: BTreeMap<&str, usize> = BTreeMap::new();
     for name in &signature.fields {
         // From below; one that is not there counts as nothing (RFC 6376 §5.4.2).
-        let mut left = all.iter().zip(&mut is_used).rev();
-        let found = left.find(|(field, is_used)| !**is_used && field.name.eq_ignore_ascii_case(name.as_bytes()));
-        let Some((found, is_used)) = found else { continue };
-        *is_used = true;
-        field(canon, found.name, found.whole, &mut data);
+        let taken = taken.entry(name).or_default();
+        *taken += 1;
+        let of_it = all.get(name.as_bytes()).map(Vec::as_slice).unwrap_or_default();
+        if let Some(found) = of_it.len().checked_sub(*taken).and_then(|place| of_it.get(place)) {
+            field(canon, found.name, found.whole, &mut data);
+        }
     }
     let value = memchr(b':', one.whole)? + 1;
     let span = tags.span("b")?;
