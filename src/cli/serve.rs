@@ -42,7 +42,13 @@ pub fn run(wish: &Serve) -> Result<ExitCode, Failed> {
     });
     let socket = if read_only { in_runtime(runtime.clone(), data) } else { Some(Place::in_data(data)) };
     let gate = Arc::new(Gate::new(Arc::clone(&store), &settings)?);
-    let found = Arc::new(Found { name: name.clone(), bind, port_offset, data: data.to_owned() });
+    let found = Arc::new(Found {
+        name: name.clone(),
+        bind,
+        port_offset,
+        data: data.to_owned(),
+        submission: settings.smtp.submission,
+    });
     let (makes_first, code) = match First::from_environment() {
         First::Start => (true, None),
         First::Claim(code) => (false, code),
@@ -57,6 +63,7 @@ pub fn run(wish: &Serve) -> Result<ExitCode, Failed> {
         web::Found {
             name: name.clone(),
             mail: found.ports(),
+            submission: found.submission(),
             http: found.http(),
             https: found.https(),
             authority: identity.ca_file(),

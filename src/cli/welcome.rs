@@ -17,6 +17,8 @@ pub struct Found {
     pub bind: IpAddr,
     pub port_offset: u16,
     pub data: PathBuf,
+    /// Whether mail programs can give their mail to us.
+    pub submission: bool,
 }
 
 /// Where the password came from.
@@ -26,17 +28,24 @@ pub enum Chosen {
     ByOwner,
 }
 
-/// The well-known ports of IMAP and POP3.
+/// The well-known ports of IMAP, POP3, submission, and pages.
 const IMAP: u16 = 143;
 const IMAPS: u16 = 993;
 const POP3: u16 = 110;
 const POP3S: u16 = 995;
+const SUBMISSION: u16 = 587;
+const SUBMISSIONS: u16 = 465;
 const HTTP: u16 = 80;
 const HTTPS: u16 = 443;
 
 impl Found {
     pub fn ports(&self) -> [u16; 4] {
         [IMAP, IMAPS, POP3, POP3S].map(|port| port.saturating_add(self.port_offset))
+    }
+
+    /// Without TLS at first, and in TLS.
+    pub fn submission(&self) -> Option<[u16; 2]> {
+        self.submission.then(|| [SUBMISSION, SUBMISSIONS].map(|port| port.saturating_add(self.port_offset)))
     }
 
     pub fn http(&self) -> u16 {
@@ -83,6 +92,9 @@ fn told(address: &str, password: &str, identity: &Identity, found: &Found) -> St
     };
     let authority = identity.ca_file();
     let file = authority.as_ref().map_or("the owner's certificate".to_owned(), |file| file.display().to_string());
+    let sending = found.submission().map_or_else(String::new, |[starttls, tls]| {
+        format!("sending      port {tls} (TLS) or port {starttls} (STARTTLS)\n")
+    });
     let trust = authority.map_or_else(String::new, |file| format!("--cacert '{}' ", file.display()));
     let fingerprint = identity.ca_fingerprint();
     format!(
@@ -90,6 +102,7 @@ fn told(address: &str, password: &str, identity: &Identity, found: &Found) -> St
          server       {server}\n\
          IMAP         port {imaps} (TLS) or port {imap} (STARTTLS)\n\
          POP3         port {pop3s} (TLS) or port {pop3} (STLS)\n\
+         {sending}\
          user         {address}\n\
          password     {password}\n\
          CA           {file}\n\
@@ -129,6 +142,9 @@ fn mail(address: &str, found: &Found, chosen: Chosen, date: &str) -> String {
         Chosen::ByOwner => "the one that you chose on the set-up page",
     };
     let [imap, imaps, pop3, pop3s] = found.ports();
+    let sending = found.submission().map_or_else(String::new, |[starttls, tls]| {
+        format!("  sending           port {tls} with TLS, or {starttls} with STARTTLS, the same user\n")
+    });
     let text = format!(
         "From: Pillarbox <pillarbox@{name}>\n\
          To: <{address}>\n\
@@ -146,6 +162,7 @@ fn mail(address: &str, found: &Found, chosen: Chosen, date: &str) -> String {
          \x20 port              {imaps} with TLS (some say SSL), or {imap} with STARTTLS\n\
          \x20 user              {address}\n\
          \x20 password          {password}\n\
+         {sending}\
          \n\
          IMAP keeps the mail here, and the same on all devices. A program that speaks\n\
          POP3 finds it on port {pop3s} with TLS, or {pop3} with STLS; what it deletes\n\
@@ -159,6 +176,8 @@ fn mail(address: &str, found: &Found, chosen: Chosen, date: &str) -> String {
          \x20 pillarbox account passwd {address} --data {folder}\n\
          \x20 pillarbox account add SOMEBODY@{name} --data {folder}\n\
          \x20 pillarbox import {address} PATH --data {folder}\n\
+         \x20 pillarbox mirror --help    (a mailbox at a provider, kept here, too)\n\
+         \x20 pillarbox smarthost --help (the provider's server, for what you send)\n\
          \n\
          You can delete this mail.\n"
     );
@@ -193,10 +212,12 @@ mod tests {
             bind: IpAddr::from([0, 0, 0, 0]),
             port_offset: 0,
             data: PathBuf::from("/data"),
+            submission: true,
         };
         let mail = mail("me@pillarbox.local", &found, Chosen::ByOwner, "Thu, 1 Jan 1970 00:00:00 +0000");
         assert!(mail.lines().all(|line| line.len() <= 78), "{mail}");
         assert!(mail.contains("\r\n\r\nGood") && !mail.replace("\r\n", "").contains(['\r', '\n']));
         assert!(mail.contains("port              993 with TLS"));
+        assert!(mail.contains("sending           port 465 with TLS"));
     }
 }

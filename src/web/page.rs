@@ -62,6 +62,9 @@ pub(super) fn page(title: &str, content: impl IntoIterator<Item = Html>) -> Stri
     Html::fill(FRAME, &parts).0
 }
 
+/// Where a mail program sends by.
+const SENDING: &str = "<dt>Sending</dt><dd>port {tls}, TLS (or {starttls}, STARTTLS), server and user the same</dd>\n";
+
 /// A paragraph.
 pub(super) fn paragraph(text: &str) -> Html {
     Html::fill("<p>{text}</p>\n", &[("text", Html::text(text))])
@@ -85,14 +88,25 @@ pub(super) fn form(domain: &str, name: &str, quota: &str) -> Html {
 }
 
 /// How a mail program is set up for `user` on `server`.
-pub(super) fn program(server: &str, [imap, imaps, pop3, pop3s]: [u16; 4], user: &str, trust: Html) -> Html {
+pub(super) fn program(
+    server: &str,
+    [imap, imaps, pop3, pop3s]: [u16; 4],
+    submission: Option<[u16; 2]>,
+    user: &str,
+    trust: Html,
+) -> Html {
     let port = |port: u16| Html::text(&port.to_string());
+    let sending = submission.map_or_else(
+        || Html::text(""),
+        |[starttls, tls]| Html::fill(SENDING, &[("starttls", port(starttls)), ("tls", port(tls))]),
+    );
     let parts = [
         ("server", Html::text(server)),
         ("imap", port(imap)),
         ("imaps", port(imaps)),
         ("pop3", port(pop3)),
         ("pop3s", port(pop3s)),
+        ("sending", sending),
         ("user", Html::text(user)),
         ("trust", trust),
     ];
@@ -130,11 +144,11 @@ mod tests {
 
     #[test]
     fn every_name_in_the_templates_is_filled() {
-        let content = [form("d", "n", "q"), program("s", [1, 2, 3, 4], "u", trust(true, "AA:BB"))];
+        let content = [form("d", "n", "q"), program("s", [1, 2, 3, 4], Some([5, 6]), "u", trust(true, "AA:BB"))];
         let page = page("t", content);
         let (head, body) = page.split_once(STYLE).unwrap();
         assert!(!head.contains('{') && !body.contains('{'), "{page}");
-        for word in ["<title>t", "value=\"n\"", "value=\"q\"", ">s<", ">2<", "is 4.", ">u<", "AA:BB"] {
+        for word in ["<title>t", "value=\"n\"", "value=\"q\"", ">s<", ">2<", "is 4.", "port 6,", ">u<", "AA:BB"] {
             assert!(page.contains(word), "{word}: {page}");
         }
     }

@@ -27,6 +27,8 @@ pub struct Found {
     pub name: String,
     /// The ports of IMAP, of IMAP in TLS, of POP3, and of POP3 in TLS.
     pub mail: [u16; 4],
+    /// The ports that mail programs give their mail to, without TLS at first and in TLS, if there are any.
+    pub submission: Option<[u16; 2]>,
     /// The ports of pages, in plain text
     pub http: u16,
     /// and in TLS.
@@ -262,7 +264,7 @@ impl Site {
                        been changed on its way.";
             Html::join([paragraph(why), button(&to, "Open it")])
         };
-        page::program(&self.found.name, self.found.mail, user.unwrap_or(&anybody), trust)
+        page::program(&self.found.name, self.found.mail, self.found.submission, user.unwrap_or(&anybody), trust)
     }
 }
 

@@ -334,8 +334,8 @@ impl Talk {
 }
 
 async fn say<S: AsyncWrite + Unpin>(stream: &mut S, line: &str) -> Result<(), Over> {
-    stream.write_all(line.as_bytes()).await?;
-    stream.write_all(b"\r\n").await?;
+    // At once: what stands behind an answer is there when it is read.
+    stream.write_all(format!("{line}\r\n").as_bytes()).await?;
     stream.flush().await?;
     Ok(())
 }

@@ -6,9 +6,10 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 /// What programs look for, and where it is.
-const SERVICES: [(&str, u16); 5] = [
+const SERVICES: [(&str, u16); 6] = [
     ("_imaps._tcp.local.", 993),
     ("_pop3s._tcp.local.", 995),
+    ("_submissions._tcp.local.", 465),
     ("_imap._tcp.local.", 143),
     ("_pop3._tcp.local.", 110),
     ("_http._tcp.local.", 80),

@@ -77,6 +77,7 @@ fn found(offset: u16, authority: Option<PathBuf>) -> Found {
     Found {
         name: "box.local".to_owned(),
         mail: [143, 993, 110, 995].map(|port: u16| port + offset),
+        submission: Some([587 + offset, 465 + offset]),
         http: 80 + offset,
         https: 443 + offset,
         authority,
