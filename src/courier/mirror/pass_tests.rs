@@ -126,7 +126,9 @@ fn look(
         }
         let mut words = command.split(' ');
         match (words.next(), words.next()) {
-            (Some("LIST"), _) => folders.iter().map(|name| format!("* LIST () \"/\" \"{name}\"\n")).collect(),
+            (Some("LIST"), _) => {
+                folders.iter().fold(String::new(), |list, name| list + &format!("* LIST () \"/\" \"{name}\"\n"))
+            }
             (Some("STATUS"), Some(name)) => format!("* STATUS {name} (MESSAGES 2 UIDNEXT 3 UIDVALIDITY 1)\n"),
             (Some("SELECT"), _) => "* 2 EXISTS\n* OK [UIDVALIDITY 1] x\n".to_owned(),
             (Some("CREATE"), _) => "NO not here".to_owned(),
