@@ -112,16 +112,15 @@ impl Checker {
         let verifier = std::mem::take(self.verifier());
         let Checker { checking, head, .. } = self;
         let lookup = &*checking.lookup;
-        let (spf, dkim) = zip(spf(&checking), within(verifier.finish(lookup))).await;
-        let dkim = dkim.unwrap_or_default();
+        let (spf, dkim) = zip(spf(&checking), verifier.finish(lookup, PATIENCE)).await;
         let authors = authors(head.octets());
-        let is_hidden = authors.is_none() && head.is_too_long();
-        let authors = authors.as_deref();
+        let is_hidden = authors.len() > AUTHORS || authors.is_empty() && head.is_too_long();
+        let authors = (1..=AUTHORS).contains(&authors.len()).then_some(&*authors);
         let (dmarc, disposition) = match within(dmarc(&checking, authors, &spf, &dkim)).await {
             Some(weighed) => weighed,
             None => (of_all(authors, DmarcResult::TempError), Disposition::None),
         };
-        // Who hides the author behind more header than anybody writes means no good.
+        // Who hides the author behind more header, or among more authors, than anybody writes means no good.
         let disposition = if is_hidden { Disposition::Quarantine } else { disposition };
         let header = told(&checking.receiver, &spf, &checking.mail_from, &dkim, &dmarc);
         Verdict { header, disposition, spf, dkim, dmarc }
@@ -144,8 +143,8 @@ async fn spf(checking: &Checking) -> Spf {
     })
 }
 
-/// The domains in the From fields of a header, each once. `None` where there are none, or too many to ask.
-fn authors(header: &[u8]) -> Option<Vec<String>> {
+/// The domains in the From fields of a header, each once; of too many to ask, one more than that.
+fn authors(header: &[u8]) -> Vec<String> {
     let mut domains: Vec<String> = Vec::new();
     for field in fields(header).filter(|field| field.name.eq_ignore_ascii_case(b"From")) {
         for host in Envelope::read(field.whole).from.iter().filter_map(|address| address.host.as_ref()) {
@@ -155,11 +154,11 @@ fn authors(header: &[u8]) -> Option<Vec<String>> {
                 domains.push(domain);
             }
             if domains.len() > AUTHORS {
-                return None;
+                return domains;
             }
         }
     }
-    (!domains.is_empty()).then_some(domains)
+    domains
 }
 
 fn of_all(authors: Option<&[String]>, result: DmarcResult) -> Vec<Dmarc> {
