@@ -135,7 +135,8 @@ impl Talk<'_> {
                 }
                 Need::Verdict(suspect) => {
                     self.flush().await?;
-                    let verdict = judge(self.house, &suspect).await;
+                    // In memory of its own: every conversation would have to have room for it otherwise.
+                    let verdict = Box::pin(judge(self.house, &suspect)).await;
                     self.protocol.judged(verdict, *suspect, &self.house.store, now(), &mut self.out)
                 }
                 Need::Pause(span) => {
