@@ -89,6 +89,10 @@ def messages(server):
         expect(client.reply().startswith("552 5.3.4"))
         replies = client.deliver("bob@example.net", [USER], made(5, 8 * MIB - 1000))
         expect(replies[-1][0].startswith("250"), replies)
+        fields = b"X-A: some words that stand in a header\r\n"
+        for size, answer in ((200, "250"), (300, "552 5.3.4")):
+            replies = client.deliver("bob@example.net", [USER], fields * (size * 1024 // len(fields)) + made(7))
+            expect(replies[-1][0].startswith(answer), size, replies)
     with Smtp(server.smtp_port) as client:
         client.say("EHLO x")
         client.say("MAIL FROM:<bob@example.net>")

@@ -114,6 +114,10 @@ impl Smtp {
                 return Err((transaction, answers::NOT_NOW));
             }
         };
+        // What stands further down could not be left out, as a Bcc has to be, and results that somebody made up.
+        if self.kind != Kind::Lmtp && header::is_cut(&head, whole.spool.len()) {
+            return Err((transaction, answers::HEADER_TOO_LARGE));
+        }
         if header::hops(&head) > limits::RECEIVED {
             return Err((transaction, answers::LOOP));
         }
