@@ -426,7 +426,7 @@ fn of_recipient(recipient: &Recipient) -> delivery::Recipient<'_> {
 /// By what it will be known again for those for whom it is taken now.
 fn marks(incoming: &Incoming, fates: &[Fate]) -> Vec<Mark> {
     let known = incoming.keys.iter().zip(&incoming.anew).zip(&incoming.repeated);
-    let new = known.filter(|(_, repeated)| !**repeated).map(|((key, anew), _)| (*key, *anew));
+    let new = known.clone().filter(|(_, repeated)| !**repeated).map(|((key, anew), _)| (*key, *anew));
     let mark = |((key, anew), fate): ((Key, bool), &Fate)| match fate {
         Fate::Taken { copies, .. } => {
             let copies = copies.iter().filter_map(|at| u32::try_from(*at).ok()).collect();
@@ -434,7 +434,10 @@ fn marks(incoming: &Incoming, fates: &[Fate]) -> Vec<Mark> {
         }
         Fate::Not(_) => None,
     };
-    new.zip(fates).filter_map(mark).collect()
+    // Who comes again for others comes once more, as long as those are not served: what was taken stays known meanwhile.
+    let again = known.filter(|(_, repeated)| **repeated).map(|((key, _), _)| (*key, true));
+    let again = again.map(|(key, anew)| Mark { key, copies: Vec::new(), anew });
+    new.zip(fates).filter_map(mark).chain(again).collect()
 }
 
 /// What a recipient is answered for.
