@@ -6,8 +6,8 @@ use super::head::Head;
 use super::results::told;
 use super::spf::{Question, Spf, SpfResult, evaluate};
 use crate::dns::{Lookup, to_ascii};
-use crate::mail::Envelope;
-use crate::mail::header::fields;
+use crate::mail::header::{Field, fields};
+use crate::mail::{Envelope, limits};
 use smol::future::{or, zip};
 use std::fmt;
 use std::future::Future;
@@ -111,17 +111,19 @@ impl Checker {
     pub async fn finish(mut self) -> Verdict {
         let verifier = std::mem::take(self.verifier());
         let Checker { checking, head, .. } = self;
+        let authors = authors(head.octets());
+        let is_hidden = authors.is_none() && head.is_too_long() || is_beyond_asking(head.octets(), authors.is_none());
+        // Names may take long to be answered, and many messages may wait for them.
+        drop(head);
         let lookup = &*checking.lookup;
         let (spf, dkim) = zip(spf(&checking), within(verifier.finish(lookup))).await;
         let dkim = dkim.unwrap_or_default();
-        let authors = authors(head.octets());
-        let is_hidden = authors.is_none() && head.is_too_long();
         let authors = authors.as_deref();
         let (dmarc, disposition) = match within(dmarc(&checking, authors, &spf, &dkim)).await {
             Some(weighed) => weighed,
             None => (of_all(authors, DmarcResult::TempError), Disposition::None),
         };
-        // Who hides the author behind more header than anybody writes means no good.
+        // Who hides the author behind more than anybody writes means no good.
         let disposition = if is_hidden { Disposition::Quarantine } else { disposition };
         let header = told(&checking.receiver, &spf, &checking.mail_from, &dkim, &dmarc);
         Verdict { header, disposition, spf, dkim, dmarc }
@@ -160,6 +162,16 @@ fn authors(header: &[u8]) -> Option<Vec<String>> {
         }
     }
     (!domains.is_empty()).then_some(domains)
+}
+
+/// Whether a From field has more in it than is read or asked for: the author that people see may stand there.
+fn is_beyond_asking(header: &[u8], is_unknown: bool) -> bool {
+    let mut from = fields(header).filter(|field| field.name.eq_ignore_ascii_case(b"From"));
+    let has_host = |field: Field<'_>| {
+        let mut hosts = Envelope::read(field.whole).from.into_iter().filter_map(|address| address.host);
+        hosts.any(|host| !host.trim_ascii().is_empty())
+    };
+    from.any(|field| field.value.len() > limits::HEADER_VALUE || is_unknown && has_host(field))
 }
 
 fn of_all(authors: Option<&[String]>, result: DmarcResult) -> Vec<Dmarc> {

@@ -172,3 +172,17 @@ fn noise_in_records_never_panics_and_ends() {
         check(zone, "192.0.2.9", "a-b@example.org", MAIL);
     }
 }
+
+#[test]
+fn an_author_whom_nobody_could_ask_about_is_suspect() {
+    let comment = "x".repeat(limits::HEADER_VALUE);
+    let crowd: String = (0..AUTHORS).map(|number| format!("a@{number}.other.example, ")).collect();
+    for from in [
+        format!("From: ({comment}) ann@example.org\r\n"),
+        format!("From: a@other.example\r\nFrom: ({comment}) ann@example.org\r\n"),
+        format!("From: {crowd}ann@example.org\r\n"),
+    ] {
+        let verdict = check(with(&[]), "192.0.2.9", "x@other.example", format!("{from}\r\nHi.\r\n").as_bytes());
+        assert_eq!(verdict.disposition, Disposition::Quarantine, "{}", from.get(..60).unwrap_or(&from));
+    }
+}
