@@ -54,6 +54,7 @@ pub(super) const NO_RELAY: Answer = Answer::new(550, 7, 1, "Mail for others is n
 pub(super) const NOT_YOURS: Answer = Answer::new(553, 7, 1, "This is no address of yours");
 pub(super) const NOT_YOURS_WITHIN: Answer = Answer::new(550, 7, 1, "The From field names an address that is not yours");
 pub(super) const TOO_LARGE: Answer = Answer::new(552, 3, 4, "The message is too large");
+pub(super) const HEADER_TOO_LARGE: Answer = Answer::new(552, 3, 4, "The header of the message is too large");
 pub(super) const NEEDS_UTF8: Answer = Answer::new(553, 6, 7, "The address needs SMTPUTF8");
 pub(super) const LONE_LINE_ENDS: Answer =
     Answer::new(554, 6, 0, "A CR or an LF stands alone in the message: a line ends with CRLF");
