@@ -75,6 +75,18 @@ def recipients(server):
         client.say("LHLO x")
         replies = client.deliver("bob@example.net", [f"ann+{number}@example.org" for number in range(1001)], made(3))
         expect(len(replies[-1]) == 1000 and all(reply.startswith("250") for reply in replies[-1]))
+    senders = [Smtp(server.smtp_port) for _ in range(WAITING)]
+    long = b"".join(b"RCPT TO:<ann+%s%d@example.org> ORCPT=rfc822;%s\r\n" % (b"x" * 290, n, b"y" * 490) for n in range(400))
+    for sender in senders:
+        sender.say("EHLO x")
+        sender.say("MAIL FROM:<bob@example.net>")
+        sender.send(long)
+        codes = [sender.reply()[:9] for _ in range(400)]
+        taken = codes.index("452 4.5.3")
+        expect(taken >= 100 and set(codes[:taken]) == {"250 2.1.5"} and set(codes[taken:]) == {"452 4.5.3"}, codes)
+    for sender in senders:
+        sender.socket.close()
+    server.peak_is_bounded(f"with {WAITING} times as many long recipients as may be")
     fact("10,000 recipients: 1,000 are taken, for the others the sender is asked to come again")
 
 
