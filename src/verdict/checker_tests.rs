@@ -176,7 +176,7 @@ fn noise_in_records_never_panics_and_ends() {
 #[test]
 fn an_author_whom_nobody_could_ask_about_is_suspect() {
     let comment = "x".repeat(limits::HEADER_VALUE);
-    let crowd: String = (0..AUTHORS).map(|number| format!("a@{number}.other.example, ")).collect();
+    let crowd = ["a@a.other.example, ", "a@b.other.example, ", "a@c.other.example, ", "a@d.other.example, "].concat();
     for from in [
         format!("From: ({comment}) ann@example.org\r\n"),
         format!("From: a@other.example\r\nFrom: ({comment}) ann@example.org\r\n"),
