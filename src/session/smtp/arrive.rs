@@ -480,6 +480,24 @@ fn for_all(answers: &[Answer]) -> Answer {
     match refused().next() {
         None => answers::TAKEN,
         Some(first) if refused().count() == answers.len() => first.clone(),
-        Some(_) => refused().find(|answer| answer.code < 500).cloned().unwrap_or(answers::NOT_NOW),
+        Some(first) => {
+            let later = refused().find(|answer| answer.code < 500).cloned();
+            later.unwrap_or_else(|| answers::NOT_ALL.saying(format!("{}: {}", answers::NOT_ALL.text, first.text)))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_answer_holds_for_all_recipients() {
+        assert_eq!(for_all(&[answers::TAKEN, answers::TAKEN]), answers::TAKEN);
+        assert_eq!(for_all(&[answers::LOOP, answers::LOOP]), answers::LOOP);
+        assert_eq!(for_all(&[answers::LOOP, answers::TAKEN, answers::OVER_QUOTA]), answers::OVER_QUOTA);
+        // The peer comes again, and whoever sent it reads at last why.
+        let some = for_all(&[answers::TAKEN, answers::LOOP]);
+        assert_eq!((some.code, &*some.text), (451, "Not for all recipients: The mail goes in circles"));
     }
 }
