@@ -2,7 +2,7 @@
 
 use super::smtp::{Said, Trouble};
 use crate::delivery::{Routing, is_local_domain};
-use crate::dns::{DnsError, Lookup};
+use crate::dns::{DnsError, Lookup, to_ascii};
 use crate::store::{Snapshot, StoreError};
 
 /// Hosts of a domain that are tried: more are set up by nobody, and each may take its time.
@@ -41,12 +41,8 @@ pub(super) async fn hosts(lookup: &dyn Lookup, domain: &str, name: &str) -> Resu
     if domain.starts_with('[') {
         return Ok(vec![domain.to_owned()]);
     }
-    if !domain.is_ascii() {
-        return never(
-            "550 5.1.2",
-            "a domain with other letters than ASCII's cannot be looked up here: write its xn-- form",
-        );
-    }
+    let asked = to_ascii(domain);
+    let domain = &*asked;
     let mut found = match lookup.mx(domain).await {
         Ok(found) => found,
         Err(DnsError::NoSuchName) => return never("550 5.1.2", "there is no such domain"),
@@ -130,6 +126,9 @@ mod tests {
     #[test]
     fn a_domain_without_mx_is_its_own_host() {
         assert_eq!(found(Err(DnsError::NoData)), Ok(vec!["example.net".to_owned()]));
+        let letters = Says(Err(DnsError::NoData));
+        let found = smol::block_on(hosts(&letters, "müller.example", "x"));
+        assert_eq!(found, Ok(vec!["xn--mller-kva.example".to_owned()]));
         let literal = Says(Err(DnsError::NoSuchName));
         assert_eq!(smol::block_on(hosts(&literal, "[192.0.2.1]", "x")), Ok(vec!["[192.0.2.1]".to_owned()]));
     }

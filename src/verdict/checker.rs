@@ -6,7 +6,7 @@ use super::head::Head;
 use super::results::told;
 use super::spf::{Question, Spf, SpfResult, evaluate};
 use crate::dns::{Lookup, to_ascii};
-use crate::mail::header::{Field, fields};
+use crate::mail::header::fields;
 use crate::mail::{Envelope, limits};
 use smol::future::{or, zip};
 use std::fmt;
@@ -112,18 +112,18 @@ impl Checker {
         let verifier = std::mem::take(self.verifier());
         let Checker { checking, head, .. } = self;
         let authors = authors(head.octets());
-        let is_hidden = authors.is_none() && head.is_too_long() || is_beyond_asking(head.octets(), authors.is_none());
+        let is_hidden =
+            authors.len() > AUTHORS || authors.is_empty() && head.is_too_long() || is_beyond_reading(head.octets());
         // Names may take long to be answered, and many messages may wait for them.
         drop(head);
         let lookup = &*checking.lookup;
-        let (spf, dkim) = zip(spf(&checking), within(verifier.finish(lookup))).await;
-        let dkim = dkim.unwrap_or_default();
-        let authors = authors.as_deref();
+        let (spf, dkim) = zip(spf(&checking), verifier.finish(lookup, PATIENCE)).await;
+        let authors = (1..=AUTHORS).contains(&authors.len()).then_some(&*authors);
         let (dmarc, disposition) = match within(dmarc(&checking, authors, &spf, &dkim)).await {
             Some(weighed) => weighed,
             None => (of_all(authors, DmarcResult::TempError), Disposition::None),
         };
-        // Who hides the author behind more than anybody writes means no good.
+        // Who hides the author behind more header, or among more authors, than anybody writes means no good.
         let disposition = if is_hidden { Disposition::Quarantine } else { disposition };
         let header = told(&checking.receiver, &spf, &checking.mail_from, &dkim, &dmarc);
         Verdict { header, disposition, spf, dkim, dmarc }
@@ -146,8 +146,8 @@ async fn spf(checking: &Checking) -> Spf {
     })
 }
 
-/// The domains in the From fields of a header, each once. `None` where there are none, or too many to ask.
-fn authors(header: &[u8]) -> Option<Vec<String>> {
+/// The domains in the From fields of a header, each once; of too many to ask, one more than that.
+fn authors(header: &[u8]) -> Vec<String> {
     let mut domains: Vec<String> = Vec::new();
     for field in fields(header).filter(|field| field.name.eq_ignore_ascii_case(b"From")) {
         for host in Envelope::read(field.whole).from.iter().filter_map(|address| address.host.as_ref()) {
@@ -157,21 +157,17 @@ fn authors(header: &[u8]) -> Option<Vec<String>> {
                 domains.push(domain);
             }
             if domains.len() > AUTHORS {
-                return None;
+                return domains;
             }
         }
     }
-    (!domains.is_empty()).then_some(domains)
+    domains
 }
 
-/// Whether a From field has more in it than is read or asked for: the author that people see may stand there.
-fn is_beyond_asking(header: &[u8], is_unknown: bool) -> bool {
+/// Whether a From field is longer than it is read: the author that people see may stand there.
+fn is_beyond_reading(header: &[u8]) -> bool {
     let mut from = fields(header).filter(|field| field.name.eq_ignore_ascii_case(b"From"));
-    let has_host = |field: Field<'_>| {
-        let mut hosts = Envelope::read(field.whole).from.into_iter().filter_map(|address| address.host);
-        hosts.any(|host| !host.trim_ascii().is_empty())
-    };
-    from.any(|field| field.value.len() > limits::HEADER_VALUE || is_unknown && has_host(field))
+    from.any(|field| field.value.len() > limits::HEADER_VALUE)
 }
 
 fn of_all(authors: Option<&[String]>, result: DmarcResult) -> Vec<Dmarc> {

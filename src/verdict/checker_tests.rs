@@ -151,6 +151,18 @@ fn an_author_behind_more_header_than_anybody_writes_is_suspicious() {
 }
 
 #[test]
+fn an_author_among_more_than_anybody_names_is_suspicious() {
+    let others = |count| (0..count).fold(String::new(), |others, number| format!("{others}a@{number}.example, "));
+    for (count, wanted) in [(AUTHORS, true), (AUTHORS - 1, false)] {
+        for from in [format!("{}ann@sub.other.example", others(count)), others(count + 1)] {
+            let mail = format!("From: {from}\r\n\r\nHi.\r\n");
+            let found = check(with(&[]), "192.0.2.9", "", mail.as_bytes()).disposition;
+            assert_eq!(found == Disposition::Quarantine, wanted, "{from}");
+        }
+    }
+}
+
+#[test]
 fn noise_in_records_never_panics_and_ends() {
     let mut random = fastrand::Rng::with_seed(17);
     let spf = "v=spf1 a:%{i}.%{d2r}.example.org/24//64 mx include:example.org exists:%{l1r-}.x.y ptr ip4:1.2.3.4/8 \
@@ -176,11 +188,9 @@ fn noise_in_records_never_panics_and_ends() {
 #[test]
 fn an_author_whom_nobody_could_ask_about_is_suspect() {
     let comment = "x".repeat(limits::HEADER_VALUE);
-    let crowd = ["a@a.other.example, ", "a@b.other.example, ", "a@c.other.example, ", "a@d.other.example, "].concat();
     for from in [
         format!("From: ({comment}) ann@example.org\r\n"),
         format!("From: a@other.example\r\nFrom: ({comment}) ann@example.org\r\n"),
-        format!("From: {crowd}ann@example.org\r\n"),
     ] {
         let verdict = check(with(&[]), "192.0.2.9", "x@other.example", format!("{from}\r\nHi.\r\n").as_bytes());
         assert_eq!(verdict.disposition, Disposition::Quarantine, "{}", from.get(..60).unwrap_or(&from));

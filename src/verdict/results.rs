@@ -8,6 +8,8 @@ use std::fmt::Write;
 
 /// Octets of one value that somebody else chose.
 const VALUE: usize = 320;
+/// Octets of a line that more is put behind: with one value, escaped, it stays below 998 (RFC 5322 §2.1.1).
+const LINE: usize = 240;
 
 /// The whole field, one result on a line.
 pub(super) fn told(receiver: &str, spf: &Spf, mail_from: &str, dkim: &[Dkim], dmarc: &[Dmarc]) -> String {
@@ -25,7 +27,9 @@ pub(super) fn told(receiver: &str, spf: &Spf, mail_from: &str, dkim: &[Dkim], dm
         let told =
             [("d", &one.domain), ("i", &one.identity), ("s", &one.selector), ("a", &one.method), ("b", &one.begin)];
         for (name, text) in told.into_iter().filter(|(_, text)| !text.is_empty()) {
-            let _ = write!(line, " header.{name}={}", value(text));
+            let begin = line.rfind('\n').map_or(0, |end| end + 1);
+            let gap = if line.len() - begin > LINE { "\r\n\t\t" } else { " " };
+            let _ = write!(line, "{gap}header.{name}={}", value(text));
         }
         lines.push(line);
     }
@@ -39,7 +43,11 @@ pub(super) fn told(receiver: &str, spf: &Spf, mail_from: &str, dkim: &[Dkim], dm
 /// `pvalue = [CFWS] ( value / [ [ local-part ] "@" ] domain-name ) [CFWS]`, quoted where it has to be. What could end the
 /// line is left out.
 fn value(text: &str) -> String {
-    let text: String = text.chars().filter(|c| !c.is_control()).take(VALUE).collect();
+    let fits = |octets: &mut usize, c: char| {
+        *octets += c.len_utf8();
+        (*octets <= VALUE).then_some(c)
+    };
+    let text: String = text.chars().filter(|c| !c.is_control()).scan(0, fits).collect();
     let is_plain = |c: char| c.is_ascii_alphanumeric() || "!#$%&'*+-.^_`{|}~@".contains(c);
     if !text.is_empty() && text.chars().all(is_plain) {
         return text;
@@ -118,7 +126,23 @@ fn after_comment(text: &[u8]) -> Option<&[u8]> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::{DkimResult, SpfResult};
     use super::*;
+
+    #[test]
+    fn no_value_makes_a_line_too_long() {
+        for text in ["a".repeat(2_000), "\"\\".repeat(2_000), "\u{10348}".repeat(2_000)] {
+            let spf = Spf { result: SpfResult::Pass, is_helo: false, domain: text.clone(), explanation: None };
+            let [domain, identity, selector, method, begin] = [(); 5].map(|()| text.clone());
+            let result = DkimResult::PermError;
+            let one = Dkim { result, why: Some("a tag is missing"), domain, identity, selector, method, begin };
+            let header = told("mx.example.org", &spf, &text, &[one], &[]);
+            for line in header.lines() {
+                assert!(line.len() <= 998, "{} octets: {line}", line.len());
+            }
+            assert_eq!(fields(header.as_bytes()).count(), 1);
+        }
+    }
 
     #[test]
     fn what_claims_to_be_ours_goes_and_all_else_stays() {

@@ -160,7 +160,11 @@ impl Collect {
         for some in over.chunks(SOME) {
             imap.need(b"INBOX").await?;
             match imap.expunge(some).await {
-                Err(error) if error.is_refusal() => self.tally.held.push(error.to_string()),
+                Err(error) if error.is_refusal() => {
+                    // They stay, and stay known: what is forgotten comes again.
+                    self.tally.held.push(error.to_string());
+                    break;
+                }
                 expunged => expunged?,
             }
             self.steps(some.iter().map(|remote| Step::Unpair { folder, remote: *remote }).collect()).await?;

@@ -14,6 +14,8 @@ mod merge;
 mod moves;
 mod names;
 mod pass;
+#[cfg(test)]
+mod pass_tests;
 mod pop3;
 #[cfg(test)]
 mod pop3_tests;

@@ -69,8 +69,16 @@ impl<'i, S: Io> Pass<'i, S> {
         let entries = self.folders().await?;
         let mut found = Vec::new();
         for entry in entries {
-            if !entry.quiet {
-                found.push(self.look(entry).await?);
+            if entry.quiet {
+                continue;
+            }
+            let name = entry.far.name.clone();
+            match self.look(entry).await {
+                // Of the others it may be given out.
+                Err(error) if error.is_refusal() => {
+                    self.tally.held.push(format!("the folder {name} cannot be looked into: {error}"));
+                }
+                looked => found.push(looked?),
             }
         }
         self.recognise(&mut found).await?;

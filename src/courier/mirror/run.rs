@@ -14,7 +14,7 @@ use async_executor::{Executor, Task};
 use smol::future::FutureExt;
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 /// From one look at the list of mailboxes at providers to the next, at least.
 const GLANCE: Duration = Duration::from_millis(500);
@@ -28,6 +28,8 @@ const LAST_DELAY: Duration = Duration::from_mins(30);
 const LOGIN_DELAY: Duration = Duration::from_mins(2);
 /// IDLE is begun anew before servers and routers give the connection up (RFC 2177 asks for 29 minutes at most).
 const IDLE: Duration = Duration::from_mins(4);
+/// IDLE that ends sooner with an error was none.
+const SHORT: Duration = Duration::from_secs(30);
 /// Looks right after one another, where each finds more to do.
 const ROUNDS: u32 = 50;
 
@@ -63,6 +65,7 @@ async fn watch(store: Arc<Store>, connector: Arc<Connector>, executor: Arc<Execu
                             connector: Arc::clone(&connector),
                             id,
                             connection: None,
+                            cut_short: 0,
                         };
                         (provider, executor.spawn(keeper.keep()))
                     });
@@ -82,6 +85,8 @@ struct Keeper {
     id: ProviderId,
     /// Kept from look to look, to hear of changes.
     connection: Option<Imap<Connection>>,
+    /// So often in a row, waiting there came to nothing at once.
+    cut_short: u32,
 }
 
 impl Keeper {
@@ -270,19 +275,25 @@ impl Keeper {
     async fn rest(&mut self, provider: &Provider, before: &Here) {
         let every = Duration::from_secs(u64::from(provider.every.max(10)));
         let (store, id) = (Arc::clone(&self.store), self.id);
-        let changed = async move { changed(&store, id, provider, before).await };
+        let changed = || changed(&store, id, provider, before);
         let Some(imap) = self.connection.as_mut().filter(|imap| imap.abilities().idle) else {
-            changed.or(after(every)).await;
+            changed().or(after(every)).await;
             return;
         };
+        let began = Instant::now();
         let idled = async {
             imap.need(b"INBOX").await?;
-            imap.idle(every.min(IDLE), changed).await
+            imap.idle(every.min(IDLE), changed()).await
         };
-        if let Err(error) = idled.await {
-            log::debug!("waiting at the provider: {error}");
-            self.connection = None;
-        }
+        let Err(error) = idled.await else {
+            self.cut_short = 0;
+            return;
+        };
+        log::debug!("waiting at the provider: {error}");
+        self.connection = None;
+        self.cut_short = if began.elapsed() < SHORT { self.cut_short.saturating_add(1) } else { 0 };
+        // One that says that it can IDLE and cannot is not asked all the time.
+        changed().or(after(respite(self.cut_short).min(every))).await;
     }
 
     /// Until the owner asks for a look.
@@ -347,6 +358,26 @@ fn delay(error: &Error, failures: u32) -> Duration {
     doubled.mul_f64(0.75 + fastrand::f64() / 2.0)
 }
 
+/// How long to wait here when waiting there was cut short so often in a row: once is a connection that broke.
+fn respite(cut_short: u32) -> Duration {
+    match cut_short {
+        0 | 1 => Duration::ZERO,
+        more => FIRST_DELAY.saturating_mul(1 << (more - 2).min(16)),
+    }
+}
+
 fn now() -> i64 {
     SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |now| now.as_secs().cast_signed())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_server_on_which_nothing_can_be_waited_for_is_asked_ever_more_seldom() {
+        let waits: Vec<u64> = [0, 1, 2, 3, 4, 12].map(|times| respite(times).as_secs()).to_vec();
+        assert_eq!(waits, [0, 0, 1, 2, 4, 1_024]);
+        assert!(respite(u32::MAX) > Duration::from_hours(1));
+    }
 }

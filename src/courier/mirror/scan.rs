@@ -78,6 +78,8 @@ struct There {
     flags: HashMap<u32, FlagSet>,
     new: Vec<u32>,
     gone: HashSet<u32>,
+    /// So many messages are there of which it said nothing: none is gone for that.
+    untold: u64,
 }
 
 impl Found {
@@ -120,7 +122,13 @@ impl<S: Io> Pass<'_, S> {
                 }
                 let since = self.by_changes(&far).then_some(far.remote_modseq);
                 found.compared_all = since.is_none();
-                self.there(since, &here, &mut found.names).await?
+                let there = self.there(since, &here, found.selected.messages, &mut found.names).await?;
+                if there.untold > 0 {
+                    found.left = true;
+                    let why = "nothing that is missing there is deleted here";
+                    self.tally.held.push(format!("{} of {} messages are not told of: {why}", there.untold, far.name));
+                }
+                there
             }
             None => There { gone: here.pairs.iter().map(|pair| pair.remote).collect(), ..There::default() },
         };
@@ -180,26 +188,35 @@ impl<S: Io> Pass<'_, S> {
         .await
     }
 
-    /// Asks the provider; `since`: for what changed after that.
-    async fn there(&mut self, since: Option<u64>, here: &Here, names: &mut Names) -> Result<There, Error> {
+    /// Asks the provider; `since`: for what changed after that. `messages`: so many are there, it said.
+    async fn there(
+        &mut self,
+        since: Option<u64>,
+        here: &Here,
+        messages: u32,
+        names: &mut Names,
+    ) -> Result<There, Error> {
         let known: HashSet<u32> = here.pairs.iter().map(|pair| pair.remote).collect();
         let mut there = There::default();
         let mut present = HashSet::new();
+        let mut went = 0_u64;
         let told_of_gone = since.is_some() && self.imap.resyncs();
         self.imap
             .scan(since, &mut |answer| {
                 match answer {
-                    Answer::Fetch(Fetched { uid: Some(uid), flags: Some(flags), .. }) => {
+                    Answer::Fetch(Fetched { uid: Some(uid), flags, .. }) => {
                         if since.is_none() {
                             present.insert(uid);
                         }
-                        if known.contains(&uid) {
-                            there.flags.insert(uid, names.set(&flags));
-                        } else {
+                        if !known.contains(&uid) {
                             there.new.push(uid);
+                        } else if let Some(flags) = flags {
+                            there.flags.insert(uid, names.set(&flags));
                         }
                     }
+                    Answer::Expunge(_) => went += 1,
                     Answer::Vanished { uids, .. } => {
+                        went += uids.iter().map(|&(from, to)| u64::from(from.abs_diff(to)) + 1).sum::<u64>();
                         let is_gone =
                             |uid: &u32| uids.iter().any(|&(from, to)| from.min(to) <= *uid && *uid <= from.max(to));
                         there.gone.extend(known.iter().filter(|uid| is_gone(uid)));
@@ -212,9 +229,13 @@ impl<S: Io> Pass<'_, S> {
             .await?;
         if !told_of_gone {
             if since.is_some() {
-                present.extend(self.imap.uids().await?);
+                went = self.imap.uids(&mut present).await?;
             }
-            there.gone.extend(known.iter().filter(|uid| !present.contains(uid)));
+            // A list that lacks what SELECT counted says nothing of what it lacks.
+            there.untold = u64::from(messages).saturating_sub(present.len() as u64 + went);
+            if there.untold == 0 {
+                there.gone.extend(known.iter().filter(|uid| !present.contains(uid)));
+            }
         }
         // A server may say a message twice.
         there.new.sort_unstable();

@@ -8,7 +8,10 @@ use crate::dns::{DnsError, Lookup};
 use crate::mail::header::{Field, fields};
 use crate::mail::limits;
 use memchr::memchr;
+use smol::future::{or, zip};
 use std::collections::BTreeMap;
+use std::pin::Pin;
+use std::time::Duration;
 
 /// Signatures of one message that are looked at, from the top: those who passed it on last are there. Each costs a
 /// lookup and a hash.
@@ -76,6 +79,8 @@ impl DkimResult {
 
 /// Fields in order, by their names in small letters: a header may have tens of thousands.
 type ByName<'a> = BTreeMap<Vec<u8>, Vec<Field<'a>>>;
+
+type Found<'a> = Pin<Box<dyn Future<Output = Vec<Dkim>> + Send + 'a>>;
 
 /// Verifies what is signed of a message.
 #[derive(Debug, Default)]
@@ -148,27 +153,47 @@ impl Verifier {
         }
     }
 
-    /// The body is complete; the keys are looked up.
-    pub(crate) async fn finish(self, lookup: &dyn Lookup) -> Vec<Dkim> {
+    /// The body is complete; the keys are looked up, all at once: one that takes too long hides none of the others.
+    pub(crate) async fn finish(self, lookup: &dyn Lookup, patience: Duration) -> Vec<Dkim> {
         let bodies: Vec<(Vec<u8>, u64)> = self.bodies.into_iter().map(|(_, _, body)| body.finish()).collect();
-        let mut found = Vec::new();
-        for Pending { named, read, data } in self.signatures {
-            let outcome = match read {
-                Ok((signature, place)) => match bodies.get(place) {
-                    Some(body) => verify(&named, &signature, body, &data, lookup).await,
-                    None => Err(Trouble { result: DkimResult::Neutral, why: "it cannot be read" }),
-                },
-                Err(trouble) => Err(trouble),
-            };
-            let (result, why) = match outcome {
-                Ok(()) => (DkimResult::Pass, None),
-                Err(Trouble { result, why }) => (result, Some(why)),
-            };
-            let Named { domain, identity, selector, method, begin } = named;
-            found.push(Dkim { result, why, domain, identity, selector, method, begin });
+        let bodies = &bodies;
+        let mut found: Found = Box::pin(async { Vec::new() });
+        for pending in self.signatures {
+            found = Box::pin(async move {
+                let (mut found, one) = zip(found, pending.finish(bodies, lookup, patience)).await;
+                found.push(one);
+                found
+            });
         }
-        found
+        found.await
     }
+}
+
+impl Pending {
+    async fn finish(self, bodies: &[(Vec<u8>, u64)], lookup: &dyn Lookup, patience: Duration) -> Dkim {
+        let Pending { named, read, data } = self;
+        let outcome = match read {
+            Ok((signature, place)) => match bodies.get(place) {
+                Some(body) => or(verify(&named, &signature, body, &data, lookup), too_late(patience)).await,
+                None => Err(Trouble { result: DkimResult::Neutral, why: "it cannot be read" }),
+            },
+            Err(trouble) => Err(trouble),
+        };
+        let (result, why) = match outcome {
+            Ok(()) => (DkimResult::Pass, None),
+            Err(Trouble { result, why }) => (result, Some(why)),
+        };
+        let Named { domain, identity, selector, method, begin } = named;
+        Dkim { result, why, domain, identity, selector, method, begin }
+    }
+}
+
+/// A key that does not come may come another time.
+const UNTOLD: Trouble = Trouble { result: DkimResult::TempError, why: "its key could not be asked for" };
+
+async fn too_late(patience: Duration) -> Result<(), Trouble> {
+    smol::Timer::after(patience).await;
+    Err(UNTOLD)
 }
 
 async fn verify(
@@ -188,9 +213,7 @@ async fn verify(
     let name = format!("{}._domainkey.{}", named.selector, named.domain);
     let records = match lookup.txt(&name).await {
         Ok(records) => records,
-        Err(DnsError::Temporary(_)) => {
-            return Err(Trouble { result: DkimResult::TempError, why: "its key could not be asked for" });
-        }
+        Err(DnsError::Temporary(_)) => return Err(UNTOLD),
         Err(DnsError::NoSuchName | DnsError::NoData) => {
             return Err(Trouble { result: DkimResult::PermError, why: "it has no key" });
         }

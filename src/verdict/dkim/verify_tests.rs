@@ -4,13 +4,14 @@ use super::*;
 use std::sync::Arc;
 
 const NOW: i64 = 1_700_000_000;
+const PATIENCE: Duration = Duration::from_millis(200);
 const MAIL: &str = "From: a@example.org\r\nSubject: one\r\n\r\nbody\r\n";
 
 fn verdicts(zone: &Zone, message: &str) -> Vec<(DkimResult, Option<&'static str>)> {
     let (header, body) = message.split_once("\r\n\r\n").unwrap();
     let mut verifier = Verifier::new(format!("{header}\r\n\r\n").as_bytes(), NOW);
     verifier.push(body.as_bytes());
-    smol::block_on(verifier.finish(zone)).into_iter().map(|one| (one.result, one.why)).collect()
+    smol::block_on(verifier.finish(zone, PATIENCE)).into_iter().map(|one| (one.result, one.why)).collect()
 }
 
 /// The example of RFC 8463 §A: one message signed by both kinds of key.
@@ -110,6 +111,17 @@ fn a_key_is_held_to_its_rules() {
 }
 
 #[test]
+fn a_key_that_does_not_come_hides_no_other() {
+    let (message, mut zone) = made();
+    zone.add("slow._domainkey.example.org", "SILENT", "");
+    let (first, rest) = message.split_at(message.find("From:").unwrap());
+    let slow = first.replacen("s=s", "s=slow", 1);
+    let found = verdicts(&zone, &format!("{slow}{first}{slow}{slow}{rest}"));
+    let late = (DkimResult::TempError, Some("its key could not be asked for"));
+    assert_eq!(found, [late, (DkimResult::Pass, None), late, late]);
+}
+
+#[test]
 fn signatures_without_number_are_not_all_looked_at() {
     let (message, zone) = made();
     let broken = "DKIM-Signature: x\r\n".repeat(500);
@@ -130,7 +142,7 @@ fn noise_never_panics() {
         }
         let mut verifier = Verifier::new(&octets, NOW);
         verifier.push(&octets);
-        smol::block_on(verifier.finish(&zone));
+        smol::block_on(verifier.finish(&zone, PATIENCE));
     }
 }
 

@@ -431,7 +431,8 @@ impl<S: Io> Imap<S> {
 /// What NO and BAD mean to us.
 pub(super) fn refused(state: State) -> Error {
     match state.how {
-        How::Bad => Error::Protocol(format!("it says BAD: {}", state.text)),
+        // Some say it of one message that they cannot take or give: of others they need not.
+        How::Bad => Error::Refused { code: "BAD".to_owned(), text: format!("it says BAD: {}", state.text) },
         How::Bye => Error::Connection(state.text),
         _ => {
             let code = if let Code::Word(word) = state.code { word } else { String::new() };

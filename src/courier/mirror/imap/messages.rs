@@ -6,6 +6,7 @@ use crate::courier::mirror::line::Io;
 use crate::courier::mirror::mail::{Download, Upload};
 use crate::mail::Stamp;
 use crate::wire::imap::answer::{Answer, Code, Fetched, How};
+use std::collections::HashSet;
 use std::fmt::Write;
 
 /// Octets of a UID set in one command.
@@ -34,17 +35,21 @@ impl<S: Io> Imap<S> {
         self.ask(command.as_bytes(), hear).await.map(|_| ())
     }
 
-    /// The UIDs of all messages.
-    pub async fn uids(&mut self) -> Result<Vec<u32>, Error> {
-        let mut uids = Vec::new();
+    /// The UIDs of all messages; how many went meanwhile.
+    pub async fn uids(&mut self, uids: &mut HashSet<u32>) -> Result<u64, Error> {
+        let mut went = 0;
         self.ask(b"UID FETCH 1:* (UID)", &mut |answer| {
-            if let Answer::Fetch(Fetched { uid: Some(uid), .. }) = answer {
-                uids.push(uid);
+            match answer {
+                Answer::Fetch(Fetched { uid: Some(uid), .. }) => {
+                    uids.insert(uid);
+                }
+                Answer::Expunge(_) => went += 1,
+                _ => {}
             }
             Ok(())
         })
         .await?;
-        Ok(uids)
+        Ok(went)
     }
 
     /// What there is to know of messages but their content: flags, date, size, and Message-ID.
