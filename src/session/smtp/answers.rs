@@ -24,6 +24,7 @@ pub(super) const STOPPING: Answer = Answer::new(421, 3, 2, "The server is shutti
 pub(super) const SILENT: Answer = Answer::new(421, 4, 2, "That took too long");
 pub(super) const TOO_MANY_ERRORS: Answer = Answer::new(421, 7, 0, "That was wrong too often");
 pub(super) const NOT_NOW: Answer = Answer::new(451, 3, 0, "The mail store is not available");
+pub(super) const NOT_ALL: Answer = Answer::new(451, 3, 0, "Not for all recipients");
 pub(super) const READ_ONLY: Answer = Answer::new(451, 3, 0, "Mail can only be read at the moment");
 pub(super) const BEING_TAKEN: Answer = Answer::new(451, 3, 0, "The same is being taken already");
 pub(super) const UNCHECKED: Answer = Answer::new(451, 7, 0, "The sender could not be checked now");

@@ -143,9 +143,9 @@ pub(super) fn is_ours(field: &Field<'_>, host: &str) -> bool {
     field.name.eq_ignore_ascii_case(b"Return-Path") || verdict::is_forged(field, host)
 }
 
-/// Whether a field of what was submitted is not for others to see (RFC 5322 §3.6.3).
+/// Whether a field of what was submitted is not for others to see (RFC 5322 §3.6.3, §3.6.6).
 pub(super) fn is_not_told(field: &Field<'_>) -> bool {
-    [&b"Bcc"[..], b"Return-Path"].iter().any(|name| field.name.eq_ignore_ascii_case(name))
+    [&b"Bcc"[..], b"Resent-Bcc", b"Return-Path"].iter().any(|name| field.name.eq_ignore_ascii_case(name))
 }
 
 #[cfg(test)]
