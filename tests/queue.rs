@@ -677,3 +677,61 @@ fn a_busy_destination_keeps_no_other_waiting() {
     assert_eq!(recipients(&world.server.taken()), ["RCPT TO:<eve@example.com>"]);
     assert_eq!(world.server.connections(), 3, "two at a time go to one domain");
 }
+
+#[test]
+fn hundreds_for_a_host_that_hangs_keep_no_other_waiting() {
+    let stalls = manner(|manner| manner.stalls = Some(Point::Rcpt));
+    let world = World::new("starving", vec![stalls.clone(), stalls, Manner::default()]);
+    for _ in 0..520 {
+        world.enqueue(to(&["bob@example.net"]));
+    }
+    world.clock.fetch_add(1, Ordering::SeqCst);
+    world.enqueue(to(&["eve@example.com"]));
+    let until_taken = async {
+        while world.server.taken().is_empty() {
+            smol::Timer::after(Duration::from_millis(5)).await;
+        }
+    };
+    let late = async {
+        smol::Timer::after(Duration::from_secs(20)).await;
+        panic!("it waits for the others");
+    };
+    smol::block_on(Arc::clone(&world.courier).run().or(until_taken).or(late));
+    assert_eq!(recipients(&world.server.taken()), ["RCPT TO:<eve@example.com>"]);
+}
+
+#[test]
+fn what_is_all_ascii_goes_to_those_who_know_nothing_else() {
+    let plain = manner(|manner| manner.offers = vec!["PIPELINING"]);
+    let world = World::new("ascii", vec![plain]);
+    world.enqueue(Onward { utf8: true, ..to(&["bob@example.net", "jürgen@example.net"]) });
+    world.enqueue_content(Onward { utf8: true, ..to(&["eve@example.net"]) }, "Subject: ü\r\n\r\nx".as_bytes());
+    world.tend();
+    let taken = world.server.taken();
+    assert_eq!(recipients(&taken), ["RCPT TO:<bob@example.net>"]);
+    assert_eq!(taken[0].mail, "MAIL FROM:<ann@example.org>");
+    let inbox = world.inbox();
+    assert_eq!(inbox.len(), 2, "{inbox:?}");
+    assert!(inbox.iter().any(|report| report.contains("Status: 5.6.7\r\n") && !report.contains("bob@")), "{inbox:?}");
+    assert!(inbox.iter().any(|report| report.contains("Status: 5.6.9\r\n")), "{inbox:?}");
+}
+
+#[test]
+fn an_answer_to_something_else_is_not_believed_to_be_one_to_the_mail() {
+    // One reply too many: from then on each is taken for an answer to the next command.
+    let twice = manner(|manner| manner.rcpt = vec![("bob", "250 2.1.5 Ok\r\n250 2.1.5 Ok")]);
+    let world = World::new("out-of-step", vec![twice]);
+    world.enqueue(to(&["bob@example.net"]));
+    world.tend();
+    assert_eq!((world.server.taken().len(), world.queue().len()), (0, 1));
+}
+
+#[test]
+fn who_refuses_a_sender_and_hangs_up_is_heard() {
+    let hangs_up = manner(|manner| (manner.mail, manner.leaves) = ("550 5.7.1 Not you", Some(Point::Rcpt)));
+    let world = World::new("hangs-up", vec![hangs_up]);
+    world.enqueue(to(&["bob@example.net"]));
+    world.tend();
+    let inbox = world.inbox();
+    assert!(inbox.len() == 1 && inbox[0].contains("Status: 5.7.1\r\n"), "{inbox:?}");
+}

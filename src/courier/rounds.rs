@@ -11,8 +11,9 @@ use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// Messages that are looked at in one round, besides those under way.
-const LOOKED_AT: usize = 500;
+/// Messages that are looked at in one round, besides those under way: first some, and more where
+/// there is room when these were seen.
+const LOOKED_AT: [usize; 2] = [500, 10_000];
 /// Messages under way for each delivery at a time: those whose turn has not come yet.
 const IN_LINE: usize = 4;
 /// The clock may jump while we sleep.
@@ -25,6 +26,11 @@ const REST: Duration = Duration::from_secs(10);
 struct Underway {
     mails: HashMap<QueueId, Vec<Way>>,
     ways: HashMap<Way, usize>,
+    /// Where those go that were looked at when there was no room for them: thousands that wait for one host are not read
+    /// again each time.
+    passed: HashMap<QueueId, Vec<Way>>,
+    /// There was a smarthost when these were looked at.
+    had_smarthost: bool,
 }
 
 /// How a round ended.
@@ -105,25 +111,43 @@ impl Courier {
         let most = terms.deliveries.saturating_mul(IN_LINE);
         let snapshot = self.store.snapshot()?;
         let has_smarthost = smarthost(&snapshot)?.is_some();
-        for (next, id) in snapshot.due(LOOKED_AT + underway.mails.len())? {
-            if underway.mails.contains_key(&id) {
-                continue;
+        if underway.had_smarthost != has_smarthost || underway.passed.len() > LOOKED_AT.into_iter().sum() {
+            underway.passed.clear();
+            underway.had_smarthost = has_smarthost;
+        }
+        for looked_at in LOOKED_AT {
+            let most_due = looked_at + underway.mails.len();
+            let due = snapshot.due(most_due)?;
+            let is_all = due.len() < most_due;
+            for (next, id) in due {
+                if underway.mails.contains_key(&id) {
+                    continue;
+                }
+                if !terms.schedule.is_due(next, now) {
+                    round.rest.get_or_insert(next - now);
+                    continue;
+                }
+                if underway.mails.len() >= most {
+                    // The next one that ends wakes us.
+                    return Ok(round);
+                }
+                if underway.passed.get(&id).is_some_and(|ways| !underway.has_room(ways, terms.per_destination)) {
+                    continue;
+                }
+                let Some(queued) = snapshot.queued(id)? else { continue };
+                let ways: Vec<Way> = self.ways(&queued, &snapshot, has_smarthost)?.into_keys().collect();
+                if ways.is_empty() || underway.has_room(&ways, terms.per_destination) {
+                    underway.passed.remove(&id);
+                    underway.add(id, ways);
+                    round.begun.push(id);
+                } else if ways == [Way::Smarthost] {
+                    // What comes after it mostly goes there, too: not all of a long queue is read for each mail that went.
+                    return Ok(round);
+                } else {
+                    underway.passed.insert(id, ways);
+                }
             }
-            if !terms.schedule.is_due(next, now) {
-                round.rest.get_or_insert(next - now);
-                continue;
-            }
-            if underway.mails.len() >= most {
-                // The next one that ends wakes us.
-                break;
-            }
-            let Some(queued) = snapshot.queued(id)? else { continue };
-            let ways: Vec<Way> = self.ways(&queued, &snapshot, has_smarthost)?.into_keys().collect();
-            if ways.is_empty() || ways.iter().any(|way| underway.on(way) < terms.per_destination) {
-                underway.add(id, ways);
-                round.begun.push(id);
-            } else if ways == [Way::Smarthost] {
-                // What comes after it mostly goes there, too: not all of a long queue is read for each mail that went.
+            if is_all || round.rest.is_some() {
                 break;
             }
         }
@@ -134,6 +158,11 @@ impl Courier {
 impl Underway {
     fn on(&self, way: &Way) -> usize {
         self.ways.get(way).copied().unwrap_or_default()
+    }
+
+    /// Whether one of these ways is free.
+    fn has_room(&self, ways: &[Way], most: usize) -> bool {
+        ways.iter().any(|way| self.on(way) < most)
     }
 
     fn add(&mut self, id: QueueId, ways: Vec<Way>) {

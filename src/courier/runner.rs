@@ -57,6 +57,8 @@ pub(super) struct Load<'l> {
     pub(super) content: Content,
     /// Signatures.
     prefix: String,
+    /// Its header has other letters than ASCII's. Some programs ask for SMTPUTF8 whatever they send.
+    header_is_beyond: bool,
     smarthost: Option<Smarthost>,
 }
 
@@ -107,7 +109,9 @@ impl Courier {
         } else {
             self.keys.sign(&self.store, &self.routing, &queued, &content, (self.clock)()).await
         };
-        let load = Load { id, queued: &queued, content, prefix, smarthost };
+        // What cannot be read now is told when it is sent.
+        let header_is_beyond = queued.utf8 && content.beginning().is_ok_and(|head| !tell::header(&head).is_ascii());
+        let load = Load { id, queued: &queued, content, prefix, header_is_beyond, smarthost };
         let side_by_side = Executor::new();
         let carried: Vec<_> =
             ways.iter().map(|(way, which)| side_by_side.spawn(self.carry(&load, way, which))).collect();
@@ -181,14 +185,14 @@ impl Courier {
     /// To one server. The error says that it does not listen.
     async fn give(&self, load: &Load<'_>, server: &Server, which: &[usize]) -> Result<Vec<(usize, Fate)>, Trouble> {
         let mut session = Session::open(&self.connector, server, &self.routing.name, self.terms.patience).await?;
-        let Load { id, queued, content, prefix, .. } = load;
+        let Load { id, queued, content, prefix, header_is_beyond, .. } = load;
         let size = u64::from(queued.size) + u64::from(queued.line_ends) + prefix.len() as u64;
         let envelope = Envelope {
             from: &queued.from,
             envid: queued.envid.as_deref(),
             ret_full: queued.ret_full,
             body_8bit: queued.body_8bit,
-            utf8: queued.utf8,
+            utf8: queued.utf8 && *header_is_beyond,
             size,
             prefix,
         };

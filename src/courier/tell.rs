@@ -88,6 +88,11 @@ fn returned(store: &Arc<Store>, queued: &Queued, whole: bool) -> Result<Returned
     Ok(Returned { octets, message_id: text(envelope.message_id), subject: text(envelope.subject) })
 }
 
+/// The header of a mail, without its empty line.
+pub(super) fn header(octets: &[u8]) -> &[u8] {
+    octets.get(..header_length(octets)).unwrap_or_default()
+}
+
 /// Where the header of a mail ends, without its empty line.
 fn header_length(octets: &[u8]) -> usize {
     let after = |at: usize| octets.get(at + 1..).unwrap_or_default();
@@ -119,7 +124,7 @@ fn postings(
     let mail = Mail {
         from: "",
         recipients: &recipients,
-        header: report.get(..header_length(report)).unwrap_or_default(),
+        header: header(report),
         size: report.len() as u64,
         quarantine: false,
         tells_success: false,

@@ -100,6 +100,9 @@ pub const REPLY_LINES: usize = 200;
 pub const ADDRESS: usize = 64 + 1 + 255;
 /// Recipients of one message, at most; the owner may want fewer. RFC 5321 §4.5.3.1.8 asks for 100.
 pub const RECIPIENTS: usize = 10_000;
+/// Octets of the addresses of all its recipients, and of what the sender calls them (ORCPT): a hundred of the longest
+/// (RFC 5321 §4.5.3.1.8), or thousands. Who has more sends to the others apart.
+pub const RECIPIENT_OCTETS: usize = 128 << 10;
 /// Received fields of a message, beyond which it goes in circles (RFC 5321 §6.3 asks for 100 at least).
 pub const RECEIVED: usize = 100;
 /// Octets of a message coming in that are held in memory; the rest waits in a file.

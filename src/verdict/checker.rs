@@ -6,8 +6,8 @@ use super::head::Head;
 use super::results::told;
 use super::spf::{Question, Spf, SpfResult, evaluate};
 use crate::dns::{Lookup, to_ascii};
-use crate::mail::Envelope;
 use crate::mail::header::fields;
+use crate::mail::{Envelope, limits};
 use smol::future::{or, zip};
 use std::fmt;
 use std::future::Future;
@@ -111,10 +111,13 @@ impl Checker {
     pub async fn finish(mut self) -> Verdict {
         let verifier = std::mem::take(self.verifier());
         let Checker { checking, head, .. } = self;
+        let authors = authors(head.octets());
+        let is_hidden =
+            authors.len() > AUTHORS || authors.is_empty() && head.is_too_long() || is_beyond_reading(head.octets());
+        // Names may take long to be answered, and many messages may wait for them.
+        drop(head);
         let lookup = &*checking.lookup;
         let (spf, dkim) = zip(spf(&checking), verifier.finish(lookup, PATIENCE)).await;
-        let authors = authors(head.octets());
-        let is_hidden = authors.len() > AUTHORS || authors.is_empty() && head.is_too_long();
         let authors = (1..=AUTHORS).contains(&authors.len()).then_some(&*authors);
         let (dmarc, disposition) = match within(dmarc(&checking, authors, &spf, &dkim)).await {
             Some(weighed) => weighed,
@@ -159,6 +162,12 @@ fn authors(header: &[u8]) -> Vec<String> {
         }
     }
     domains
+}
+
+/// Whether a From field is longer than it is read: the author that people see may stand there.
+fn is_beyond_reading(header: &[u8]) -> bool {
+    let mut from = fields(header).filter(|field| field.name.eq_ignore_ascii_case(b"From"));
+    from.any(|field| field.value.len() > limits::HEADER_VALUE)
 }
 
 fn of_all(authors: Option<&[String]>, result: DmarcResult) -> Vec<Dmarc> {

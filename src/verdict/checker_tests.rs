@@ -184,3 +184,15 @@ fn noise_in_records_never_panics_and_ends() {
         check(zone, "192.0.2.9", "a-b@example.org", MAIL);
     }
 }
+
+#[test]
+fn an_author_whom_nobody_could_ask_about_is_suspect() {
+    let comment = "x".repeat(limits::HEADER_VALUE);
+    for from in [
+        format!("From: ({comment}) ann@example.org\r\n"),
+        format!("From: a@other.example\r\nFrom: ({comment}) ann@example.org\r\n"),
+    ] {
+        let verdict = check(with(&[]), "192.0.2.9", "x@other.example", format!("{from}\r\nHi.\r\n").as_bytes());
+        assert_eq!(verdict.disposition, Disposition::Quarantine, "{}", from.get(..60).unwrap_or(&from));
+    }
+}

@@ -55,7 +55,7 @@ class OpenDmarc:
         return ENFORCED.get(enforced, (f"status {enforced}", "none"))
 
 
-# The policies of domains. Public suffixes are `org` and `co.uk`.
+# The policies of domains. Public suffixes are `org`, `co.uk`, `gov.uk`, and `github.io`, of which some have one, too.
 POLICIES = {
     "reject.org": "v=DMARC1; p=reject",
     "quarantine.org": "v=DMARC1; p=quarantine",
@@ -76,6 +76,12 @@ POLICIES = {
     "no-policy.org": "v=DMARC1",
     "other-text.org": "google-site-verification=abc",
     "shop.co.uk": "v=DMARC1; p=reject",
+    "own.market.co.uk": "v=DMARC1; p=reject",
+    "own.market.org": "v=DMARC1; p=reject",
+    "gov.uk": "v=DMARC1; p=reject; sp=none",
+    "tax.gov.uk": "v=DMARC1; p=reject",
+    "github.io": "v=DMARC1; p=reject",
+    "ann.github.io": "v=DMARC1; p=quarantine",
 }
 
 # Author's domain; SPF's domain and whether it passed; signatures' domains and whether they passed.
@@ -140,6 +146,18 @@ CASES = [
     ("www.shop.co.uk", None, [("shop.co.uk", True)]),
     ("shop.co.uk", ("evil.co.uk", True), [("other.co.uk", True)]),
     ("a.shop.co.uk", None, [("b.evil.co.uk", True)]),
+    ("a.shop.co.uk", ("b.shop.co.uk", True), [("b.shop.co.uk", True)]),
+    ("own.market.co.uk", ("other.market.co.uk", True), []),
+    ("own.market.co.uk", None, [("market.co.uk", True)]),
+    ("own.market.co.uk", None, [("other.co.uk", True)]),
+    ("own.market.org", None, [("other.market.org", True)]),
+    ("below.own.market.org", None, [("evil.org", True)]),
+    ("tax.gov.uk", ("evil.gov.uk", True), [("evil.gov.uk", True)]),
+    ("mail.tax.gov.uk", ("other.tax.gov.uk", True), []),
+    ("nothing.gov.uk", None, [("evil.gov.uk", True)]),
+    ("ann.github.io", None, [("eve.github.io", True)]),
+    ("a.ann.github.io", None, [("b.ann.github.io", True)]),
+    ("bob.github.io", ("eve.github.io", True), []),
 ]
 
 # In strict mode only the same domain will do (RFC 7489 §3.1.1, §3.1.2); libopendmarc 1.4 takes those below it as well.

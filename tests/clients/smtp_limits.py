@@ -1,14 +1,16 @@
 """What is too much: oversized commands and messages, 10,000 recipients, connections that say nothing, TLS that never comes.
 Each is refused cleanly, the server goes on for others, and its memory stays bounded."""
 
+import base64
 import socket
 import time
 
 from corpus import made
-from house import USER, Server, expect, fact, peak
+from house import PASSWORD, USER, Server, expect, fact, peak
 from smtp import Smtp
 
 MIB = 1 << 20
+WAITING = 100  # connections that one address may have at once
 
 
 def main():
@@ -18,8 +20,10 @@ def main():
         messages(server)
         many(server)
         half_open(server)
+        headers(server)
         fine(server)
         server.peak_is_bounded("after all of it")
+    unanswered()
 
 
 def fine(server):
@@ -71,7 +75,53 @@ def recipients(server):
         client.say("LHLO x")
         replies = client.deliver("bob@example.net", [f"ann+{number}@example.org" for number in range(1001)], made(3))
         expect(len(replies[-1]) == 1000 and all(reply.startswith("250") for reply in replies[-1]))
+    senders = [Smtp(server.smtp_port) for _ in range(WAITING)]
+    long = b"".join(b"RCPT TO:<ann+%s%d@example.org> ORCPT=rfc822;%s\r\n" % (b"x" * 290, n, b"y" * 490) for n in range(400))
+    for sender in senders:
+        sender.say("EHLO x")
+        sender.say("MAIL FROM:<bob@example.net>")
+        sender.send(long)
+        codes = [sender.reply()[:9] for _ in range(400)]
+        taken = codes.index("452 4.5.3")
+        expect(taken >= 100 and set(codes[:taken]) == {"250 2.1.5"} and set(codes[taken:]) == {"452 4.5.3"}, codes)
+    for sender in senders:
+        sender.socket.close()
+    server.peak_is_bounded(f"with {WAITING} times as many long recipients as may be")
     fact("10,000 recipients: 1,000 are taken, for the others the sender is asked to come again")
+
+
+def headers(server):
+    """A header of which not all is read could hide a Bcc, or another author: who submits it is told."""
+    filler = b"".join(b"X-%d: %s\r\n" % (number, b"y" * 900) for number in range(300))
+    with Smtp(server.submissions_port, server.trust()) as client:
+        client.say("EHLO x")
+        proof = base64.b64encode(f"\0{USER}\0{PASSWORD}".encode()).decode()
+        expect(client.say(f"AUTH PLAIN {proof}").startswith("235"))
+        for last in (b"Bcc: eve@example.net\r\n", b"From: bob@example.org\r\n"):
+            replies = client.deliver(USER, [USER], filler + last + b"\r\nHi.\r\n")
+            expect(replies[-1][0].startswith("552 5.3.4"), replies)
+    fact("a header of 270 KB is refused to who submits it")
+
+
+def unanswered():
+    """As many as one address may have at once bring headers as large as can be, and no name is ever answered."""
+    header = b"".join(b"X-%d: %s\r\n" % (number, b"y" * 900) for number in range(280))
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as names:
+        names.bind(("127.0.0.1", 0))
+        settings = f"[dns]\nservers = ['127.0.0.1:{names.getsockname()[1]}']\n[smtp]\ntrusted = []\n"
+        with Server(settings=settings) as server:
+            clients = [Smtp(server.smtp_port) for _ in range(WAITING)]
+            for number, client in enumerate(clients):
+                client.say("EHLO x")
+                for line in ("MAIL FROM:<bob@example.net>", f"RCPT TO:<{USER}>", "DATA"):
+                    expect(client.say(line)[0] in "23")
+                client.send(b"Message-ID: <%d@example.net>\r\n" % number + header + b"\r\nHi.\r\n.\r\n")
+            time.sleep(2)
+            server.peak_is_bounded(f"while {WAITING} messages wait for names")
+            for client in clients:
+                expect(client.reply().startswith("250"))
+                client.socket.close()
+            server.peak_is_bounded("when they were taken")
 
 
 def messages(server):
@@ -89,6 +139,10 @@ def messages(server):
         expect(client.reply().startswith("552 5.3.4"))
         replies = client.deliver("bob@example.net", [USER], made(5, 8 * MIB - 1000))
         expect(replies[-1][0].startswith("250"), replies)
+        fields = b"X-A: some words that stand in a header\r\n"
+        for size, answer in ((200, "250"), (300, "552 5.3.4")):
+            replies = client.deliver("bob@example.net", [USER], fields * (size * 1024 // len(fields)) + made(7))
+            expect(replies[-1][0].startswith(answer), size, replies)
     with Smtp(server.smtp_port) as client:
         client.say("EHLO x")
         client.say("MAIL FROM:<bob@example.net>")

@@ -13,6 +13,7 @@ use smol::io::{AsyncRead, AsyncWrite};
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::task::{Context, Poll};
 
 const NOW: i64 = 1_700_000_000;
@@ -237,4 +238,45 @@ fn what_cannot_be_deleted_there_does_not_come_again() {
         assert_eq!(collect.tally.held.len(), 1);
     }
     assert_eq!(messages(&store, account, "INBOX"), 1);
+}
+
+#[test]
+fn what_was_renumbered_is_found_again_before_any_of_it_is_missed() {
+    const ALL: u32 = 16;
+    let (_folder, store) = store("renumbered");
+    let (account, id) = mirror(&store, Way::Both);
+    let fetched = Arc::new(AtomicU32::new(0));
+    for (validity, from) in [(1, 1), (1, 1), (2, 101), (2, 101)] {
+        let fetches = Arc::clone(&fetched);
+        let answer = move |command: &str| {
+            let text = |number| format!("Message-ID: <{number}@x>\r\n\r\n");
+            let mut words = command.split(' ');
+            match (words.next(), words.next()) {
+                (Some("LIST"), _) => "* LIST () \"/\" INBOX\n".to_owned(),
+                (Some("STATUS"), _) => format!("* STATUS INBOX (MESSAGES {ALL} UIDVALIDITY {validity})\n"),
+                (Some("SELECT"), _) => format!("* {ALL} EXISTS\n* OK [UIDVALIDITY {validity}] x\n"),
+                (Some("CREATE"), _) => "NO not here".to_owned(),
+                (Some("UID"), Some("FETCH")) if command.contains("BODY.PEEK[]") => {
+                    fetches.fetch_add(1, Ordering::SeqCst);
+                    let uid: u32 = words.next().unwrap().parse().unwrap();
+                    let text = text(uid - from) + "x\r\n";
+                    format!("* 1 FETCH (UID {uid} BODY[] {{{}}}\r\n{text})\n", text.len())
+                }
+                (Some("UID"), Some("FETCH")) => (0..ALL).fold(String::new(), |all, number| {
+                    let (uid, text) = (from + number, text(number));
+                    let size = text.len();
+                    let header = format!("RFC822.SIZE {} BODY[HEADER] {{{size}}}\r\n{text}", size + 3);
+                    all + &format!("* {} FETCH (UID {uid} FLAGS (\\Seen) {header})\n", number + 1)
+                }),
+                _ => String::new(),
+            }
+        };
+        smol::block_on(async {
+            let mut imap = connect(answer).await;
+            Pass::new(&store, id, account, &mut imap, NOW, false).run().await.unwrap();
+        });
+        let expected = if from == 1 { fetched.load(Ordering::SeqCst) } else { ALL };
+        assert_eq!(messages(&store, account, "INBOX"), u64::from(expected));
+    }
+    assert_eq!(fetched.load(Ordering::SeqCst), ALL);
 }

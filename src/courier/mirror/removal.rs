@@ -13,8 +13,14 @@ const SOME: usize = 100;
 impl<S: Io> Pass<'_, S> {
     /// What was deleted on one side is deleted on the other.
     pub(super) async fn remove(&mut self, found: &mut [Found]) -> Result<(), Error> {
+        // What is missing may be among what was not looked at yet, and would have to be fetched again.
+        let more_there = found.iter().any(|folder| folder.more_there);
         for folder in found {
-            self.remove_here(folder).await?;
+            if more_there && !folder.gone_there.is_empty() {
+                folder.left = true;
+            } else {
+                self.remove_here(folder).await?;
+            }
             self.remove_there(folder).await?;
         }
         Ok(())

@@ -12,7 +12,7 @@ use crate::wire::imap::answer::{Answer, Fetched};
 use std::collections::{HashMap, HashSet};
 
 /// New messages of one folder that are looked at in one go, on each side; others follow in the next look.
-const NEW: usize = 10_000;
+const NEW: usize = if cfg!(test) { 10 } else { 10_000 };
 
 /// What was found in a folder.
 #[derive(Debug, Default)]
@@ -41,6 +41,8 @@ pub(super) struct Found {
     pub(super) gone_both: Vec<Pair>,
     /// Not all was settled in this look.
     pub(super) left: bool,
+    /// There are more new messages there than were looked at.
+    pub(super) more_there: bool,
     /// So many missing messages are held back: missing there, and missing here.
     pub(super) held: (usize, usize),
 }
@@ -247,7 +249,7 @@ impl<S: Io> Pass<'_, S> {
     async fn describe(&mut self, new: &[u32], found: &mut Found) -> Result<(), Error> {
         let some = new.get(..NEW.min(new.len())).unwrap_or_default();
         if some.len() < new.len() {
-            found.left = true;
+            (found.left, found.more_there) = (true, true);
             self.tally.again = true;
         }
         let (names, new_there) = (&mut found.names, &mut found.new_there);

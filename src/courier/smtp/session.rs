@@ -11,7 +11,7 @@ use base64::engine::general_purpose::STANDARD;
 use ring::rand::SecureRandom;
 use std::fmt;
 use std::io;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// Challenges of one log-in: SCRAM has two.
 const CHALLENGES: usize = 6;
@@ -276,8 +276,9 @@ impl Session {
         sent.map_err(|error| self.lost(&error))
     }
 
-    /// The next answer.
+    /// The next answer, all of which comes in that time: one that comes octet by octet would keep us for hours.
     pub(super) async fn hear(&mut self, patience: Duration) -> Result<Reply, Trouble> {
+        let until = Instant::now() + patience;
         let mut octets = Vec::new();
         loop {
             match self.replies.next_reply() {
@@ -290,7 +291,8 @@ impl Session {
                 Heard::More => {}
             }
             octets.clear();
-            match self.connection.read(&mut octets, patience).await {
+            let rest = until.saturating_duration_since(Instant::now());
+            match self.connection.read(&mut octets, rest).await {
                 Ok(0) => return Err(self.lost(&"it closed the connection")),
                 Ok(_) => self.replies.feed(&octets),
                 Err(error) => return Err(self.lost(&error)),
@@ -298,7 +300,7 @@ impl Session {
         }
     }
 
-    fn lost(&mut self, why: &dyn fmt::Display) -> Trouble {
+    pub(super) fn lost(&mut self, why: &dyn fmt::Display) -> Trouble {
         self.broken = true;
         Trouble::Later(Said::of(&self.host, "450 4.4.2", why))
     }

@@ -12,6 +12,8 @@ use std::time::Duration;
 const RECIPIENTS: usize = 100;
 /// How long we listen to one who broke off while we spoke: its last words may say why.
 const LAST_WORDS: Duration = Duration::from_secs(2);
+const BREAKS: &str = "553 5.1.3 an address with control characters";
+const ASCII_ONLY: &str = "it takes no mail with other letters than ASCII's in addresses and headers";
 
 /// Who a mail is from, and what else is said before it.
 #[derive(Clone, Copy, Debug)]
@@ -24,7 +26,7 @@ pub struct Envelope<'e> {
     pub ret_full: bool,
     /// It has octets beyond ASCII's.
     pub body_8bit: bool,
-    /// It needs SMTPUTF8.
+    /// Its header needs SMTPUTF8; what an address needs is seen of the address.
     pub utf8: bool,
     /// Octets, as they are sent.
     pub size: u64,
@@ -46,8 +48,11 @@ pub struct To {
 impl Session {
     /// Sends a mail; what became of it for each recipient, in their order.
     pub async fn transact(&mut self, envelope: &Envelope<'_>, to: &[To], content: &Content) -> Vec<Fate> {
-        let mut fates = Vec::with_capacity(to.len());
-        for some in to.chunks(RECIPIENTS) {
+        let mut unfit: Vec<Option<Fate>> = to.iter().map(|to| self.unfit(to)).collect();
+        let fit: Vec<To> =
+            to.iter().zip(&unfit).filter(|(_, unfit)| unfit.is_none()).map(|(to, _)| to.clone()).collect();
+        let mut fates = Vec::with_capacity(fit.len());
+        for some in fit.chunks(RECIPIENTS) {
             if !self.is_open() {
                 let said = Said::of(&self.host, "450 4.4.2", "it closed the connection");
                 fates.extend(some.iter().map(|_| Fate::Later(said.clone())));
@@ -55,7 +60,8 @@ impl Session {
             }
             fates.extend(self.transact_some(envelope, some, content).await);
         }
-        fates
+        let mut fates = fates.into_iter();
+        unfit.iter_mut().filter_map(|unfit| unfit.take().or_else(|| fates.next())).collect()
     }
 
     async fn transact_some(&mut self, envelope: &Envelope<'_>, to: &[To], content: &Content) -> Vec<Fate> {
@@ -63,7 +69,7 @@ impl Session {
             let fate = trouble.fate();
             to.iter().map(|_| fate.clone()).collect::<Vec<_>>()
         };
-        if let Err(trouble) = self.fits(envelope, to) {
+        if let Err(trouble) = self.fits(envelope) {
             return all(trouble);
         }
         let mut answers = match self.say_envelope(envelope, to).await {
@@ -85,29 +91,35 @@ impl Session {
     }
 
     /// What can be known before anything is said.
-    fn fits(&self, envelope: &Envelope<'_>, to: &[To]) -> Result<(), Trouble> {
+    fn fits(&self, envelope: &Envelope<'_>) -> Result<(), Trouble> {
         if let Some(most) = self.offers.size.filter(|most| *most < envelope.size) {
             let text = format!("the mail has {} octets, and {} takes at most {most}", envelope.size, self.host);
             return Err(Trouble::Never(Said::ours(format!("552 5.3.4 {text}"))));
         }
-        // What could end its line would say more than an address.
-        let breaks = |text: &str| text.chars().any(char::is_control);
-        if breaks(envelope.from) || to.iter().any(|to| breaks(&to.address)) {
-            return Err(Trouble::Never(Said::ours("553 5.1.3 an address with control characters")));
+        if breaks(envelope.from) {
+            return Err(Trouble::Never(Said::ours(BREAKS)));
         }
-        let is_beyond = !envelope.from.is_ascii() || to.iter().any(|to| !to.address.is_ascii());
+        let is_beyond = !envelope.from.is_ascii();
         // RFC 6531 §3.5, RFC 6532: its header may be in UTF-8, too.
         if (is_beyond || envelope.utf8) && !self.offers.utf8 {
             let what = if is_beyond { "553 5.6.7" } else { "550 5.6.9" };
-            let why = "it takes no mail with other letters than ASCII's in addresses and headers";
-            return Err(Trouble::Never(Said::of(&self.host, what, why)));
+            return Err(Trouble::Never(Said::of(&self.host, what, ASCII_ONLY)));
         }
         Ok(())
     }
 
+    /// Why a recipient cannot be said to this server, whatever becomes of the others.
+    fn unfit(&self, to: &To) -> Option<Fate> {
+        if breaks(&to.address) {
+            return Some(Fate::Never(Said::ours(BREAKS)));
+        }
+        let is_beyond = !to.address.is_ascii() && !self.offers.utf8;
+        is_beyond.then(|| Fate::Never(Said::of(&self.host, "553 5.6.7", ASCII_ONLY)))
+    }
+
     /// MAIL and RCPT; for each recipient what became of it already, or `None` where it waits for the content.
     async fn say_envelope(&mut self, envelope: &Envelope<'_>, to: &[To]) -> Result<Vec<Option<Fate>>, Trouble> {
-        let mail = self.mail(envelope);
+        let mail = self.mail(envelope, to);
         let recipients: Vec<String> = to.iter().map(|to| self.rcpt(to)).collect();
         let command = self.patience.command;
         if self.offers.pipelining {
@@ -119,8 +131,11 @@ impl Session {
         let sender = self.hear(command).await?;
         if !sender.is_positive() {
             if self.offers.pipelining && self.is_open() {
+                // What it says of them, or that it hangs up, is no news any more.
                 for _ in to {
-                    self.hear(command).await?;
+                    if self.hear(command).await.is_err() {
+                        break;
+                    }
                 }
             }
             return Err(self.refused(&sender));
@@ -153,7 +168,15 @@ impl Session {
     async fn try_content(&mut self, envelope: &Envelope<'_>, content: &Content) -> Result<Reply, Trouble> {
         self.say("DATA\r\n").await?;
         let go_on = self.hear(self.patience.data).await?;
+        if go_on.is_positive() {
+            // Nothing was sent that it could have taken: this answers something else.
+            return Err(self.lost(&"it answers what was not asked"));
+        }
         if !go_on.is_intermediate() {
+            // The envelope is still open at some servers, and would be in the way of the next one.
+            if self.is_open() {
+                let _ = self.ask("RSET\r\n").await;
+            }
             return Ok(go_on);
         }
         let mut pass = content.pass();
@@ -184,7 +207,7 @@ impl Session {
     }
 
     /// `"MAIL FROM:" Reverse-path [SP Mail-parameters] CRLF`
-    fn mail(&self, envelope: &Envelope<'_>) -> String {
+    fn mail(&self, envelope: &Envelope<'_>, to: &[To]) -> String {
         let offers = &self.offers;
         let mut line = format!("MAIL FROM:<{}>", envelope.from);
         if offers.size.is_some() {
@@ -194,7 +217,7 @@ impl Session {
             // Where it is not offered, the octets go out as they are all the same: those who do not take them are gone.
             line.push_str(" BODY=8BITMIME");
         }
-        if envelope.utf8 {
+        if envelope.utf8 || !envelope.from.is_ascii() || to.iter().any(|to| !to.address.is_ascii()) {
             line.push_str(" SMTPUTF8");
         }
         if offers.dsn {
@@ -225,4 +248,9 @@ impl Session {
         }
         line + "\r\n"
     }
+}
+
+/// What could end its line would say more than an address.
+fn breaks(text: &str) -> bool {
+    text.chars().any(char::is_control)
 }

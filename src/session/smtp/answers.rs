@@ -24,6 +24,7 @@ pub(super) const STOPPING: Answer = Answer::new(421, 3, 2, "The server is shutti
 pub(super) const SILENT: Answer = Answer::new(421, 4, 2, "That took too long");
 pub(super) const TOO_MANY_ERRORS: Answer = Answer::new(421, 7, 0, "That was wrong too often");
 pub(super) const NOT_NOW: Answer = Answer::new(451, 3, 0, "The mail store is not available");
+pub(super) const NOT_ALL: Answer = Answer::new(451, 3, 0, "Not for all recipients");
 pub(super) const READ_ONLY: Answer = Answer::new(451, 3, 0, "Mail can only be read at the moment");
 pub(super) const BEING_TAKEN: Answer = Answer::new(451, 3, 0, "The same is being taken already");
 pub(super) const UNCHECKED: Answer = Answer::new(451, 7, 0, "The sender could not be checked now");
@@ -54,6 +55,7 @@ pub(super) const NO_RELAY: Answer = Answer::new(550, 7, 1, "Mail for others is n
 pub(super) const NOT_YOURS: Answer = Answer::new(553, 7, 1, "This is no address of yours");
 pub(super) const NOT_YOURS_WITHIN: Answer = Answer::new(550, 7, 1, "The From field names an address that is not yours");
 pub(super) const TOO_LARGE: Answer = Answer::new(552, 3, 4, "The message is too large");
+pub(super) const HEADER_TOO_LARGE: Answer = Answer::new(552, 3, 4, "The header of the message is too large");
 pub(super) const NEEDS_UTF8: Answer = Answer::new(553, 6, 7, "The address needs SMTPUTF8");
 pub(super) const LONE_LINE_ENDS: Answer =
     Answer::new(554, 6, 0, "A CR or an LF stands alone in the message: a line ends with CRLF");

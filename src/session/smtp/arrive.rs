@@ -9,7 +9,7 @@ use super::session::{Smtp, Work};
 use super::spool::Spool;
 use super::terms::Kind;
 use crate::delivery::{self, Fate, Mail, Plan, Route, is_local_domain, may_send_as, plan};
-use crate::mail::header::first;
+use crate::mail::header::{Field, fields, first};
 use crate::mail::{Envelope, Stamp, UniqueId, limits};
 use crate::session::{Need, Suspect};
 use crate::store::{Mark, Notify, Outcome, Packer, Placed, Refusal, Store, StoreError, Write};
@@ -32,7 +32,7 @@ pub(super) struct Incoming {
     repeated: Vec<bool>,
     /// For whom the same was taken, and this is another.
     anew: Vec<bool>,
-    /// As it came.
+    /// As it came; empty while it is being checked, and once it is as it is stored.
     header: Vec<u8>,
 }
 
@@ -93,6 +93,8 @@ impl Smtp {
                 let helo = self.client.as_ref().map(|hello| hello.name.clone()).unwrap_or_default();
                 let from = incoming.transaction.sender.address.as_ref();
                 let from = from.map_or_else(String::new, |from| from.as_str().to_owned());
+                // Names may take long to be answered, and many may wait for them: meanwhile it is in the spool only.
+                let incoming = Incoming { header: Vec::new(), ..incoming };
                 self.work = Work::Judging(Box::new(Judging(incoming)));
                 Need::Verdict(Box::new(Suspect { client, helo, from, content: whole.spool }))
             }
@@ -107,15 +109,20 @@ impl Smtp {
         transaction: Box<Transaction>,
         store: &Store,
     ) -> Result<Incoming, (Box<Transaction>, Answer)> {
-        let head = match whole.spool.head(limits::HEADER) {
-            Ok(head) => header::of(head),
-            Err(error) => {
-                log::error!("a message that came in cannot be read again: {error}");
-                return Err((transaction, answers::NOT_NOW));
-            }
+        let head = match head_of(&whole.spool) {
+            Ok(head) => head,
+            Err(answer) => return Err((transaction, answer)),
         };
+        // What stands further down could not be left out, as a Bcc has to be, and results that somebody made up.
+        if self.kind != Kind::Lmtp && header::is_cut(&head, whole.spool.len()) {
+            return Err((transaction, answers::HEADER_TOO_LARGE));
+        }
         if header::hops(&head) > limits::RECEIVED {
             return Err((transaction, answers::LOOP));
+        }
+        // What is not read of it could name others as its author, or tell who got it blindly.
+        if self.login.is_some() && head.len() >= limits::HEADER && !header::is_missing(&head) {
+            return Err((transaction, answers::HEADER_TOO_LARGE));
         }
         if let Err(answer) = self.may_say_from(&head, store) {
             return Err((transaction, answer));
@@ -146,13 +153,21 @@ impl Smtp {
         let Some((account, _)) = &self.login else { return Ok(()) };
         let check = || -> Result<bool, StoreError> {
             let snapshot = store.snapshot()?;
-            for address in Envelope::read(head).from {
-                let (Some(local), Some(host)) = (&address.mailbox, &address.host) else { continue };
-                let (local, host) = (String::from_utf8_lossy(local), String::from_utf8_lossy(host));
-                if is_local_domain(&snapshot, &self.terms.rules.routing, &host)?
-                    && !may_send_as(&snapshot, *account, &format!("{local}@{host}"))?
-                {
+            let is_from = |field: &Field<'_>| field.name.eq_ignore_ascii_case(b"From");
+            let authors = fields(head).filter(is_from).map(|field| (field, Envelope::read(field.whole).from));
+            for (field, addresses) in authors {
+                // Only so much of it is read.
+                if field.value.len() > limits::HEADER_VALUE || addresses.len() >= limits::ADDRESSES {
                     return Ok(false);
+                }
+                for address in addresses {
+                    let (Some(local), Some(host)) = (&address.mailbox, &address.host) else { continue };
+                    let (local, host) = (String::from_utf8_lossy(local), String::from_utf8_lossy(host));
+                    if is_local_domain(&snapshot, &self.terms.rules.routing, &host)?
+                        && !may_send_as(&snapshot, *account, &format!("{local}@{host}"))?
+                    {
+                        return Ok(false);
+                    }
                 }
             }
             Ok(true)
@@ -175,9 +190,13 @@ impl Smtp {
     ) -> Need {
         let incoming = judging.0;
         let answer = match &verdict.disposition {
-            Disposition::None | Disposition::Quarantine => {
-                return self.prepare(incoming, suspect.content, Some(verdict), store, out);
-            }
+            Disposition::None | Disposition::Quarantine => match head_of(&suspect.content) {
+                Ok(header) => {
+                    let incoming = Incoming { header, ..incoming };
+                    return self.prepare(incoming, suspect.content, Some(verdict), store, out);
+                }
+                Err(answer) => answer,
+            },
             Disposition::Reject { text } => answers::REJECTED.saying(text.replace(char::is_control, " ")),
             Disposition::TryLater => answers::UNCHECKED,
         };
@@ -189,7 +208,7 @@ impl Smtp {
     /// Puts before the message what belongs there, and begins to pack it.
     fn prepare(
         &mut self,
-        incoming: Incoming,
+        mut incoming: Incoming,
         spool: Spool,
         verdict: Option<Verdict>,
         store: &Store,
@@ -240,6 +259,7 @@ impl Smtp {
         }
         let mut header = header.into_bytes();
         header::without(came, &drops, &mut header);
+        incoming.header = Vec::new();
         let packing = Packing { spool, packer, at: 0, drops, header, quarantine, tells };
         self.pack(incoming, Box::new(packing), store, out)
     }
@@ -414,6 +434,14 @@ impl Packing {
     }
 }
 
+/// The header of a message that waits.
+fn head_of(spool: &Spool) -> Result<Vec<u8>, Answer> {
+    spool.head(limits::HEADER).map(header::of).map_err(|error| {
+        log::error!("a message that came in cannot be read again: {error}");
+        answers::NOT_NOW
+    })
+}
+
 fn of_recipient(recipient: &Recipient) -> delivery::Recipient<'_> {
     let notify = recipient.notify.map_or_else(Notify::default, |notify| Notify {
         success: notify.success,
@@ -426,7 +454,7 @@ fn of_recipient(recipient: &Recipient) -> delivery::Recipient<'_> {
 /// By what it will be known again for those for whom it is taken now.
 fn marks(incoming: &Incoming, fates: &[Fate]) -> Vec<Mark> {
     let known = incoming.keys.iter().zip(&incoming.anew).zip(&incoming.repeated);
-    let new = known.filter(|(_, repeated)| !**repeated).map(|((key, anew), _)| (*key, *anew));
+    let new = known.clone().filter(|(_, repeated)| !**repeated).map(|((key, anew), _)| (*key, *anew));
     let mark = |((key, anew), fate): ((Key, bool), &Fate)| match fate {
         Fate::Taken { copies, .. } => {
             let copies = copies.iter().filter_map(|at| u32::try_from(*at).ok()).collect();
@@ -434,7 +462,10 @@ fn marks(incoming: &Incoming, fates: &[Fate]) -> Vec<Mark> {
         }
         Fate::Not(_) => None,
     };
-    new.zip(fates).filter_map(mark).collect()
+    // Who comes again for others comes once more, as long as those are not served: what was taken stays known meanwhile.
+    let again = known.filter(|(_, repeated)| **repeated).map(|((key, _), _)| (*key, true));
+    let again = again.map(|(key, anew)| Mark { key, copies: Vec::new(), anew });
+    new.zip(fates).filter_map(mark).chain(again).collect()
 }
 
 /// What a recipient is answered for.
@@ -453,6 +484,24 @@ fn for_all(answers: &[Answer]) -> Answer {
     match refused().next() {
         None => answers::TAKEN,
         Some(first) if refused().count() == answers.len() => first.clone(),
-        Some(_) => refused().find(|answer| answer.code < 500).cloned().unwrap_or(answers::NOT_NOW),
+        Some(first) => {
+            let later = refused().find(|answer| answer.code < 500).cloned();
+            later.unwrap_or_else(|| answers::NOT_ALL.saying(format!("{}: {}", answers::NOT_ALL.text, first.text)))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_answer_holds_for_all_recipients() {
+        assert_eq!(for_all(&[answers::TAKEN, answers::TAKEN]), answers::TAKEN);
+        assert_eq!(for_all(&[answers::LOOP, answers::LOOP]), answers::LOOP);
+        assert_eq!(for_all(&[answers::LOOP, answers::TAKEN, answers::OVER_QUOTA]), answers::OVER_QUOTA);
+        // The peer comes again, and whoever sent it reads at last why.
+        let some = for_all(&[answers::TAKEN, answers::LOOP]);
+        assert_eq!((some.code, &*some.text), (451, "Not for all recipients: The mail goes in circles"));
     }
 }

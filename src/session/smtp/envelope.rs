@@ -5,6 +5,7 @@ use super::content::Content;
 use super::session::Smtp;
 use super::terms::Kind;
 use crate::delivery::{Route, may_send_as, route};
+use crate::mail::limits;
 use crate::session::{Need, Privacy};
 use crate::store::{Store, StoreError};
 use crate::wire::Out;
@@ -15,6 +16,8 @@ use crate::wire::smtp::{Answer, Recipient, Sender};
 pub(super) struct Transaction {
     pub(super) sender: Sender,
     pub(super) recipients: Vec<Recipient>,
+    /// Octets of these.
+    octets: usize,
     /// What BDAT brought so far.
     pub(super) content: Option<Box<Content>>,
     /// When MAIL came, in seconds since 1970.
@@ -25,8 +28,8 @@ impl Smtp {
     pub(super) fn mail(&mut self, sender: Sender, store: &Store, out: &mut Out) -> Need {
         match self.may_send(&sender, store) {
             Ok(()) => {
-                let (recipients, content) = (Vec::new(), None);
-                self.transaction = Some(Box::new(Transaction { sender, recipients, content, began: self.now }));
+                let (recipients, octets, content) = (Vec::new(), 0, None);
+                self.transaction = Some(Box::new(Transaction { sender, recipients, octets, content, began: self.now }));
                 self.grant(&answers::SENDER, out)
             }
             Err(answer) => self.refuse(&answer, out),
@@ -66,6 +69,7 @@ impl Smtp {
         match self.may_receive(&recipient, store) {
             Ok(()) => {
                 if let Some(transaction) = &mut self.transaction {
+                    transaction.octets += octets(&recipient);
                     transaction.recipients.push(recipient);
                 }
                 self.grant(&answers::RECIPIENT, out)
@@ -79,7 +83,9 @@ impl Smtp {
         if transaction.content.is_some() {
             return Err(answers::CHUNKS_BEGUN);
         }
-        if transaction.recipients.len() >= self.terms.rules.recipients {
+        if transaction.recipients.len() >= self.terms.rules.recipients
+            || transaction.octets + octets(recipient) > limits::RECIPIENT_OCTETS
+        {
             return Err(answers::TOO_MANY);
         }
         let found = || -> Result<Route, StoreError> {
@@ -96,4 +102,9 @@ impl Smtp {
             Route::Loop => Err(answers::LOOP),
         }
     }
+}
+
+/// Octets of what a recipient brings.
+fn octets(recipient: &Recipient) -> usize {
+    recipient.address.as_str().len() + recipient.orcpt.as_ref().map_or(0, String::len)
 }

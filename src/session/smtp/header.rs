@@ -111,6 +111,12 @@ pub(super) fn is_missing(head: &[u8]) -> bool {
     head.is_empty() || !(line.is_empty() || is_field || line.starts_with(b"From "))
 }
 
+/// Whether the header goes on behind what was looked at of it, in a message of so many octets.
+pub(super) fn is_cut(head: &[u8], size: u64) -> bool {
+    let is_whole = head == b"\r\n" || head.ends_with(b"\r\n\r\n");
+    !is_whole && (head.len() as u64) < size && !is_missing(head)
+}
+
 /// Appends a header without some of it.
 pub(super) fn without(header: &[u8], drops: &[Range<u64>], out: &mut Vec<u8>) {
     let place = |place: u64| usize::try_from(place).unwrap_or(header.len());
@@ -137,9 +143,9 @@ pub(super) fn is_ours(field: &Field<'_>, host: &str) -> bool {
     field.name.eq_ignore_ascii_case(b"Return-Path") || verdict::is_forged(field, host)
 }
 
-/// Whether a field of what was submitted is not for others to see (RFC 5322 §3.6.3).
+/// Whether a field of what was submitted is not for others to see (RFC 5322 §3.6.3, §3.6.6).
 pub(super) fn is_not_told(field: &Field<'_>) -> bool {
-    [&b"Bcc"[..], b"Return-Path"].iter().any(|name| field.name.eq_ignore_ascii_case(name))
+    [&b"Bcc"[..], b"Resent-Bcc", b"Return-Path"].iter().any(|name| field.name.eq_ignore_ascii_case(name))
 }
 
 #[cfg(test)]
@@ -209,6 +215,19 @@ mod tests {
             (b"", b""),
         ] {
             assert_eq!(of(head.to_vec()), header);
+        }
+    }
+
+    #[test]
+    fn a_header_is_cut_where_it_goes_on() {
+        for (head, size, cut) in [
+            (&b"A: 1\r\n"[..], 9, true),
+            (b"A: 1\r\n", 6, false),
+            (b"A: 1\r\n\r\n", 9, false),
+            (b"\r\n", 9, false),
+            (b"hello\r\n", 9, false),
+        ] {
+            assert_eq!(is_cut(head, size), cut, "{} of {size}", head.escape_ascii());
         }
     }
 

@@ -6,6 +6,7 @@ use super::public::PublicKey;
 use super::signature::{Named, Signature};
 use crate::dns::{DnsError, Lookup};
 use crate::mail::header::{Field, fields};
+use crate::mail::limits;
 use memchr::memchr;
 use smol::future::{or, zip};
 use std::collections::BTreeMap;
@@ -15,6 +16,9 @@ use std::time::Duration;
 /// Signatures of one message that are looked at, from the top: those who passed it on last are there. Each costs a
 /// lookup and a hash.
 const SIGNATURES: usize = 10;
+/// Octets of header that the signatures of one message were made of, together: they are held until the keys are here,
+/// and each signature may be made of the whole header.
+const DATA: usize = limits::HEADER;
 /// Records of one key name that are tried.
 const RECORDS: usize = 3;
 
@@ -124,6 +128,11 @@ impl Verifier {
             Err(trouble) => return Pending { named, read: Err(trouble), data: Vec::new() },
         };
         let Some(data) = signed(&signature, one, &tags, all) else { return broken(named) };
+        let held: usize = self.signatures.iter().map(|other| other.data.len()).sum();
+        if held + data.len() > DATA {
+            let trouble = Trouble { result: DkimResult::Neutral, why: "too much is signed" };
+            return Pending { named, read: Err(trouble), data: Vec::new() };
+        }
         let place = self.body(signature.body_canon, signature.length);
         Pending { named, read: Ok((signature, place)), data }
     }

@@ -28,12 +28,16 @@ fn the_example_of_the_rfc_passes_with_both_of_its_keys() {
 
 /// A signed message and the zone with its key.
 fn made() -> (String, Zone) {
+    made_of(MAIL)
+}
+
+fn made_of(mail: &str) -> (String, Zone) {
     let key = Arc::new(Key::generate(Algorithm::Ed25519, "example.org", "s").unwrap());
     let mut signer = Signer::new(vec![Arc::clone(&key)], NOW);
-    signer.push(MAIL.as_bytes());
+    signer.push(mail.as_bytes());
     let mut zone = Zone::default();
     zone.add("s._domainkey.example.org", "TXT", &key.dns_record().text);
-    (signer.finish() + MAIL, zone)
+    (signer.finish() + mail, zone)
 }
 
 #[test]
@@ -140,4 +144,14 @@ fn noise_never_panics() {
         verifier.push(&octets);
         smol::block_on(verifier.finish(&zone, PATIENCE));
     }
+}
+
+#[test]
+fn what_is_held_for_all_signatures_together_is_bounded() {
+    let mail = MAIL.replace("one", &"x".repeat(DATA * 2 / 3));
+    let (message, zone) = made_of(&mail);
+    assert_eq!(verdicts(&zone, &message), [(DkimResult::Pass, None)]);
+    let (signature, _) = message.split_once("From:").unwrap();
+    let found = verdicts(&zone, &format!("{signature}{message}"));
+    assert_eq!(found, [(DkimResult::Pass, None), (DkimResult::Neutral, Some("too much is signed"))]);
 }

@@ -1,8 +1,9 @@
 //! DMARC: what the domain in the From field wants done with mail that neither SPF nor DKIM lets speak for it (RFC 7489).
 //!
-//! Which domain a domain belongs to is found as RFC 7489's successor finds it, by asking for policies up the tree, since a list of all
-//! public suffixes is as large as this program and old on the day that it is built in.
+//! Which domain a domain belongs to, a list of public names tells; a domain that says for itself (`psd=`), as RFC 7489's
+//! successor has it, is believed.
 
+mod house;
 mod record;
 mod tree;
 mod weigh;

@@ -1,5 +1,6 @@
 //! Policies up the tree of names, and which domain a domain belongs to by them (`DMARCbis` §4.10).
 
+use super::house::house;
 use super::record::Record;
 use crate::dns::{DnsError, Lookup};
 
@@ -51,7 +52,7 @@ impl Walk {
                 _ => {}
             }
         }
-        self.found.last().map_or(&self.domain, |(name, _)| name)
+        house(&self.domain)
     }
 
     /// Whether the domain, or one above it, says that it is a house of its own.
@@ -115,9 +116,13 @@ mod tests {
     }
 
     #[test]
-    fn the_highest_policy_is_that_of_the_house() {
+    fn the_policy_of_the_house_is_for_all_below_it() {
         let none = "v=DMARC1; p=none";
-        assert_eq!(walk("a.example.org", &[]).organization(), "a.example.org");
+        assert_eq!(walk("a.example.org", &[]).organization(), "example.org");
+        let below = walk("a.b.example.org", &[("b.example.org", none)]);
+        assert_eq!((below.organization(), below.policy()), ("example.org", None));
+        let public = walk("a.b.co.uk", &[("co.uk", none)]);
+        assert_eq!((public.organization(), public.policy()), ("b.co.uk", None));
         let both = walk("a.example.org", &[("a.example.org", none), ("example.org", none)]);
         assert_eq!(both.organization(), "example.org");
         assert!(both.policy().unwrap().1);

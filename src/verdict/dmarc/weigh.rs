@@ -96,15 +96,15 @@ async fn is_aligned(
     if is_strict || domain == other {
         return Ok(domain == other);
     }
-    // Whoever owns a domain owns all that is below it, policies or not, unless one of those says that it is a house of
-    // its own.
-    if is_above(&other, &domain) && !walk.is_closed() {
-        return Ok(true);
-    }
     // What is not of the same house by its name need not be asked for.
     let organization = walk.organization();
     if other != organization && !is_above(organization, &other) {
         return Ok(false);
+    }
+    // Whoever owns a domain owns all that is below it, policies or not, unless one of those says that it is a house of
+    // its own.
+    if is_above(&other, &domain) && !walk.is_closed() {
+        return Ok(true);
     }
     Ok(Walk::up(&other, lookup).await?.organization() == organization)
 }
