@@ -5,7 +5,7 @@ use super::imap::Imap;
 use super::line::Io;
 use super::mail::{Download, key_of};
 use super::merge::is_bulk;
-use super::pass::Tally;
+use super::pass::{Tally, read_apart};
 use super::pop3::{Listed, Pop3};
 use crate::mail::{AccountId, BlobId, FlagSet, Stamp, limits};
 use crate::store::{
@@ -265,11 +265,6 @@ impl Collect {
         &self,
         read: impl FnOnce(&Snapshot) -> Result<T, Error> + Send + 'static,
     ) -> Result<T, Error> {
-        let store = Arc::clone(&self.store);
-        smol::unblock(move || {
-            let snapshot = store.snapshot()?;
-            read(&snapshot)
-        })
-        .await
+        read_apart(&self.store, read).await
     }
 }

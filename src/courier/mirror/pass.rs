@@ -195,11 +195,19 @@ impl<'i, S: Io> Pass<'i, S> {
         &self,
         read: impl FnOnce(&Snapshot) -> Result<T, Error> + Send + 'static,
     ) -> Result<T, Error> {
-        let store = Arc::clone(&self.store);
-        smol::unblock(move || {
-            let snapshot = store.snapshot()?;
-            read(&snapshot)
-        })
-        .await
+        read_apart(&self.store, read).await
     }
+}
+
+/// Reads in a thread that may wait for the disk.
+pub(super) async fn read_apart<T: Send + 'static>(
+    store: &Arc<Store>,
+    read: impl FnOnce(&Snapshot) -> Result<T, Error> + Send + 'static,
+) -> Result<T, Error> {
+    let store = Arc::clone(store);
+    smol::unblock(move || {
+        let snapshot = store.snapshot()?;
+        read(&snapshot)
+    })
+    .await
 }
