@@ -2,7 +2,8 @@
 
 use super::args::Wish;
 use super::help;
-use lexopt::{Arg, Error, Parser, ValueExt};
+use super::words::{self, Words};
+use lexopt::{Error, Parser, ValueExt};
 use pillarbox::admin::DeliveryRequest;
 use pillarbox::store::{Action, Condition, Detail, Field, Rule, RuleEdit, Vacation};
 use std::path::PathBuf;
@@ -36,35 +37,16 @@ struct Given {
 const DAY: i64 = 24 * 60 * 60;
 
 /// Reads the arguments after `command`, and after `action` where that was read already.
-pub fn parse(
-    command: &str,
-    mut action: Option<String>,
-    mut data: Option<PathBuf>,
-    mut parser: Parser,
-) -> Result<Wish, Error> {
+pub fn parse(command: &str, action: Option<String>, data: Option<PathBuf>, parser: Parser) -> Result<Wish, Error> {
     let mut given = Given::default();
-    while let Some(arg) = parser.next()? {
-        match arg {
-            Arg::Long("help") | Arg::Short('h') => return Ok(Wish::Help(help::of(command))),
-            Arg::Long("data") => data = Some(parser.value()?.into()),
-            Arg::Value(value) if action.is_none() => action = Some(value.string()?),
-            Arg::Value(value) => given.values.push(value.string()?),
-            Arg::Long(name) => {
-                let name = name.to_owned();
-                let allowed = options(command, action.as_deref());
-                if !allowed.contains(&name.as_str()) || !given.option(&name, &mut parser)? {
-                    return Err(format!("invalid option '--{name}'").into());
-                }
-            }
-            arg @ Arg::Short(_) => return Err(arg.unexpected()),
-        }
-    }
-    let data = data.unwrap_or_else(|| PathBuf::from("pillarbox-data"));
+    let read = words::read(action, data, parser, |action, name, parser| {
+        Ok(options(command, action).contains(&name) && given.option(name, parser)?)
+    })?;
+    let Some(Words { data, action, values }) = read else { return Ok(Wish::Help(help::of(command))) };
+    given.values = values;
     let wish = given.wish(command, action.as_deref())?;
-    match given.values.first() {
-        Some(value) => Err(format!("{command} takes no argument {value}").into()),
-        None => Ok(Wish::Filing { data, wish }),
-    }
+    words::all_used(command, &given.values)?;
+    Ok(Wish::Filing { data, wish })
 }
 
 /// The options of a command, `--data` and `--help` aside.

@@ -22,6 +22,7 @@ mod serve;
 mod size;
 mod terminal;
 mod welcome;
+mod words;
 
 use pillarbox::admin::{Door, Reply, Request};
 use std::fs::DirBuilder;

@@ -2,7 +2,8 @@
 
 use super::args::Wish;
 use super::help;
-use lexopt::{Arg, Error, Parser, ValueExt};
+use super::words::{self, Words};
+use lexopt::{Error, Parser, ValueExt};
 use pillarbox::admin::{DeliveryRequest, QueueRequest, Smarthost, SmarthostPrivacy, Trust};
 use std::path::PathBuf;
 
@@ -58,30 +59,16 @@ const SUBMISSION: u16 = 587;
 const SMTP: u16 = 25;
 
 /// Reads the arguments after `command`.
-pub fn parse(command: &str, mut data: Option<PathBuf>, mut parser: Parser) -> Result<Wish, Error> {
-    let (mut action, mut given) = (None, Given::default());
-    while let Some(arg) = parser.next()? {
-        match arg {
-            Arg::Long("help") | Arg::Short('h') => return Ok(Wish::Help(help::of(command))),
-            Arg::Long("data") => data = Some(parser.value()?.into()),
-            Arg::Value(value) if action.is_none() => action = Some(value.string()?),
-            Arg::Value(value) => given.values.push(value.string()?),
-            Arg::Long(name) => {
-                let name = name.to_owned();
-                let allowed = command == "smarthost" && action.as_deref() == Some("set");
-                if !allowed || !given.option(&name, &mut parser)? {
-                    return Err(format!("invalid option '--{name}'").into());
-                }
-            }
-            arg @ Arg::Short(_) => return Err(arg.unexpected()),
-        }
-    }
-    let data = data.unwrap_or_else(|| PathBuf::from("pillarbox-data"));
+pub fn parse(command: &str, data: Option<PathBuf>, parser: Parser) -> Result<Wish, Error> {
+    let mut given = Given::default();
+    let read = words::read(None, data, parser, |action, name, parser| {
+        Ok(command == "smarthost" && action == Some("set") && given.option(name, parser)?)
+    })?;
+    let Some(Words { data, action, values }) = read else { return Ok(Wish::Help(help::of(command))) };
+    given.values = values;
     let wish = given.wish(command, action.as_deref())?;
-    match given.values.first() {
-        Some(value) => Err(format!("{command} takes no argument {value}").into()),
-        None => Ok(Wish::Outgoing { data, wish }),
-    }
+    words::all_used(command, &given.values)?;
+    Ok(Wish::Outgoing { data, wish })
 }
 
 impl Given {
