@@ -76,6 +76,7 @@ impl Gate {
         attempt.wait(attempt.source.as_ref()).await;
         let password = password.get(..PASSWORD).unwrap_or(password);
         let mut found = self.find(&attempt.name)?;
+        self.expect(found.as_ref());
         if !self.remembers(found.as_ref(), password) {
             attempt.wait(attempt.user.as_ref()).await;
             found = self.weigh(&attempt.name, password.to_vec()).await?;
@@ -93,6 +94,7 @@ impl Gate {
     pub fn scram_keys(&self, user: &[u8]) -> Result<(Option<(AccountId, String)>, ScramKeys), Fault> {
         let name = name(user);
         let found = self.find(&name)?;
+        self.expect(found.as_ref());
         let known =
             found.and_then(|(id, account)| Some(((id, account.address), password::scram_keys(&account.credentials)?)));
         Ok(match known {
@@ -123,6 +125,13 @@ impl Gate {
     #[must_use]
     pub fn strength(&self) -> Strength {
         self.strength
+    }
+
+    /// Whoever names a user will most likely be let in.
+    fn expect(&self, found: Option<&(AccountId, Account)>) {
+        if let Some((account, _)) = found {
+            self.store.expect(*account);
+        }
     }
 
     /// The account of a log-in name.

@@ -6,7 +6,7 @@ use super::stream::Stream;
 use super::suspect::judge;
 use super::turns::Turn;
 use crate::admin;
-use crate::mail::{AccountId, limits};
+use crate::mail::limits;
 use crate::session::imap::Imap;
 use crate::session::pop3::Pop3;
 use crate::session::smtp::{Kind, Smtp};
@@ -111,7 +111,6 @@ impl Talk<'_> {
                 Need::Password { user, password } => {
                     let who = self.house.gate.verify(&user, &password, self.peer.ip()).await;
                     let who = who.map(|entered| (entered.account, entered.address)).map_err(denied);
-                    self.expect(&who);
                     self.protocol.entered(who, &self.house.store, now(), &mut self.out)
                 }
                 Need::ScramKeys(user) => {
@@ -130,7 +129,6 @@ impl Talk<'_> {
                         smol::Timer::after(pause).await;
                     }
                     let who = account.ok_or(Denied::Wrong);
-                    self.expect(&who);
                     self.protocol.entered(who, &self.house.store, now(), &mut self.out)
                 }
                 Need::Verdict(suspect) => {
@@ -159,13 +157,6 @@ impl Talk<'_> {
                     return Ok(());
                 }
             };
-        }
-    }
-
-    /// What somebody who just came in will want is looked for while they hear of it.
-    fn expect(&self, who: &Result<(AccountId, String), Denied>) {
-        if let Ok((account, _)) = who {
-            self.house.store.expect(*account);
         }
     }
 

@@ -13,8 +13,11 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// Trips to the disk, since it was asked last, from which on a walk counts as cold.
 const COLD: u64 = 2;
-/// Mailboxes of an account that are read ahead.
+/// Mailboxes of an account that are read ahead when somebody comes, and messages in all of them: 3 MB of rows.
 const EXPECTED: usize = 64;
+const EXPECTED_ROWS: usize = 32 << 10;
+/// Messages of a mailbox after which it counts as one that is in memory.
+const PROBED: usize = 512;
 /// Readers that are under way at once, for all sessions.
 const READERS: usize = 32;
 
@@ -65,16 +68,31 @@ impl Store {
 }
 
 impl Store {
-    /// Somebody logged in, and will ask for mailboxes next: reads ahead where they are.
+    /// Somebody is about to come in, and will ask for mailboxes next: reads ahead where they are and what is in them, as
+    /// far as it is not in memory. There is time for that while the password is looked at.
     pub fn expect(&self, account: AccountId) {
         let shared = Arc::clone(&self.shared);
         smol::unblock(move || {
-            let known = shared.snapshot().and_then(|snapshot| snapshot.look_up(account, EXPECTED));
             // What cannot be read ahead will be missed when it is asked for, and told there.
-            known.unwrap_or_default();
+            let _ = look_around(&shared, account);
         })
         .detach();
     }
+}
+
+fn look_around(shared: &Shared, account: AccountId) -> Result<(), Fault> {
+    let snapshot = shared.snapshot()?;
+    let mailboxes = snapshot.look_up(account, EXPECTED)?;
+    let mut rows = EXPECTED_ROWS;
+    for mailbox in mailboxes.into_iter().filter(|mailbox| !shared.mirrors.is_open(*mailbox)) {
+        disk::trips();
+        let mut messages = snapshot.message_starts(mailbox, 1, u32::MAX)?.take(rows);
+        rows -= messages.by_ref().take(PROBED).count();
+        if disk::trips() > 0 {
+            rows -= messages.count();
+        }
+    }
+    Ok(())
 }
 
 fn read(shared: &Shared, mailbox: MailboxId, from: u32, to: u32, depth: Depth) -> Result<(), Fault> {

@@ -231,6 +231,11 @@ impl Mirrors {
         matches!(*slot.lock(), State::Open { .. }).then(|| Watch(Arc::clone(slot)))
     }
 
+    /// Whether a mailbox is in memory.
+    pub(super) fn is_open(&self, mailbox: MailboxId) -> bool {
+        self.find(mailbox).is_some()
+    }
+
     /// Publishes what a transaction did, and rings.
     pub(super) fn publish(&self, mailbox: MailboxId, change: Change) {
         let slot = {

@@ -99,14 +99,11 @@ impl Snapshot {
         Ok(mailboxes)
     }
 
-    /// Reads some of an account's mailboxes and their names, for nothing but that they are in memory then.
-    pub(super) fn look_up(&self, account: AccountId, most: usize) -> Result<(), Fault> {
+    /// Reads what leads to an account's mailboxes, so that it is in memory; returns the first ones, at most so many.
+    pub(super) fn look_up(&self, account: AccountId, most: usize) -> Result<Vec<MailboxId>, Fault> {
         self.account(account)?;
         self.mailbox_named(account, "INBOX")?;
-        for row in mailboxes_of(&self.table(MAILBOX)?, account)?.take(most) {
-            row?;
-        }
-        Ok(())
+        mailboxes_of(&self.table(MAILBOX)?, account)?.take(most).map(|row| Ok(row?.0)).collect()
     }
 
     /// The names that an account is subscribed to, in the order of their octets; mailboxes of these names need not exist.
