@@ -6,6 +6,7 @@ import os
 import shutil
 import struct
 import subprocess
+import threading
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,6 +16,7 @@ TARGET = Path(os.environ.get("CARGO_TARGET_DIR") or ROOT / "target")
 IMAGES = Path(os.environ.get("PILLARBOX_IMAGES") or TARGET / "images" / "out")
 SECTOR = 512
 PINNED_SECONDS = 300
+UNPACKING = threading.Lock()
 
 
 def pinned(*command, input=None, fails=False):
@@ -36,6 +38,14 @@ def image(board, folder=IMAGES):
     packed = max(Path(folder).glob(f"**/pillarbox-*-{board}.img.xz"), key=os.path.getmtime, default=None)
     expect(packed, f"no image of {board} in {folder}: images/build {board}")
     raw = (TARGET / "boot" if folder == IMAGES else Path(folder)) / f"{board}.img"
+    # Machines that start side by side share it.
+    with UNPACKING:
+        unpack(packed, raw)
+    return raw
+
+
+def unpack(packed, raw):
+    """Makes an image of the packed one, unless there is one that is newer."""
     if not raw.exists() or raw.stat().st_mtime < packed.stat().st_mtime:
         raw.parent.mkdir(parents=True, exist_ok=True)
         part = raw.with_suffix(f".part{os.getpid()}")
@@ -48,7 +58,6 @@ def image(board, folder=IMAGES):
                     target.seek(len(piece), os.SEEK_CUR)
             target.truncate()
         part.rename(raw)
-    return raw
 
 
 def copy(source, target):
