@@ -3,7 +3,9 @@
     faults.py [full|missing|damaged|noted|pulled...]
 """
 
+import base64
 import os
+import random
 import re
 import sys
 import time
@@ -70,9 +72,14 @@ def full():
         fact(f"full: {said!r}; mail can be read, before and after a new start, and appended once some was removed")
 
 
+def dense(number):
+    """A large message that cannot be packed."""
+    return made(number) + base64.encodebytes(random.Random(number).randbytes(LARGE * 3 // 4)).replace(b"\n", b"\r\n")
+
+
 def fill(client):
     for number in range(100):
-        answer = client.command("APPEND Large ", made(number, LARGE))
+        answer = client.command("APPEND Large ", dense(number))
         if answer.status != "OK":
             return number, answer
     raise AssertionError("the disk does not fill up")
@@ -81,7 +88,7 @@ def fill(client):
 def until_accepted(client):
     """What was removed is room again, in some seconds."""
     end = time.monotonic() + 60
-    while (answer := client.command("APPEND Large ", made(1000, LARGE))).status != "OK":
+    while (answer := client.command("APPEND Large ", dense(1000))).status != "OK":
         expect(time.monotonic() < end, "no room again", answer)
         time.sleep(1)
 

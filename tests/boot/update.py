@@ -34,7 +34,8 @@ def main():
         "panic": lambda: gives_way(VIRT, "panic"),
         "hang": lambda: gives_way(VIRT, "hang"),
         "deaf": lambda: gives_way(VIRT, "deaf"),
-        "board": lambda: gives_way(RASPI3B, "panic"),
+        # QEMU's model of it can be started again by its watchdog's driver alone, as the real one.
+        "board": lambda: gives_way(RASPI3B, "crash"),
     }
     with SHELF:
         together(*(works[name] for name in sys.argv[1:] or ["deaf", "hang", "board", "panic", "good"]))
