@@ -81,6 +81,8 @@ class Disk:
 
     def __init__(self, path):
         self.path = Path(path)
+        # What a machine that ran with it made to sign its certificates with, once that was looked up.
+        self.authority = None
 
     @classmethod
     def fresh(cls, board, folder, mebibytes, images=IMAGES):

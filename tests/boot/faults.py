@@ -12,7 +12,7 @@ import time
 from itertools import islice
 from pathlib import Path
 
-from machine import START_SECONDS, VIRT, Machine, card, scratch, together
+from machine import PROMPT, START_SECONDS, VIRT, Machine, card, scratch, together
 from corpus import made, some_mail
 from disk import pinned
 from house import expect, fact
@@ -22,6 +22,7 @@ MAILS = 20
 WATCHED = 150  # seconds that a machine with a fault is watched: it must not start itself again and again
 PULLED = 240  # seconds until a disk that is gone was noticed
 LARGE = 4 << 20
+SMALL = 256  # MiB: a card on which the data partition grows by little
 
 
 def main():
@@ -45,7 +46,7 @@ def used(folder):
 def full():
     """A disk that fills up: writing is refused, reading goes on, also after a new start; room that is made is used."""
     with scratch() as folder:
-        disk = card(VIRT, folder, mebibytes=None)
+        disk = card(VIRT, folder, mebibytes=SMALL)
         mails = list(islice(some_mail(), MAILS))
         with Machine(VIRT, disk) as machine:
             machine.owned()
@@ -54,7 +55,7 @@ def full():
                     client.append("INBOX", octets)
                 client.command("CREATE Large")
                 taken, answer = fill(client)
-            fact(f"full after {taken} mails of {LARGE >> 20} MiB: {answer.status} {answer.text}")
+            fact(f"full after {taken} mails of 4, 1 and 0.25 MiB: {answer.status} {answer.text}")
             expect(answer.status == "NO", answer)
             said = says(machine, r"is full")
             read(machine, mails)
@@ -72,17 +73,20 @@ def full():
         fact(f"full: {said!r}; mail can be read, before and after a new start, and appended once some was removed")
 
 
-def dense(number):
-    """A large message that cannot be packed."""
-    return made(number) + base64.encodebytes(random.Random(number).randbytes(LARGE * 3 // 4)).replace(b"\n", b"\r\n")
+def dense(number, size=LARGE):
+    """A message of about a size that cannot be packed."""
+    noise = random.Random(number).randbytes(size * 3 // 4)
+    return made(number) + base64.encodebytes(noise).replace(b"\n", b"\r\n")
 
 
 def fill(client):
-    for number in range(100):
-        answer = client.command("APPEND Large ", dense(number))
-        if answer.status != "OK":
-            return number, answer
-    raise AssertionError("the disk does not fill up")
+    """Takes in mail until not even a small one fits; returns how many, and what the last was told."""
+    taken = 0
+    for size in (LARGE, LARGE >> 2, LARGE >> 4):
+        while (answer := client.command("APPEND Large ", dense(taken, size))).status == "OK":
+            taken += 1
+            expect(taken < 200, "the disk does not fill up")
+    return taken, answer
 
 
 def until_accepted(client):
@@ -202,7 +206,8 @@ def says(machine, pattern, seconds=60):
 
 def stays(machine, pattern):
     """A machine that has no mail to serve says why, and stays so."""
-    machine.prompt(START_SECONDS)
+    # Before there is one, nobody hears what is typed.
+    machine.console.wait(PROMPT, START_SECONDS)
     said = says(machine, pattern)
     quiet(machine, WATCHED)
     status = machine.status()

@@ -83,7 +83,6 @@ class Machine:
         self.processors, self.clock, self.recorded, self.cable, self.extra = processors, clock, recorded, cable, extra
         self.ports = {}
         self.process = self.console = self.qmp = None
-        self._authority = None
 
     def __enter__(self):
         self.start()
@@ -187,17 +186,17 @@ class Machine:
 
     def authority(self):
         """What the machine made to sign its certificates with, as the disk has it."""
-        if self._authority is None:
+        if self.disk.authority is None:
 
             def found():
                 part = self.disk.extract(self.disk.data, self.folder / "data.part")
-                self._authority = file_in(part, "/mail/tls/ca.pem")
+                self.disk.authority = file_in(part, "/mail/tls/ca.pem")
                 part.unlink()
-                return self._authority
+                return self.disk.authority
 
             # The kernel writes what is in the journal to its place when it finds time.
             until(found, 180, "an authority on the disk")
-        return self._authority.decode()
+        return self.disk.authority.decode()
 
     def trust(self, name="localhost"):
         """What a careful client believes: the machine's authority, for a name that it may have."""
