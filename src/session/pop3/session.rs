@@ -9,8 +9,9 @@ use crate::mail::AccountId;
 use crate::session::{Denied, Keys, Need, Privacy, Protocol};
 use crate::store::{Ahead, Outcome, Store, StoreError, Watch, Write};
 use crate::wire::Out;
+use crate::wire::lines::{self, Heard, Lines};
 use crate::wire::pop3::reply::{self, Code};
-use crate::wire::pop3::{Command, Heard, Lines, Syntax};
+use crate::wire::pop3::{Command, Syntax};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -97,17 +98,17 @@ impl Pop3 {
             if matches!(self.state, State::Over) {
                 return Some(Need::Close);
             }
-            let mut lines = std::mem::take(&mut self.lines);
-            let need = match lines.next_line() {
+            let mut heard = std::mem::take(&mut self.lines);
+            let need = match heard.next_line() {
                 Heard::More => None,
-                Heard::Line(line) => Some(self.line(line, source, out)),
+                Heard::Line(line) => Some(self.line(lines::lenient(line), source, out)),
                 Heard::TooLong => {
                     self.work = Work::None;
                     reply::err(out, None, "The line is too long");
                     Some(self.misunderstood(out))
                 }
             };
-            self.lines = lines;
+            self.lines = heard;
             match need? {
                 Need::Flush if !out.is_full() && matches!(self.work, Work::None | Work::Sasl(_)) => {}
                 need => return Some(need),

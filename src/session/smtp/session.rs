@@ -12,8 +12,9 @@ use crate::session::{Denied, Keys, Need, Privacy, Protocol, Suspect};
 use crate::store::{Outcome, Store, StoreError, Watch, Write};
 use crate::verdict::Verdict;
 use crate::wire::Out;
+use crate::wire::lines::{self, Heard, Lines};
 use crate::wire::sasl::Mechanism;
-use crate::wire::smtp::{Answer, Command, Heard, Input, Syntax, answer};
+use crate::wire::smtp::{Answer, Command, Syntax, answer};
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -37,7 +38,7 @@ pub struct Smtp {
     pub(super) privacy: Privacy,
     /// `None`: by a socket of this machine that has no addresses.
     pub(super) peer: Option<IpAddr>,
-    pub(super) input: Input,
+    pub(super) input: Lines,
     /// Who said hello, and how.
     pub(super) client: Option<Hello>,
     pub(super) login: Option<(AccountId, String)>,
@@ -92,7 +93,7 @@ impl Smtp {
             kind,
             privacy,
             peer,
-            input: Input::default(),
+            input: Lines::default(),
             client: None,
             login: None,
             transaction: None,
@@ -137,13 +138,15 @@ impl Smtp {
                 self.input = input;
                 return None;
             }
-            Heard::Line(line) => {
-                let line = line.to_vec();
-                self.input = input;
-                return Some(self.line(&line, store, out));
-            }
+            Heard::Line(line) => match lines::strict(line) {
+                Some(line) => {
+                    let line = line.to_vec();
+                    self.input = input;
+                    return Some(self.line(&line, store, out));
+                }
+                None => answers::BARE,
+            },
             Heard::TooLong => answers::TOO_LONG,
-            Heard::Bare => answers::BARE,
         };
         self.input = input;
         self.work = Work::None;
