@@ -1,6 +1,6 @@
 """Disks that are full, missing, damaged, failing, or pulled out: said clearly, nothing formatted, mail served.
 
-    faults.py [full|missing|damaged|noted|pulled...]
+    faults.py [pulled|missing|full|damaged|noted...]
 """
 
 import base64
@@ -26,8 +26,9 @@ SMALL = 256  # MiB: a card on which the data partition grows by little
 
 
 def main():
-    works = {"full": full, "missing": missing, "damaged": damaged, "noted": noted, "pulled": pulled}
-    together(*(works[name] for name in sys.argv[1:] or works))
+    works = {"pulled": pulled, "missing": missing, "full": full, "damaged": damaged, "noted": noted}
+    # Most of the time they are only looked at.
+    together(*(works[name] for name in sys.argv[1:] or works), at_once=3)
 
 
 def used(folder):
