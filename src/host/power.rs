@@ -20,8 +20,8 @@ use std::time::Duration;
 const EVENT: usize = 2 * size_of::<std::ffi::c_long>() + 8;
 const EV_KEY: u16 = 1;
 const KEY_POWER: u16 = 116;
-/// How often new devices are looked for.
-const LOOK: Timespec = Timespec { tv_sec: 5, tv_nsec: 0 };
+/// How often new devices are looked for: a button that is pressed as soon as mail is served must have been found by then.
+const LOOK: Timespec = Timespec { tv_sec: 1, tv_nsec: 0 };
 
 /// Listens to all buttons and to signals.
 pub(super) fn listen(orders: &Sender<Order>) {
