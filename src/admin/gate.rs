@@ -76,8 +76,8 @@ impl Gate {
         attempt.wait(attempt.source.as_ref()).await;
         let password = password.get(..PASSWORD).unwrap_or(password);
         let mut found = self.find(&attempt.name)?;
-        self.expect(found.as_ref());
         if !self.remembers(found.as_ref(), password) {
+            self.expect(found.as_ref());
             attempt.wait(attempt.user.as_ref()).await;
             found = self.weigh(&attempt.name, password.to_vec()).await?;
         }
@@ -127,7 +127,7 @@ impl Gate {
         self.strength
     }
 
-    /// Whoever names a user will most likely be let in.
+    /// Whoever names a user will most likely be let in. One whose password is remembered was here not long ago.
     fn expect(&self, found: Option<&(AccountId, Account)>) {
         if let Some((account, _)) = found {
             self.store.expect(*account);
