@@ -65,9 +65,7 @@ impl Store {
             .detach();
         }
     }
-}
 
-impl Store {
     /// Somebody is about to come in, and will ask for mailboxes next: reads ahead where they are and what is in them, as
     /// far as it is not in memory. There is time for that while the password is looked at.
     pub fn expect(&self, account: AccountId) {
