@@ -23,6 +23,7 @@ pub mod admin;
 pub mod courier;
 pub mod delivery;
 pub mod dns;
+pub mod events;
 pub mod host;
 pub mod keep;
 pub mod mail;

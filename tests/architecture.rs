@@ -6,39 +6,41 @@ use std::path::{Path, PathBuf};
 /// A room, and the rooms that it may name beside itself.
 const ROOMS: &[(&str, &[&str])] = &[
     ("mail", &[]),
+    // What happened, as lines of the log: who serves, sends or decides says it there.
+    ("events", &[]),
     ("wire", &["mail"]),
     ("store", &["mail"]),
     ("dns", &["mail::limits"]),
     ("verdict", &["dns", "mail"]),
     ("delivery", &["store", "mail"]),
-    ("session", &["delivery", "verdict", "wire", "store", "mail"]),
+    ("session", &["events", "delivery", "verdict", "wire", "store", "mail"]),
     // SASL's arithmetic is wire's; what it is computed from is admin's.
     // An import through the admin socket is keep's to do; keep knows nothing of admin.
-    ("admin", &["delivery", "verdict", "keep", "wire::sasl", "store", "mail"]),
+    ("admin", &["events", "delivery", "verdict", "keep", "wire::sasl", "store", "mail"]),
     ("keep", &["store", "mail"]),
-    ("courier", &["admin", "delivery", "verdict", "dns", "wire", "store", "mail"]),
-    ("net", &["session", "admin", "delivery", "verdict", "dns", "wire", "store", "mail"]),
-    ("web", &["admin", "keep", "store", "mail"]),
+    ("courier", &["events", "admin", "delivery", "verdict", "dns", "wire", "store", "mail"]),
+    ("net", &["events", "session", "admin", "delivery", "verdict", "dns", "wire", "store", "mail"]),
+    ("web", &["events", "admin", "keep", "store", "mail"]),
     ("host", &["dns"]),
     (
         "cli",
         &[
-            "delivery", "verdict", "dns", "net", "web", "courier", "host", "session", "admin", "keep", "wire", "store",
-            "mail",
+            "events", "delivery", "verdict", "dns", "net", "web", "courier", "host", "session", "admin", "keep",
+            "wire", "store", "mail",
         ],
     ),
     (
         "main",
         &[
-            "delivery", "verdict", "dns", "cli", "net", "web", "courier", "host", "session", "admin", "keep", "wire",
-            "store", "mail",
+            "events", "delivery", "verdict", "dns", "cli", "net", "web", "courier", "host", "session", "admin", "keep",
+            "wire", "store", "mail",
         ],
     ),
     (
         "lib",
         &[
-            "delivery", "verdict", "dns", "cli", "net", "web", "courier", "host", "session", "admin", "keep", "wire",
-            "store", "mail",
+            "events", "delivery", "verdict", "dns", "cli", "net", "web", "courier", "host", "session", "admin", "keep",
+            "wire", "store", "mail",
         ],
     ),
 ];
@@ -52,7 +54,7 @@ const OWNED: &[(&str, &[&str])] = &[
     ("UnixStream", &["net/", "admin/socket", "admin/door", "cli/", "host/door"]),
     ("UnixListener", &["net/", "admin/socket", "host/door"]),
     ("rustls", &["net/", "courier/", "web/"]),
-    ("SystemTime", &["net/", "dns/", "store/", "admin/", "keep/", "cli/", "courier/", "web/", "host/"]),
+    ("SystemTime", &["events/", "net/", "dns/", "store/", "admin/", "keep/", "cli/", "courier/", "web/", "host/"]),
     // A bound for how long something is good; it decides nothing that a client sees.
     ("Instant::now", &["net/", "dns/", "store/", "admin/", "cli/", "courier/", "web/", "host/"]),
     // Whoever reads or decides does not wait: a snapshot must not live across it.

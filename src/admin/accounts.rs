@@ -8,6 +8,7 @@ use super::keys;
 use super::mirror;
 use super::password::{self, Strength};
 use super::{queue, smarthost};
+use crate::events::about;
 use crate::mail::{AccountId, Stamp};
 use crate::store::{
     Account, Credentials, Fault, Health, Limits, NewAccount, OnDelete, Pop3, Snapshot, Store, StoreError, Write,
@@ -40,6 +41,7 @@ pub fn perform(store: &Store, strength: Strength, request: Request) -> Reply {
         Request::Queue(request) => queue::perform(store, &request),
         Request::Smarthost(request) => smarthost::perform(store, request),
         Request::Keys { domain } => keys::list(store, &domain),
+        Request::Trace { what, most } => Ok(Reply::Trace(about(&what, most))),
         Request::Import { .. } | Request::Export { .. } => {
             Err(Failure::Refused("an import or an export is more than one exchange".to_owned()))
         }

@@ -5,6 +5,7 @@ use super::keys::KeyLine;
 use super::mirror::{MirrorReply, MirrorRequest};
 use super::queue::{QueueLine, QueueRequest};
 use super::smarthost::{Smarthost, SmarthostRequest};
+use crate::events::Told;
 use crate::mail::Stamp;
 use crate::store::{Health, OnDelete, Pop3, WayBack};
 use serde::{Deserialize, Serialize};
@@ -53,6 +54,8 @@ pub enum Request {
     Smarthost(SmarthostRequest),
     /// The keys that the mail of a domain is signed with; made where there are none.
     Keys { domain: String },
+    /// What happened to a message or with an address, of late: what [`crate::events::about`] finds, so many lines at most.
+    Trace { what: String, most: usize },
 }
 
 /// An answer.
@@ -85,6 +88,8 @@ pub enum Reply {
     Smarthost(Option<Smarthost>),
     /// The keys of a domain.
     Keys(Vec<KeyLine>),
+    /// What happened, oldest first.
+    Trace(Vec<Told>),
 }
 
 /// A password on its way, or its hash: no log shows it.

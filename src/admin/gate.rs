@@ -121,6 +121,12 @@ impl Gate {
         Attempt::begin(self, user, from).succeed();
     }
 
+    /// Whether there is such a user: for the log, never for who asks to come in.
+    #[must_use]
+    pub fn knows(&self, user: &[u8]) -> bool {
+        self.find(&name(user)).is_ok_and(|found| found.is_some())
+    }
+
     /// What hashes of new passwords cost.
     #[must_use]
     pub fn strength(&self) -> Strength {

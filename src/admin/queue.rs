@@ -2,6 +2,7 @@
 
 use super::accounts::now;
 use super::action::{Failure, Reply};
+use crate::events::Event;
 use crate::store::{Fault, Progress, QueueId, Queued, Refusal, Snapshot, Store, StoreError, Write};
 use serde::{Deserialize, Serialize};
 
@@ -90,7 +91,13 @@ pub(super) fn perform(store: &Store, request: &QueueRequest) -> Result<Reply, Fa
             .then_some(Reply::Done)
             .ok_or_else(|| missing(id)),
         QueueRequest::Retry { id: None } => retry_all(store).map(|()| Reply::Done),
-        QueueRequest::Drop { id } => change(store, id, |_| None)?.then_some(Reply::Done).ok_or_else(|| missing(id)),
+        QueueRequest::Drop { id } => {
+            if !change(store, id, |_| None)? {
+                return Err(missing(id));
+            }
+            Event::new("mail").with("event", "dropped").with("queue", id).log();
+            Ok(Reply::Done)
+        }
     }
 }
 

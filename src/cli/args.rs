@@ -5,6 +5,7 @@ use super::help;
 use super::mirror_args::{self, MirrorAction};
 use super::outgoing_args::{self, Outgoing};
 use super::size;
+use super::trace::{self, Trace};
 use lexopt::{Arg, Error, Parser, ValueExt};
 use pillarbox::admin::Limit;
 use pillarbox::keep::export::Format;
@@ -60,6 +61,10 @@ pub enum Wish {
     Mirror {
         data: PathBuf,
         action: MirrorAction,
+    },
+    Trace {
+        data: PathBuf,
+        wish: Trace,
     },
     /// The data folder may be the appliance's own.
     Machine {
@@ -166,6 +171,9 @@ pub fn parse(mut parser: Parser) -> Result<Wish, Error> {
                 if command.is_none() && (value == "queue" || value == "smarthost" || value == "domain") =>
             {
                 return outgoing_args::parse(&value.string()?, given.data, parser);
+            }
+            Arg::Value(value) if command.is_none() && value == "trace" => {
+                return trace::parse(given.data.take(), parser);
             }
             Arg::Value(value) if command.is_none() && value == "mirror" => {
                 return mirror_args::parse(parser, given.data.take());

@@ -14,6 +14,7 @@ pub fn of(command: &str) -> &'static str {
         "check" => CHECK,
         "status" => STATUS,
         "mirror" => MIRROR,
+        "trace" => TRACE,
         "update" | "undo" | "log" | "reboot" | "poweroff" => MACHINE,
         _ => ALL,
     }
@@ -33,6 +34,7 @@ Pillarbox, a mail server in one program.
   pillarbox export ...   take mail out: Maildir or mbox
   pillarbox mirror ...   mailboxes at providers: add, list, show, run, pause, resume, remove
   pillarbox status       how it is doing
+  pillarbox trace ...    what became of a message, who logged in: MESSAGE-ID or ADDRESS
   pillarbox check        verify all stored mail
   pillarbox version
   pillarbox update ...   the appliance's own: a newer version, or back; also log, reboot, poweroff
@@ -49,6 +51,16 @@ Option of every command:
 
 The commands work while the server runs, and without it. `pillarbox COMMAND --help` says more about one.
 PILLARBOX_LOG=debug (or RUST_LOG) shows more on stderr. Settings are in DIR/pillarbox.toml.
+";
+
+const TRACE: &str = "\
+What became of a message, and who logged in or failed to.
+
+  pillarbox trace WHAT [--lines N] [--json]
+
+WHAT is an address of mail or of the network, a Message-ID, the id in a Received field or in an answer to DATA, or the
+number of a queued message. All lines of the messages concerned are shown, the latest N (200): what the running server
+remembers, which is about a megabyte of them. The same lines are in its log; what they say is in the README.
 ";
 
 const ACCOUNT: &str = "\

@@ -21,6 +21,7 @@ mod report;
 mod serve;
 mod size;
 mod terminal;
+mod trace;
 mod welcome;
 mod words;
 
@@ -68,6 +69,7 @@ pub fn run(wish: Wish) -> ExitCode {
         Wish::Export { data, address, folder, format } => export::run(&data, &address, &folder, format),
         Wish::Check { data, mend } => report::check(&data, mend),
         Wish::Status { data, json } => report::status(&data, json),
+        Wish::Trace { data, wish } => trace::run(&data, wish),
         Wish::Mirror { data, action } => mirror::run(&data, action),
         Wish::Machine { data, wish } => machine::run(data.as_deref(), wish),
     };

@@ -1,13 +1,14 @@
 //! Queued mail for somebody here: a domain became ours while it waited, or an alias turned round.
 
+use super::events::{self, Copy};
 use super::report::Event;
 use super::runner::{Courier, Load, written};
 use super::settle::Settled;
 use super::smtp::{Fate, Said};
 use super::tell;
-use crate::delivery::{self, Mail, Recipient, Route, plan};
+use crate::delivery::{self, Mail, Plan, Recipient, Route, plan};
 use crate::mail::Stamp;
-use crate::store::{Delivery, Fault, Grace, Parcel, Store, StoreError, Write};
+use crate::store::{Delivery, Fault, Grace, LocalCopy, Parcel, Store, StoreError, Write};
 
 /// Octets of packed frames that are held in memory.
 const HELD: usize = 4 << 20;
@@ -16,6 +17,7 @@ const HELD: usize = 4 << 20;
 struct Brought {
     write: Option<Write>,
     fates: Vec<(usize, Fate)>,
+    copies: Vec<Copy>,
 }
 
 impl Courier {
@@ -23,9 +25,15 @@ impl Courier {
     pub(super) async fn bring_home(&self, load: &Load<'_>, which: &[usize]) -> Vec<(usize, Fate)> {
         let brought = async {
             let parcel = self.pack(load).await?;
-            let Brought { write, fates } = self.placed(load, which, parcel)?;
+            let Brought { write, fates, copies } = self.placed(load, which, parcel)?;
             if let Some(write) = write {
-                self.store.write(write).await?;
+                let outcome = self.store.write(write).await?;
+                events::came_home(load, &copies, &outcome, &self.store);
+            }
+            for (which, fate) in &fates {
+                if let Some(recipient) = load.queued.recipients.get(*which) {
+                    events::tried(load, &recipient.address, None, fate);
+                }
             }
             Ok::<_, StoreError>(fates)
         };
@@ -87,6 +95,7 @@ impl Courier {
             // That there is room was asked just now; what is refused after all would be lost.
             copy.grace = Grace::Unlimited;
         }
+        let copies = whose(&plan, &recipients);
         let revision = queued.revision;
         let mut settled = Settled::new(queued);
         let mut fates = Vec::new();
@@ -101,15 +110,30 @@ impl Courier {
             }
         }
         if !placed {
-            return Ok(Brought { write: None, fates });
+            return Ok(Brought { write: None, fates, copies: Vec::new() });
         }
         let Delivery { messages, .. } = &mut plan.delivery;
         if let Some(told) = tell::told(&self.store, &self.routing, &settled, now)? {
             messages.extend(told.messages);
         }
         let write = written(load.id, revision, settled, Some(plan.delivery));
-        Ok(Brought { write: Some(write), fates })
+        Ok(Brought { write: Some(write), fates, copies })
     }
+}
+
+/// For which recipient each copy of the mail is; one that several lead to is the first one's.
+fn whose(plan: &Plan, recipients: &[Recipient<'_>]) -> Vec<Copy> {
+    let copies = plan.delivery.messages.first().map_or(&[][..], |itself| &itself.copies);
+    let is_for = |at: usize| {
+        let leads =
+            |fate: &delivery::Fate| matches!(fate, delivery::Fate::Taken { copies, .. } if copies.contains(&at));
+        plan.fates.iter().position(leads).and_then(|which| recipients.get(which))
+    };
+    let copy = |(at, copy): (usize, &LocalCopy)| Copy {
+        to: is_for(at).map_or_else(String::new, |recipient| recipient.address.to_owned()),
+        account: copy.account,
+    };
+    copies.iter().enumerate().map(copy).collect()
 }
 
 fn refused(route: Route) -> Fate {

@@ -4,6 +4,7 @@
 //! given to a server), `settle` and `report` (what is kept and told of it). And `connect`: how any server is reached.
 
 mod connect;
+mod events;
 mod home;
 pub mod mirror;
 mod names;

@@ -2,6 +2,7 @@
 //! happens in between, the queue knows how far it is.
 
 use super::connect::{Connector, Target};
+use super::events;
 use super::names::Names;
 use super::route::{Way, hosts};
 use super::schedule::Schedule;
@@ -55,6 +56,7 @@ pub(super) struct Load<'l> {
     pub(super) id: QueueId,
     pub(super) queued: &'l Queued,
     pub(super) content: Content,
+    pub(super) names: events::Names,
     /// Signatures.
     prefix: String,
     /// Its header has other letters than ASCII's. Some programs ask for SMTPUTF8 whatever they send.
@@ -110,8 +112,11 @@ impl Courier {
             self.keys.sign(&self.store, &self.routing, &queued, &content, (self.clock)()).await
         };
         // What cannot be read now is told when it is sent.
-        let header_is_beyond = queued.utf8 && content.beginning().is_ok_and(|head| !tell::header(&head).is_ascii());
-        let load = Load { id, queued: &queued, content, prefix, header_is_beyond, smarthost };
+        let beginning = content.beginning().unwrap_or_default();
+        let header = tell::header(&beginning);
+        let (names, header_is_beyond) =
+            (events::Names::read(header, &self.routing.name), queued.utf8 && !header.is_ascii());
+        let load = Load { id, queued: &queued, content, names: names.clone(), prefix, header_is_beyond, smarthost };
         let side_by_side = Executor::new();
         let carried: Vec<_> =
             ways.iter().map(|(way, which)| side_by_side.spawn(self.carry(&load, way, which))).collect();
@@ -124,7 +129,10 @@ impl Courier {
         });
         let fates = fates.await;
         let schedule = &self.terms.schedule;
-        self.record(id, |settled, now| settled.conclude(&fates, schedule, now)).await;
+        let settled = self.record(id, |settled, now| settled.conclude(&fates, schedule, now)).await;
+        for (to, said) in settled.iter().flat_map(Settled::given_up) {
+            events::expired(&names, id, &queued, to, said);
+        }
     }
 
     /// What is to be carried, and where. `None`: it is gone.
@@ -157,7 +165,9 @@ impl Courier {
             },
         };
         let fate = trouble.fate();
-        log::info!("queued mail {} from <{}>, {} recipients: {fate}", load.id.0, load.queued.from, which.len());
+        for recipient in which.iter().filter_map(|which| load.queued.recipients.get(*which)) {
+            events::tried(load, &recipient.address, None, &fate);
+        }
         which.iter().map(|which| (*which, fate.clone())).collect()
     }
 
@@ -185,6 +195,7 @@ impl Courier {
     /// To one server. The error says that it does not listen.
     async fn give(&self, load: &Load<'_>, server: &Server, which: &[usize]) -> Result<Vec<(usize, Fate)>, Trouble> {
         let mut session = Session::open(&self.connector, server, &self.routing.name, self.terms.patience).await?;
+        let relay = format!("{}:{}", server.target.host, server.target.port);
         let Load { id, queued, content, prefix, header_is_beyond, .. } = load;
         let size = u64::from(queued.size) + u64::from(queued.line_ends) + prefix.len() as u64;
         let envelope = Envelope {
@@ -205,7 +216,7 @@ impl Courier {
         let to: Vec<To> = to.collect();
         let fates = session.transact(&envelope, &to, content).await;
         for (to, fate) in to.iter().zip(&fates) {
-            log::info!("queued mail {} from <{}> to <{}>: {fate}", id.0, queued.from, to.address);
+            events::tried(load, &to.address, Some(&relay), fate);
         }
         let fates: Vec<(usize, Fate)> = which.iter().copied().zip(fates).collect();
         if fates.iter().any(|(_, fate)| matches!(fate, Fate::Taken { .. })) {
@@ -216,13 +227,14 @@ impl Courier {
         Ok(fates)
     }
 
-    /// Writes what became of a message, until it is written: what was said to us is not heard a second time.
-    pub(super) async fn record(&self, id: QueueId, settle: impl Fn(&mut Settled, i64)) {
+    /// Writes what became of a message, until it is written: what was said to us is not heard a second time. Returns how
+    /// it is now, if that was written.
+    pub(super) async fn record(&self, id: QueueId, settle: impl Fn(&mut Settled, i64)) -> Option<Settled> {
         loop {
-            let write = match self.settled(id, &settle) {
-                Ok(Some(write)) => write,
+            let (settled, write) = match self.settled(id, &settle) {
+                Ok(Some(settled)) => settled,
                 // Its owner took it out meanwhile.
-                Ok(None) => return,
+                Ok(None) => return None,
                 Err(error) => {
                     log::error!("what became of queued mail {} cannot be written: {error}", id.0);
                     smol::Timer::after(AGAIN).await;
@@ -230,8 +242,9 @@ impl Courier {
                 }
             };
             match self.store.write(write).await {
+                Ok(_) => return Some(settled),
                 // Where the store has ended, so does all this.
-                Ok(_) | Err(StoreError::Fault(Fault::Stopped)) => return,
+                Err(StoreError::Fault(Fault::Stopped)) => return None,
                 // Somebody was faster: on top of theirs, then.
                 Err(StoreError::Refused(Refusal::Changed)) => {}
                 Err(error) => {
@@ -242,13 +255,18 @@ impl Courier {
         }
     }
 
-    fn settled(&self, id: QueueId, settle: &impl Fn(&mut Settled, i64)) -> Result<Option<Write>, StoreError> {
+    fn settled(
+        &self,
+        id: QueueId,
+        settle: &impl Fn(&mut Settled, i64),
+    ) -> Result<Option<(Settled, Write)>, StoreError> {
         let Some(queued) = self.store.snapshot()?.queued(id)? else { return Ok(None) };
         let (revision, now) = (queued.revision, (self.clock)());
         let mut settled = Settled::new(queued);
         settle(&mut settled, now);
         let told = tell::told(&self.store, &self.routing, &settled, now)?;
-        Ok(Some(written(id, revision, settled, told)))
+        let write = written(id, revision, settled.clone(), told);
+        Ok(Some((settled, write)))
     }
 
     /// Which ways a message goes.

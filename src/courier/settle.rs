@@ -6,10 +6,12 @@ use super::smtp::{Fate, Said};
 use crate::store::{Progress, Queued, QueuedRecipient};
 
 /// A message in the queue after some of it was done.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Settled {
     pub(super) queued: Queued,
     pub(super) tellings: Vec<Telling>,
+    /// Places of those for whom it is not tried any more, and what was said the last time.
+    expired: Vec<(usize, Said)>,
 }
 
 /// Something that the sender is told.
@@ -25,12 +27,18 @@ pub(super) struct Telling {
 
 impl Settled {
     pub(super) fn new(queued: Queued) -> Settled {
-        Settled { queued, tellings: Vec::new() }
+        Settled { queued, tellings: Vec::new(), expired: Vec::new() }
     }
 
     /// Whether nothing is left to be done.
     pub(super) fn is_done(&self) -> bool {
         !self.queued.recipients.iter().any(is_waiting)
+    }
+
+    /// The addresses for which it is not tried any more, and what was said the last time.
+    pub(super) fn given_up(&self) -> impl Iterator<Item = (&str, &Said)> {
+        let address = |which: &usize| self.queued.recipients.get(*which).map(|recipient| recipient.address.as_str());
+        self.expired.iter().filter_map(move |(which, said)| Some((address(which)?, said)))
     }
 
     /// What the next server has taken over.
@@ -89,7 +97,11 @@ impl Settled {
     fn fail(&mut self, which: usize, said: &Said, expired: bool) {
         let Some(recipient) = self.waiting(which) else { return };
         recipient.state = Progress::Failed { said: said.to_string() };
-        if recipient.notify.failure {
+        let wants_to_know = recipient.notify.failure;
+        if expired {
+            self.expired.push((which, said.clone()));
+        }
+        if wants_to_know {
             self.tell(Event::Failed, which, said, expired);
         }
     }

@@ -20,7 +20,7 @@ mod tests;
 pub use address::{AddressError, Pattern, alias, target};
 pub use away::prune;
 pub use compose::date;
-pub use plan::{Fate, Mail, Plan, Recipient, plan};
+pub use plan::{Fate, Mail, Plan, Recipient, Ruled, plan};
 pub use quota::{LEVELS, look};
 pub use route::{Route, Routing, is_local_domain, leads_to, may_send_as, route};
 pub use rules::{BadRule, check_rule, check_vacation};

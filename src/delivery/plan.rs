@@ -63,6 +63,19 @@ pub struct Plan {
     pub delivery: Delivery,
     /// One for each recipient, in their order.
     pub fates: Vec<Fate>,
+    /// What the rules of each account that was reached made of it, for the log.
+    pub ruled: Vec<Ruled>,
+}
+
+/// What the rules of an account made of a mail.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Ruled {
+    /// Whose rules.
+    pub account: AccountId,
+    /// Those that it met, counted from 1.
+    pub rules: Vec<usize>,
+    /// The account keeps no copy.
+    pub discarded: bool,
 }
 
 /// What becomes of a mail for one recipient.
@@ -113,12 +126,13 @@ pub fn plan(
         outside: HashSet::new(),
         onward: Vec::new(),
         answers: Vec::new(),
+        ruled: Vec::new(),
     };
     let fates = mail.recipients.iter().map(|recipient| planning.recipient(recipient)).collect::<Result<_, _>>()?;
-    let Planning { copies, onward, answers, .. } = planning;
+    let Planning { copies, onward, answers, ruled, .. } = planning;
     let itself = Posting { parcel, received: mail.received, copies, onward, once: None };
     let messages = std::iter::once(itself).chain(answers).collect();
-    Ok(Plan { delivery: Delivery { messages, now: mail.now, ..Delivery::default() }, fates })
+    Ok(Plan { delivery: Delivery { messages, now: mail.now, ..Delivery::default() }, fates, ruled })
 }
 
 struct Planning<'p> {
@@ -136,6 +150,7 @@ struct Planning<'p> {
     outside: HashSet<String>,
     onward: Vec<Onward>,
     answers: Vec<Posting>,
+    ruled: Vec<Ruled>,
 }
 
 /// How far an account is.
@@ -202,6 +217,7 @@ impl Planning<'_> {
         // What was to go elsewhere only, and did not or may have come back from there, is kept.
         let is_bounce = self.mail.from.is_empty();
         let discard = wanted.discard && whole && (wanted.forwards.is_empty() || !is_bounce);
+        self.ruled.push(Ruled { account: id, rules: wanted.met.clone(), discarded: discard });
         let copies = if discard {
             forwarded
         } else {

@@ -15,6 +15,8 @@ pub(super) struct Wanted<'r> {
     pub(super) flags: Vec<String>,
     pub(super) forwards: Vec<&'r str>,
     pub(super) discard: bool,
+    /// The rules that it met, counted from 1 as their owner sees them.
+    pub(super) met: Vec<usize>,
 }
 
 /// A rule, or a vacation answer, that cannot be; the text is for the owner.
@@ -25,10 +27,11 @@ pub struct BadRule(String);
 pub(super) fn apply<'r>(rules: &'r [Rule], fields: &Fields<'_>) -> Wanted<'r> {
     let mut wanted = Wanted::default();
     let mut space = Vec::new();
-    for rule in rules {
+    for (number, rule) in (1..).zip(rules) {
         if !rule.conditions.iter().all(|condition| holds(condition, fields, &mut space)) {
             continue;
         }
+        wanted.met.push(number);
         for action in &rule.actions {
             match action {
                 // A later one has the last word, as if it were done by hand; what was thrown away stays so.

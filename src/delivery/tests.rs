@@ -65,7 +65,7 @@ impl House {
         packer.push(mail.header).unwrap();
         packer.push(&vec![b'x'; usize::try_from(mail.size).unwrap().saturating_sub(mail.header.len())]).unwrap();
         let snapshot = self.store.snapshot().unwrap();
-        let Plan { delivery, fates } =
+        let Plan { delivery, fates, .. } =
             plan(&self.store, &snapshot, &self.routing, mail, packer.finish().unwrap()).unwrap();
         (fates, delivery)
     }

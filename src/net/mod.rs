@@ -4,6 +4,7 @@
 
 mod guests;
 mod local;
+mod logins;
 mod pages;
 mod peer;
 mod serve;

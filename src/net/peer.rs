@@ -21,6 +21,14 @@ impl Peer {
         }
     }
 
+    /// Its port, if it has one.
+    pub(super) fn port(self) -> Option<u16> {
+        match self {
+            Peer::Address(address) => Some(address.port()),
+            Peer::Local => None,
+        }
+    }
+
     /// Whether it is on this machine.
     pub(super) fn is_here(self) -> bool {
         self.ip().is_none_or(|address| address.to_canonical().is_loopback())

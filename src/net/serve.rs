@@ -2,6 +2,7 @@
 
 use super::guests::{Guest, Guests};
 use super::local;
+use super::logins::Logins;
 use super::pages::{Pages, visit};
 use super::peer::Peer;
 use super::stream::Stream;
@@ -116,6 +117,8 @@ pub(super) struct House {
     pub(super) stop: Event,
     stopping: AtomicBool,
     guests: Arc<Guests>,
+    /// Who came in from where.
+    pub(super) logins: Logins,
     /// Whose turn it is.
     pub(super) turns: Turns,
 }
@@ -164,6 +167,7 @@ pub fn serve(serving: Serving<'_>, ready: impl FnOnce()) -> io::Result<()> {
         stop: Event::new(),
         stopping: AtomicBool::new(false),
         guests: Arc::default(),
+        logins: Logins::default(),
         turns: Turns::default(),
     });
     let port_at = |bind: IpAddr, standard: u16| {

@@ -1,11 +1,13 @@
 //! One connection's life: reads, hears, resumes, writes, waits. A session says what it needs; here it is done.
 
+use super::logins::{self, At, yes};
 use super::peer::Peer;
 use super::serve::House;
 use super::stream::Stream;
 use super::suspect::judge;
 use super::turns::Turn;
 use crate::admin;
+use crate::events::Event;
 use crate::mail::limits;
 use crate::session::imap::Imap;
 use crate::session::pop3::Pop3;
@@ -82,15 +84,12 @@ pub(super) async fn talk(house: Arc<House>, stream: Stream, peer: Peer, door: Do
     {
         log::warn!("{peer}: what a connection left could not be written: {error}");
     }
-    let who = talk.protocol.address().unwrap_or("nobody");
-    let how = talk.protocol.name();
-    let tls = if talk.stream.is_tls() { "+tls" } else { "" };
+    let at = talk.at();
     let Stream { read, written, .. } = talk.stream;
-    let reason = match end {
-        Ok(()) => String::new(),
-        Err(error) => format!(" ({error})"),
-    };
-    log::info!("{how}{tls} {peer} {who}: {:.1} s, {read} in, {written} out{reason}", began.elapsed().as_secs_f64());
+    let event = Event::new("session").with("protocol", at.protocol).with("tls", yes(at.tls));
+    let event = event.with("address", at.address()).maybe("port", peer.port()).maybe("user", talk.protocol.address());
+    let event = event.with("seconds", format_args!("{:.1}", began.elapsed().as_secs_f64()));
+    event.with("in", read).with("out", written).maybe("error", end.err()).log_only();
 }
 
 impl Talk<'_> {
@@ -101,6 +100,9 @@ impl Talk<'_> {
         self.protocol.greet(&mut self.out);
         let mut need = Need::Flush;
         loop {
+            if let Some(reason) = self.protocol.turned_away() {
+                logins::turned_away(self.at(), reason);
+            }
             need = match need {
                 Need::Input => self.hear().await?,
                 Need::Flush => self.go_on().await?,
@@ -110,7 +112,16 @@ impl Talk<'_> {
                 }
                 Need::Password { user, password } => {
                     let who = self.house.gate.verify(&user, &password, self.peer.ip()).await;
-                    let who = who.map(|entered| (entered.account, entered.address)).map_err(denied);
+                    let who = match who {
+                        Ok(entered) => {
+                            self.house.logins.succeeded(self.at(), entered.account, &entered.address);
+                            Ok((entered.account, entered.address))
+                        }
+                        Err(why) => {
+                            logins::failed(self.at(), &user, &why, &self.house.gate);
+                            Err(denied(why))
+                        }
+                    };
                     self.protocol.entered(who, &self.house.store, now(), &mut self.out)
                 }
                 Need::ScramKeys(user) => {
@@ -122,9 +133,11 @@ impl Talk<'_> {
                 }
                 Need::ScramDone { user, account } => {
                     self.house.gate.hold_back(user.as_bytes(), self.peer.ip()).await;
-                    if account.is_some() {
+                    if let Some((id, address)) = &account {
                         self.house.gate.note_success(user.as_bytes(), self.peer.ip());
+                        self.house.logins.succeeded(self.at(), *id, address);
                     } else {
+                        logins::failed(self.at(), user.as_bytes(), &admin::Denied::Wrong, &self.house.gate);
                         let pause = self.house.gate.note_failure(user.as_bytes(), self.peer.ip());
                         smol::Timer::after(pause).await;
                     }
@@ -158,6 +171,11 @@ impl Talk<'_> {
                 }
             };
         }
+    }
+
+    /// Where somebody logs in here.
+    fn at(&self) -> At {
+        At { protocol: self.protocol.name(), tls: self.stream.is_tls(), peer: self.peer }
     }
 
     /// The client's next words, waited for if need be.

@@ -108,6 +108,11 @@ pub trait Protocol: Send {
     /// never used before.
     fn scram_keys(&mut self, keys: Result<Keys, Denied>, random: &[u8; 18], out: &mut Out) -> Need;
 
+    /// Why a log-in was turned away before a password was looked at, since this was asked last: a word for the log.
+    fn turned_away(&mut self) -> Option<&'static str> {
+        None
+    }
+
     /// What is thought of a mail from outside.
     fn judged(&mut self, _: Verdict, _: Suspect, _: &Store, _: i64, _: &mut Out) -> Need {
         Need::Flush

@@ -95,3 +95,17 @@ impl Exchange {
         Turn::Challenge(challenge.into_bytes(), Exchange(step))
     }
 }
+
+/// Why a log-in was turned away, in a word for the log: the password would have travelled in plain text,
+pub(super) const NO_TLS: &str = "no-tls";
+/// or the mechanism is none of ours.
+pub(super) const NOT_OFFERED: &str = "not-offered";
+
+/// The same for an exchange that did not keep to its mechanism.
+pub(super) fn why(failure: &Failure) -> &'static str {
+    match failure {
+        Failure::Malformed(_) => "malformed",
+        Failure::Unsupported(_) => NOT_OFFERED,
+        Failure::Denied => "wrong-password",
+    }
+}

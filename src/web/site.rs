@@ -9,6 +9,7 @@ use super::claim::{Code, Guess, Guesses};
 use super::connection::Visit;
 use super::page::{self, Html, button, form, notice, page, paragraph};
 use crate::admin::{Failure, Limit, Quota, Reply, Request, Secret, Strength, perform};
+use crate::events::Event;
 use crate::store::{Fault, Health, Store};
 use hyper::body::Bytes;
 use hyper::{Method, StatusCode};
@@ -137,7 +138,8 @@ impl Site {
         match guesses.weigh(code, &entries.code, Instant::now()) {
             Guess::Right => {}
             Guess::Wrong => {
-                log::warn!("{}: a wrong code to set this box up", asked.visit.from);
+                let login = Event::new("login").with("result", "failed").with("protocol", "web").with("tls", "yes");
+                login.with("address", asked.visit.from.to_canonical()).with("reason", "wrong-code").log();
                 return html(StatusCode::FORBIDDEN, self.set_up(Some("This is not the code."), &entries));
             }
             Guess::TooMany => {

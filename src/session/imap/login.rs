@@ -41,6 +41,7 @@ impl Session {
             return Ok(Need::Flush);
         }
         let Some(mechanism) = Mechanism::from_name(mechanism) else {
+            self.turned_away = Some(sasl::NOT_OFFERED);
             return Err(No::Cannot("This mechanism is not offered"));
         };
         Ok(self.take_turn(tag.into(), sasl::Exchange::begin(mechanism, initial), out))
@@ -54,7 +55,7 @@ impl Session {
                 reply::tagged(out, &exchange.tag, Condition::Bad, None, "Given up");
                 Need::Flush
             }
-            Err(failure) => Self::failed(&exchange.tag, failure, out),
+            Err(failure) => self.failed(&exchange.tag, failure, out),
         }
     }
 
@@ -74,7 +75,7 @@ impl Session {
                 self.work = Work::Waiting(Box::new(After::Entered { tag }));
                 Need::ScramDone { user, account }
             }
-            Turn::Failed(failure) => Self::failed(&tag, failure, out),
+            Turn::Failed(failure) => self.failed(&tag, failure, out),
         }
     }
 
@@ -115,9 +116,10 @@ impl Session {
     }
 
     /// Passwords do not travel in plain text (RFC 9051 §11.1).
-    fn is_exposed(&self, tag: &str, out: &mut Out) -> bool {
+    fn is_exposed(&mut self, tag: &str, out: &mut Out) -> bool {
         let exposed = self.privacy() == Privacy::None;
         if exposed {
+            self.turned_away = Some(sasl::NO_TLS);
             reply::tagged(out, tag, Condition::No, Some(Code::PrivacyRequired), "Use TLS first");
         }
         exposed
@@ -129,7 +131,8 @@ impl Session {
         Need::Password { user: identity.into_bytes(), password: password.into_bytes() }
     }
 
-    fn failed(tag: &str, failure: Failure, out: &mut Out) -> Need {
+    fn failed(&mut self, tag: &str, failure: Failure, out: &mut Out) -> Need {
+        self.turned_away = Some(sasl::why(&failure));
         match failure {
             Failure::Malformed(text) => reply::tagged(out, tag, Condition::Bad, None, text),
             Failure::Unsupported(text) => {

@@ -30,6 +30,8 @@ pub struct Session {
     pub(super) failures: u32,
     /// Lines in a row that are no commands of ours.
     pub(super) strange: u32,
+    /// Why a log-in was turned away before a password was looked at, for the log.
+    pub(super) turned_away: Option<&'static str>,
     /// What the account is told of its quota.
     pub(super) alarm: Option<Alarm>,
 }
@@ -58,6 +60,7 @@ impl Session {
         Session {
             failures: 0,
             strange: 0,
+            turned_away: None,
             alarm: None,
             name,
             privacy,

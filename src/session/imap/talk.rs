@@ -94,6 +94,10 @@ impl Protocol for Imap {
         self.session.heard_keys(keys, random, out)
     }
 
+    fn turned_away(&mut self) -> Option<&'static str> {
+        self.session.turned_away.take()
+    }
+
     fn private(&mut self) {
         self.framer.discard();
         self.session.private();

@@ -54,7 +54,12 @@ impl Pop3 {
                 }
                 reply::end(out);
             }
-            _ if self.privacy == Privacy::None => reply::err(out, None, "Use STLS first"),
+            command if self.privacy == Privacy::None => {
+                if matches!(command, Command::User(_) | Command::Pass(_) | Command::Auth { .. }) {
+                    self.turned_away = Some(sasl::NO_TLS);
+                }
+                reply::err(out, None, "Use STLS first");
+            }
             Command::User(user) => {
                 self.user = Some(user.to_vec());
                 reply::ok(out, "And the password?");
@@ -74,6 +79,7 @@ impl Pop3 {
 
     fn auth(&mut self, mechanism: &str, initial: Option<&[u8]>, out: &mut Out) -> Need {
         let Some(mechanism) = Mechanism::from_name(mechanism) else {
+            self.turned_away = Some(sasl::NOT_OFFERED);
             reply::err(out, None, "This mechanism is not offered");
             return Need::Flush;
         };
@@ -84,7 +90,7 @@ impl Pop3 {
             Some(line) => match Answer::decode(line) {
                 Ok(Answer::Response(response)) => Some(response),
                 Ok(Answer::Cancelled) => return given_up(out),
-                Err(failure) => return failed(failure, out),
+                Err(failure) => return self.failed(failure, out),
             },
         };
         self.take_turn(sasl::Exchange::begin(mechanism, initial.as_deref()), out)
@@ -95,7 +101,7 @@ impl Pop3 {
         match Answer::decode(line) {
             Ok(Answer::Response(response)) => self.take_turn(exchange.0.answer(&response), out),
             Ok(Answer::Cancelled) => given_up(out),
-            Err(failure) => failed(failure, out),
+            Err(failure) => self.failed(failure, out),
         }
     }
 
@@ -126,8 +132,17 @@ impl Pop3 {
                 self.work = Work::Checking;
                 Need::ScramDone { user, account }
             }
-            Turn::Failed(failure) => failed(failure, out),
+            Turn::Failed(failure) => self.failed(failure, out),
         }
+    }
+
+    fn failed(&mut self, failure: Failure, out: &mut Out) -> Need {
+        self.turned_away = Some(sasl::why(&failure));
+        match failure {
+            Failure::Malformed(text) | Failure::Unsupported(text) => reply::err(out, None, text),
+            Failure::Denied => return deny(Denied::Wrong, out),
+        }
+        Need::Flush
     }
 
     /// The client proved who it is, or did not.
@@ -160,10 +175,12 @@ impl Pop3 {
                     return Need::Pause(PAUSE);
                 }
                 Err(Taken::InUse) => {
+                    self.turned_away = Some("in-use");
                     reply::err(out, Some(Code::InUse), "Another session has this maildrop");
                     return Need::Flush;
                 }
                 Err(Taken::TooSoon) => {
+                    self.turned_away = Some("too-soon");
                     reply::err(out, Some(Code::LoginDelay), "The last log-in was too short ago");
                     return Need::Flush;
                 }
@@ -232,14 +249,6 @@ fn open(store: &Store, account: AccountId, lock: Lock) -> Result<Option<Maildrop
 
 fn given_up(out: &mut Out) -> Need {
     reply::err(out, None, "Given up");
-    Need::Flush
-}
-
-fn failed(failure: Failure, out: &mut Out) -> Need {
-    match failure {
-        Failure::Malformed(text) | Failure::Unsupported(text) => reply::err(out, None, text),
-        Failure::Denied => return deny(Denied::Wrong, out),
-    }
     Need::Flush
 }
 

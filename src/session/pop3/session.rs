@@ -36,6 +36,8 @@ pub struct Pop3 {
     /// Wrong passwords so far.
     pub(super) failures: u32,
     strange: u32,
+    /// Why a log-in was turned away before a password was looked at, for the log.
+    pub(super) turned_away: Option<&'static str>,
     /// Seconds since 1970, as of the last call from outside.
     pub(super) now: i64,
     pub(super) ahead: Ahead,
@@ -86,6 +88,7 @@ impl Pop3 {
             user: None,
             address: None,
             failures: 0,
+            turned_away: None,
             strange: 0,
             now: 0,
             ahead: Ahead::default(),
@@ -292,6 +295,10 @@ impl Protocol for Pop3 {
 
     fn scram_keys(&mut self, keys: Result<Keys, Denied>, random: &[u8; 18], out: &mut Out) -> Need {
         self.heard_keys(keys, random, out)
+    }
+
+    fn turned_away(&mut self) -> Option<&'static str> {
+        self.turned_away.take()
     }
 
     fn private(&mut self) {

@@ -3,6 +3,7 @@
 use super::answers;
 use super::content::Whole;
 use super::envelope::Transaction;
+use super::events::{Outlook, verdict_in_short};
 use super::header::{self, Trace};
 use super::repeats::{Key, key};
 use super::session::{Smtp, Work};
@@ -10,7 +11,7 @@ use super::spool::Spool;
 use super::terms::Kind;
 use crate::delivery::{self, Fate, Mail, Plan, Route, is_local_domain, may_send_as, plan};
 use crate::mail::header::{Field, fields, first};
-use crate::mail::{Envelope, Stamp, UniqueId, limits};
+use crate::mail::{Envelope, Stamp, limits};
 use crate::session::{Need, Suspect};
 use crate::store::{Mark, Notify, Outcome, Packer, Placed, Refusal, Store, StoreError, Write};
 use crate::verdict::{Disposition, SpfResult, Verdict};
@@ -25,7 +26,6 @@ const HELD: usize = 1 << 20;
 #[derive(Debug)]
 pub(super) struct Incoming {
     transaction: Box<Transaction>,
-    id: UniqueId,
     /// By what it is known again, for each recipient; empty where it cannot be.
     keys: Vec<Key>,
     /// For whom it was taken already, for each recipient.
@@ -50,8 +50,8 @@ pub(super) struct Arriving {
 #[derive(Debug)]
 enum Step {
     Packing(Box<Packing>),
-    /// What becomes of each recipient for whom it was not taken already.
-    Delivering(Vec<Fate>),
+    /// What becomes of it, and is told in the log.
+    Delivering(Box<Outlook>),
 }
 
 /// A message that is being packed.
@@ -68,6 +68,18 @@ struct Packing {
     quarantine: bool,
     /// Its sender is who it says, and may be told that it was delivered.
     tells: bool,
+    /// What was thought of its sender, for the log.
+    verdict: Option<String>,
+}
+
+impl Incoming {
+    pub(super) fn transaction(&self) -> &Transaction {
+        &self.transaction
+    }
+
+    pub(super) fn repeated(&self) -> &[bool] {
+        &self.repeated
+    }
 }
 
 impl Smtp {
@@ -84,7 +96,7 @@ impl Smtp {
             }
         };
         if !incoming.repeated.contains(&false) {
-            log::info!("{} {}: it came before and was taken", self.kind_and_peer(), incoming.id);
+            self.log_repeated(&incoming.transaction, incoming.transaction.recipients.iter());
             let answers = vec![answers::TAKEN; incoming.repeated.len()];
             return self.answer_message(&incoming, &answers, out);
         }
@@ -106,13 +118,14 @@ impl Smtp {
     fn look_at(
         &self,
         whole: &Whole,
-        transaction: Box<Transaction>,
+        mut transaction: Box<Transaction>,
         store: &Store,
     ) -> Result<Incoming, (Box<Transaction>, Answer)> {
         let head = match head_of(&whole.spool) {
             Ok(head) => head,
             Err(answer) => return Err((transaction, answer)),
         };
+        transaction.message_id = message_id(&head);
         // What stands further down could not be left out, as a Bcc has to be, and results that somebody made up.
         if self.kind != Kind::Lmtp && header::is_cut(&head, whole.spool.len()) {
             return Err((transaction, answers::HEADER_TOO_LARGE));
@@ -145,7 +158,7 @@ impl Smtp {
                 return Err((transaction, answers::broken(&fault)));
             }
         }
-        Ok(Incoming { transaction, id: store.unique_id(), keys, repeated, anew, header: head })
+        Ok(Incoming { transaction, keys, repeated, anew, header: head })
     }
 
     /// Whoever logged in writes as themselves, as far as the addresses are ours to give out.
@@ -200,7 +213,6 @@ impl Smtp {
             Disposition::Reject { text } => answers::REJECTED.saying(text.replace(char::is_control, " ")),
             Disposition::TryLater => answers::UNCHECKED,
         };
-        log::info!("{} {}: {}", self.kind_and_peer(), incoming.id, answer.text);
         self.transaction = Some(incoming.transaction);
         self.refuse_message(&answer, out)
     }
@@ -214,7 +226,8 @@ impl Smtp {
         store: &Store,
         out: &mut Out,
     ) -> Need {
-        let Incoming { transaction, id, header: came, .. } = &incoming;
+        let Incoming { transaction, header: came, .. } = &incoming;
+        let id = transaction.id;
         let host = &*self.terms.rules.name;
         let recipient = match transaction.recipients.as_slice() {
             [only] => Some(&only.address),
@@ -231,7 +244,7 @@ impl Smtp {
             sender: &transaction.sender,
             recipient,
             host,
-            id: *id,
+            id,
             now: self.now,
         };
         let mut header = if self.arrives(transaction, store) { trace.return_path() } else { String::new() };
@@ -242,13 +255,14 @@ impl Smtp {
             // Who gave it to us may well have our name.
             Kind::Lmtp => header::dropped(came, |field| field.name.eq_ignore_ascii_case(b"Return-Path")),
             Kind::Submission => {
-                header.push_str(&header::missing(came, host, *id, self.now));
+                header.push_str(&header::missing(came, host, id, self.now));
                 header::dropped(came, header::is_not_told)
             }
         };
         if header::is_missing(came) {
             header.push_str("\r\n");
         }
+        let in_short = verdict.as_ref().map(verdict_in_short);
         let quarantine = verdict.as_ref().is_some_and(|verdict| verdict.disposition == Disposition::Quarantine);
         // Whoever writes under another's name must not make us write to them.
         let is_known = verdict.is_none_or(|verdict| verdict.spf.result == SpfResult::Pass && !verdict.spf.is_helo);
@@ -260,7 +274,7 @@ impl Smtp {
         let mut header = header.into_bytes();
         header::without(came, &drops, &mut header);
         incoming.header = Vec::new();
-        let packing = Packing { spool, packer, at: 0, drops, header, quarantine, tells };
+        let packing = Packing { spool, packer, at: 0, drops, header, quarantine, tells, verdict: in_short };
         self.pack(incoming, Box::new(packing), store, out)
     }
 
@@ -288,10 +302,14 @@ impl Smtp {
 
     /// All of it is packed: where it goes.
     fn place(&mut self, incoming: Incoming, packing: Packing, store: &Store, out: &mut Out) -> Need {
+        let mut packing = packing;
+        let verdict = packing.verdict.take();
         match self.planned(&incoming, packing, store) {
-            Ok(Plan { mut delivery, fates }) => {
+            Ok(plan) => {
+                let outlook = Outlook::of(&plan, verdict);
+                let Plan { mut delivery, fates, .. } = plan;
                 delivery.marks = marks(&incoming, &fates);
-                let step = Step::Delivering(fates);
+                let step = Step::Delivering(Box::new(outlook));
                 self.work = Work::Arriving(Box::new(Arriving { incoming, step }));
                 Need::Write(Write::Deliver(Box::new(delivery)))
             }
@@ -337,14 +355,15 @@ impl Smtp {
         match (outcome, step) {
             (Err(error), _) => self.not_stored(incoming, &error, out),
             (Ok(_), Step::Packing(packing)) => self.pack(incoming, packing, store, out),
-            (Ok(Outcome::Delivered(copies)), Step::Delivering(fates)) => {
-                let mut fates = fates.iter();
+            (Ok(Outcome::Delivered(copies)), Step::Delivering(outlook)) => {
+                let mut fates = outlook.fates.iter();
                 let mut answer = |repeated: &bool| {
                     let fate = if *repeated { None } else { fates.next() };
                     fate.map_or(answers::TAKEN, |fate| told(fate, &copies))
                 };
                 let answers = incoming.repeated.iter().map(&mut answer);
                 let answers: Vec<Answer> = answers.collect();
+                self.log_stored(&incoming, &outlook, &copies, &answers, store);
                 self.answer_message(&incoming, &answers, out)
             }
             (Ok(_), Step::Delivering(_)) => {
@@ -363,9 +382,7 @@ impl Smtp {
     /// One answer for each recipient, or one that holds for all.
     fn answer_message(&mut self, incoming: &Incoming, answers: &[Answer], out: &mut Out) -> Need {
         let taken = answers.iter().filter(|answer| answer.is_positive()).count();
-        let from = incoming.transaction.sender.address.as_ref().map_or("", Address::as_str);
-        let (of, who, id) = (answers.len(), self.kind_and_peer(), incoming.id);
-        log::info!("{who} {id}: from <{from}>, taken for {taken} of {of}");
+        let (of, id) = (answers.len(), incoming.transaction.id);
         if self.kind == Kind::Lmtp {
             for (answer, recipient) in answers.iter().zip(&incoming.transaction.recipients) {
                 answer.saying(format!("<{}> {}", recipient.address, answer.text)).put(out);
@@ -388,7 +405,11 @@ impl Smtp {
 
     /// The same for each recipient: no.
     pub(super) fn refuse_message(&mut self, answer: &Answer, out: &mut Out) -> Need {
-        let recipients = self.transaction.take().map_or_else(Vec::new, |transaction| transaction.recipients);
+        let transaction = self.transaction.take();
+        if let Some(transaction) = &transaction {
+            self.log_message_refused(transaction, answer);
+        }
+        let recipients = transaction.map_or_else(Vec::new, |transaction| transaction.recipients);
         if self.kind == Kind::Lmtp && !recipients.is_empty() {
             for recipient in &recipients {
                 answer.saying(format!("<{}> {}", recipient.address, answer.text)).put(out);
@@ -396,15 +417,6 @@ impl Smtp {
             return Need::Flush;
         }
         self.refuse(answer, out)
-    }
-
-    fn kind_and_peer(&self) -> String {
-        let kind = match self.kind {
-            Kind::Mx => "smtp",
-            Kind::Submission => "submission",
-            Kind::Lmtp => "lmtp",
-        };
-        format!("{kind} {}", self.who())
     }
 }
 
@@ -440,6 +452,12 @@ fn head_of(spool: &Spool) -> Result<Vec<u8>, Answer> {
         log::error!("a message that came in cannot be read again: {error}");
         answers::NOT_NOW
     })
+}
+
+/// `Message-ID` as it stands in a header, without what is folded around it.
+fn message_id(head: &[u8]) -> Option<String> {
+    let value = first(head, b"Message-ID")?.trim_ascii();
+    (!value.is_empty()).then(|| String::from_utf8_lossy(value.get(..limits::ADDRESS).unwrap_or(value)).into_owned())
 }
 
 fn of_recipient(recipient: &Recipient) -> delivery::Recipient<'_> {

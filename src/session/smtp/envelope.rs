@@ -5,7 +5,7 @@ use super::content::Content;
 use super::session::Smtp;
 use super::terms::Kind;
 use crate::delivery::{Route, may_send_as, route};
-use crate::mail::limits;
+use crate::mail::{UniqueId, limits};
 use crate::session::{Need, Privacy};
 use crate::store::{Store, StoreError};
 use crate::wire::Out;
@@ -14,6 +14,10 @@ use crate::wire::smtp::{Answer, Recipient, Sender};
 /// A message that is on its way to us.
 #[derive(Debug)]
 pub(super) struct Transaction {
+    /// By which the log names it from now on, and `Received`.
+    pub(super) id: UniqueId,
+    /// As soon as its header is here.
+    pub(super) message_id: Option<String>,
     pub(super) sender: Sender,
     pub(super) recipients: Vec<Recipient>,
     /// Octets of these.
@@ -28,11 +32,21 @@ impl Smtp {
     pub(super) fn mail(&mut self, sender: Sender, store: &Store, out: &mut Out) -> Need {
         match self.may_send(&sender, store) {
             Ok(()) => {
-                let (recipients, octets, content) = (Vec::new(), 0, None);
-                self.transaction = Some(Box::new(Transaction { sender, recipients, octets, content, began: self.now }));
+                self.transaction = Some(Box::new(Transaction {
+                    id: store.unique_id(),
+                    message_id: None,
+                    sender,
+                    recipients: Vec::new(),
+                    octets: 0,
+                    content: None,
+                    began: self.now,
+                }));
                 self.grant(&answers::SENDER, out)
             }
-            Err(answer) => self.refuse(&answer, out),
+            Err(answer) => {
+                self.log_sender_refused(&sender, &answer);
+                self.refuse(&answer, out)
+            }
         }
     }
 
@@ -74,7 +88,10 @@ impl Smtp {
                 }
                 self.grant(&answers::RECIPIENT, out)
             }
-            Err(answer) => self.refuse(&answer, out),
+            Err(answer) => {
+                self.log_recipient_refused(&recipient, &answer);
+                self.refuse(&answer, out)
+            }
         }
     }
 

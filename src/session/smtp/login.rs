@@ -4,10 +4,10 @@ use super::answers;
 use super::session::{Smtp, Work};
 use super::terms::Kind;
 use crate::mail::AccountId;
-use crate::session::sasl::{Exchange, Turn};
+use crate::session::sasl::{self, Exchange, Turn};
 use crate::session::{Denied, Keys, Need, Privacy};
 use crate::wire::Out;
-use crate::wire::sasl::{Answer as Said, Mechanism};
+use crate::wire::sasl::{Answer as Said, Failure, Mechanism};
 use crate::wire::smtp::answer;
 
 /// Wrong passwords on one connection before it is closed.
@@ -27,9 +27,13 @@ impl Smtp {
             None
         };
         if let Some(wrong) = wrong {
+            if wrong == answers::TLS_FIRST {
+                self.turned_away = Some(sasl::NO_TLS);
+            }
             return self.refuse(&wrong, out);
         }
         let Some(mechanism) = Mechanism::from_name(mechanism) else {
+            self.turned_away = Some(sasl::NOT_OFFERED);
             return self.refuse(&answers::NO_MECHANISM, out);
         };
         let initial = match initial {
@@ -39,7 +43,7 @@ impl Smtp {
             Some(line) => match Said::decode(line) {
                 Ok(Said::Response(response)) => Some(response),
                 Ok(Said::Cancelled) => return self.refuse(&answers::CANCELLED, out),
-                Err(failure) => return self.refuse(&answers::failed(failure), out),
+                Err(failure) => return self.failed(failure, out),
             },
         };
         self.take_turn(Exchange::begin(mechanism, initial.as_deref()), out)
@@ -50,7 +54,7 @@ impl Smtp {
         match Said::decode(line) {
             Ok(Said::Response(response)) => self.take_turn(exchange.answer(&response), out),
             Ok(Said::Cancelled) => self.refuse(&answers::CANCELLED, out),
-            Err(failure) => self.refuse(&answers::failed(failure), out),
+            Err(failure) => self.failed(failure, out),
         }
     }
 
@@ -81,8 +85,13 @@ impl Smtp {
                 self.work = Work::Checking;
                 Need::ScramDone { user, account }
             }
-            Turn::Failed(failure) => self.refuse(&answers::failed(failure), out),
+            Turn::Failed(failure) => self.failed(failure, out),
         }
+    }
+
+    fn failed(&mut self, failure: Failure, out: &mut Out) -> Need {
+        self.turned_away = Some(sasl::why(&failure));
+        self.refuse(&answers::failed(failure), out)
     }
 
     /// The client proved who it is, or did not.

@@ -8,6 +8,7 @@ mod answers;
 mod arrive;
 mod content;
 mod envelope;
+mod events;
 mod header;
 mod login;
 mod repeats;

@@ -49,6 +49,8 @@ pub struct Smtp {
     /// Wrong passwords so far.
     pub(super) failures: u32,
     pub(super) errors: u32,
+    /// Why a log-in was turned away before a password was looked at, for the log.
+    pub(super) turned_away: Option<&'static str>,
     strange: u32,
     over: bool,
     /// Seconds since 1970: as of the last call from outside,
@@ -100,6 +102,7 @@ impl Smtp {
             work: Work::None,
             unheard: Vec::new(),
             failures: 0,
+            turned_away: None,
             errors: 0,
             strange: 0,
             over: false,
@@ -266,9 +269,13 @@ impl Smtp {
         Need::Close
     }
 
-    /// Who it is, for the log.
-    pub(super) fn who(&self) -> String {
-        self.peer.map_or_else(|| "a local socket".to_owned(), |peer| peer.to_string())
+    /// What it is called in the log.
+    pub(super) fn protocol_name(&self) -> &'static str {
+        match self.kind {
+            Kind::Mx => "smtp",
+            Kind::Submission => "submission",
+            Kind::Lmtp => "lmtp",
+        }
     }
 
     /// The moment at which it has taken too long.
@@ -287,11 +294,7 @@ impl Smtp {
 
 impl Protocol for Smtp {
     fn name(&self) -> &'static str {
-        match self.kind {
-            Kind::Mx => "smtp",
-            Kind::Submission => "submission",
-            Kind::Lmtp => "lmtp",
-        }
+        self.protocol_name()
     }
 
     fn greet(&mut self, out: &mut Out) {
@@ -362,6 +365,10 @@ impl Protocol for Smtp {
     }
 
     /// RFC 3207 §4.2: all that was known before is forgotten.
+    fn turned_away(&mut self) -> Option<&'static str> {
+        self.turned_away.take()
+    }
+
     fn private(&mut self) {
         self.input.discard();
         self.privacy = Privacy::Tls;
