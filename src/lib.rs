@@ -14,6 +14,8 @@
 //!            wire      store               bytes <-> values   |   values <-> redb      (never see each other)
 //!               \     /
 //!                mail                      the nouns, and limits: every bound on one page
+//!                  |
+//!                 sys                      outputs that may fail, work that goes on after a defect
 //! ```
 //!
 //! Three laws: no snapshot lives across an `.await`; reads are borrowed, writes are values; commit, ring, answer, in
@@ -30,6 +32,7 @@ pub mod mail;
 pub mod net;
 pub mod session;
 pub mod store;
+pub mod sys;
 pub mod verdict;
 pub mod web;
 pub mod wire;

@@ -10,9 +10,6 @@ fn main() -> ExitCode {
     }
     match cli::parse(lexopt::Parser::from_env()) {
         Ok(wish) => cli::run(wish),
-        Err(error) => {
-            eprintln!("pillarbox: {error}\nTry `pillarbox --help`.");
-            ExitCode::from(2)
-        }
+        Err(error) => cli::refuse(&error),
     }
 }

@@ -5,48 +5,59 @@ use std::path::{Path, PathBuf};
 
 /// A room, and the rooms that it may name beside itself.
 const ROOMS: &[(&str, &[&str])] = &[
+    // How much of the log may wait is a bound as all others.
+    ("sys", &["mail::limits"]),
     ("mail", &[]),
     // What happened, as lines of the log: who serves, sends or decides says it there.
     ("events", &[]),
     ("wire", &["mail"]),
-    ("store", &["mail"]),
+    ("store", &["mail", "sys"]),
     ("dns", &["mail::limits"]),
     ("verdict", &["dns", "mail"]),
     ("delivery", &["store", "mail"]),
     ("session", &["events", "delivery", "verdict", "wire", "store", "mail"]),
     // SASL's arithmetic is wire's; what it is computed from is admin's.
     // An import through the admin socket is keep's to do; keep knows nothing of admin.
-    ("admin", &["events", "delivery", "verdict", "keep", "wire::sasl", "store", "mail"]),
+    ("admin", &["events", "delivery", "verdict", "keep", "wire::sasl", "store", "mail", "sys"]),
     ("keep", &["store", "mail"]),
-    ("courier", &["events", "admin", "delivery", "verdict", "dns", "wire", "store", "mail"]),
-    ("net", &["events", "session", "admin", "delivery", "verdict", "dns", "wire", "store", "mail"]),
+    ("courier", &["events", "admin", "delivery", "verdict", "dns", "wire", "store", "mail", "sys"]),
+    ("net", &["events", "session", "admin", "delivery", "verdict", "dns", "wire", "store", "mail", "sys"]),
     ("web", &["events", "admin", "keep", "store", "mail"]),
-    ("host", &["dns"]),
+    ("host", &["dns", "sys"]),
     (
         "cli",
         &[
-            "events", "delivery", "verdict", "dns", "net", "web", "courier", "host", "session", "admin", "keep",
+            "sys", "events", "delivery", "verdict", "dns", "net", "web", "courier", "host", "session", "admin", "keep",
             "wire", "store", "mail",
         ],
     ),
     (
         "main",
         &[
-            "events", "delivery", "verdict", "dns", "cli", "net", "web", "courier", "host", "session", "admin", "keep",
-            "wire", "store", "mail",
+            "sys", "events", "delivery", "verdict", "dns", "cli", "net", "web", "courier", "host", "session", "admin",
+            "keep", "wire", "store", "mail",
         ],
     ),
     (
         "lib",
         &[
-            "events", "delivery", "verdict", "dns", "cli", "net", "web", "courier", "host", "session", "admin", "keep",
-            "wire", "store", "mail",
+            "sys", "events", "delivery", "verdict", "dns", "cli", "net", "web", "courier", "host", "session", "admin",
+            "keep", "wire", "store", "mail",
         ],
     ),
 ];
 
 /// Names, and the places that alone may say them.
 const OWNED: &[(&str, &[&str])] = &[
+    // What panics where its output cannot be written, or waits for whoever reads no more.
+    ("println!", &[]),
+    ("print!", &[]),
+    ("eprintln!", &[]),
+    ("eprint!", &[]),
+    ("dbg!", &[]),
+    ("simple_logger::", &["sys/log"]),
+    ("io::stderr", &["sys/log", "cli/"]),
+    ("io::stdout", &["cli/terminal"]),
     ("redb::", &["store/"]),
     ("postcard::", &["store/"]),
     ("smol::net", &["net/", "dns/", "admin/socket", "courier/", "web/"]),
@@ -56,11 +67,12 @@ const OWNED: &[(&str, &[&str])] = &[
     ("rustls", &["net/", "courier/", "web/"]),
     ("SystemTime", &["events/", "net/", "dns/", "store/", "admin/", "keep/", "cli/", "courier/", "web/", "host/"]),
     // A bound for how long something is good; it decides nothing that a client sees.
-    ("Instant::now", &["net/", "dns/", "store/", "admin/", "cli/", "courier/", "web/", "host/"]),
+    ("Instant::now", &["sys/", "net/", "dns/", "store/", "admin/", "cli/", "courier/", "web/", "host/"]),
     // Whoever reads or decides does not wait: a snapshot must not live across it.
     (
         ".await",
         &[
+            "sys/",
             "net/",
             "dns/",
             "verdict/",

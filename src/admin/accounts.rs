@@ -13,6 +13,7 @@ use crate::mail::{AccountId, Stamp};
 use crate::store::{
     Account, Credentials, Fault, Health, Limits, NewAccount, OnDelete, Pop3, Snapshot, Store, StoreError, Write,
 };
+use crate::sys;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 /// Octets of a password: what a client can send at log-in, and more than anybody types.
@@ -171,7 +172,8 @@ fn status(store: &Store) -> Status {
     let file = store.path().and_then(|path| path.metadata().ok()).map_or(0, |file| file.len());
     let version = env!("CARGO_PKG_VERSION").to_owned();
     let queued = store.snapshot().and_then(|snapshot| queue::size(&snapshot)).unwrap_or_default();
-    Status { version, accounts, messages, bytes, file, state, free: store.free(), queued }
+    let (broke_off, log_lost) = (sys::defects(), sys::log::lost());
+    Status { version, accounts, messages, bytes, file, state, free: store.free(), queued, broke_off, log_lost }
 }
 
 /// Accounts, messages and their octets.

@@ -9,6 +9,7 @@ use crate::events::Told;
 use crate::mail::Stamp;
 use crate::store::{Health, OnDelete, Pop3, WayBack};
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 use std::fmt;
 
 /// A wish.
@@ -192,6 +193,12 @@ pub struct Status {
     /// Messages that wait to go out.
     #[serde(default)]
     pub queued: u64,
+    /// What broke off by a defect since the server began, and was begun again: how often, by its name.
+    #[serde(default)]
+    pub broke_off: BTreeMap<String, u64>,
+    /// Lines of the server's log that could not be written.
+    #[serde(default)]
+    pub log_lost: u64,
 }
 
 /// Why something was not done.

@@ -27,5 +27,6 @@ pub fn carry(store: &Arc<Store>, settings: &Settings, lookup: &Arc<dyn Lookup>) 
     };
     let clock = Arc::new(|| SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |now| now.as_secs().cast_signed()));
     let courier = Courier::new(Arc::clone(store), settings.routing(), Arc::clone(lookup), terms, clock);
-    Box::pin(Arc::new(courier).run())
+    let courier = Arc::new(courier);
+    Errand::new("the queue", move || Arc::clone(&courier).run())
 }

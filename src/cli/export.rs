@@ -1,6 +1,6 @@
 //! `pillarbox export …`
 
-use super::{Failed, door, progress, size};
+use super::{Failed, door, progress, size, terminal};
 use pillarbox::keep::export::{Event, Format, Summary, run as export};
 use std::path::Path;
 use std::process::ExitCode;
@@ -15,12 +15,12 @@ pub fn run(data: &Path, address: &str, folder: &Path, format: Format) -> Result<
     let summary = export(&mut *mail, folder, format, &mut |event| match event {
         Event::Total(octets) => bar.set_length(octets),
         Event::Written(octets) => bar.inc(octets),
-        Event::Warning(what) => bar.suspend(|| eprintln!("{what}")),
+        Event::Warning(what) => bar.suspend(|| terminal::say(&format!("{what}\n"))),
     });
     bar.finish_and_clear();
     let Summary { mailboxes, messages, bytes, unreadable } = summary?;
     let (bytes, seconds) = (size::shown(bytes), began.elapsed().as_secs_f64());
-    eprintln!("{messages} messages in {mailboxes} mailboxes exported ({bytes}), in {seconds:.1} s");
+    terminal::say(&format!("{messages} messages in {mailboxes} mailboxes exported ({bytes}), in {seconds:.1} s\n"));
     if unreadable > 0 {
         return Err(Failed::because(format!("{unreadable} messages could not be read: see `pillarbox check`")));
     }

@@ -1,6 +1,6 @@
 //! `pillarbox import …`
 
-use super::{Failed, door, progress, size};
+use super::{Failed, door, progress, size, terminal};
 use pillarbox::keep::{Event, Summary, plan, run as import};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -15,7 +15,7 @@ pub fn run(data: &Path, address: &str, mailbox: Option<&str>, paths: &[PathBuf])
     let began = Instant::now();
     let summary = import(&plan, &mut *account, &mut |event| match event {
         Event::Read(octets) => bar.inc(octets),
-        Event::Skipped(place, why) => bar.suspend(|| eprintln!("not imported: {place}: {why}")),
+        Event::Skipped(place, why) => bar.suspend(|| terminal::say(&format!("not imported: {place}: {why}\n"))),
     });
     bar.finish_and_clear();
     let summary = summary?;
@@ -23,7 +23,7 @@ pub fn run(data: &Path, address: &str, mailbox: Option<&str>, paths: &[PathBuf])
         0 => String::new(),
         ignored => format!(", {ignored} files that are no mail left alone"),
     };
-    eprintln!("{}{ignored}, in {:.1} s", told(&summary), began.elapsed().as_secs_f64());
+    terminal::say(&format!("{}{ignored}, in {:.1} s\n", told(&summary), began.elapsed().as_secs_f64()));
     let Some((place, why)) = summary.stopped else { return Ok(ExitCode::SUCCESS) };
     let after = match summary.imported_after {
         0 => String::new(),

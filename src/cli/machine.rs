@@ -59,7 +59,7 @@ fn door() -> Result<Caller, Failed> {
 
 /// What PID 1 answers; how far it is goes to stderr.
 fn answer(door: &mut Caller, ask: &Ask) -> Result<Say, Failed> {
-    let answered = door.ask(ask, |text| eprintln!("{text}"));
+    let answered = door.ask(ask, |text| terminal::say(&format!("{text}\n")));
     match answered.map_err(|error| Failed::because(format!("the answer did not come: {error}")))? {
         Say::Failed { why } => Err(Failed(why)),
         answer => Ok(answer),

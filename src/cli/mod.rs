@@ -73,10 +73,18 @@ pub fn run(wish: Wish) -> ExitCode {
         Wish::Mirror { data, action } => mirror::run(&data, action),
         Wish::Machine { data, wish } => machine::run(data.as_deref(), wish),
     };
-    done.unwrap_or_else(|Failed(why)| {
-        eprintln!("pillarbox: {why}");
+    let code = done.unwrap_or_else(|Failed(why)| {
+        terminal::say(&format!("pillarbox: {why}\n"));
         ExitCode::FAILURE
-    })
+    });
+    pillarbox::sys::log::finish();
+    code
+}
+
+/// Says what is wrong with the arguments.
+pub fn refuse(error: &lexopt::Error) -> ExitCode {
+    terminal::say(&format!("pillarbox: {error}\nTry `pillarbox --help`.\n"));
+    ExitCode::from(2)
 }
 
 /// Makes the data folder where there is none. Mail and keys are nobody else's.

@@ -52,9 +52,19 @@ pub fn status(data: &Path, json: bool) -> Result<ExitCode, Failed> {
         1 => "1 message waits to go out\n".to_owned(),
         some => format!("{some} messages wait to go out\n"),
     };
+    let broke_off = status.broke_off.iter().map(|(name, count)| {
+        let times = if *count == 1 { "once".to_owned() } else { format!("{count} times") };
+        format!("By a defect, {name} broke off {times}, and goes on: the log says more\n")
+    });
+    let lost = match status.log_lost {
+        0 => None,
+        1 => Some("1 line of the log could not be written\n".to_owned()),
+        some => Some(format!("{some} lines of the log could not be written\n")),
+    };
+    let notes: String = broke_off.chain(lost).collect();
     let (accounts, messages, version) = (status.accounts, status.messages, &status.version);
     terminal::print(&format!(
-        "Pillarbox {version} {}\n{accounts} accounts, {messages} messages, {} of mail in {} on disk{free}\n{queued}{state}",
+        "Pillarbox {version} {}\n{accounts} accounts, {messages} messages, {} of mail in {} on disk{free}\n{queued}{state}{notes}",
         if running { "is running" } else { "is not running" },
         size::shown(status.bytes),
         size::shown(status.file),

@@ -5,7 +5,6 @@ use super::carry::carry;
 use super::pages::{Browsers, First};
 use super::welcome::{Chosen, Found, deliver, first};
 use super::{Failed, quotas};
-use log::LevelFilter;
 use pillarbox::admin::socket::{self, Place};
 use pillarbox::admin::{Gate, Settings};
 use pillarbox::courier::{Connector, Names, mirror};
@@ -14,8 +13,8 @@ use pillarbox::net::{Doors, Errand, Identity, OwnersFiles, Serving, serve};
 use pillarbox::session::pop3::{self, Maildrops};
 use pillarbox::session::smtp::{self, Rules};
 use pillarbox::store::{Fault, Options, Store};
+use pillarbox::sys;
 use pillarbox::web::{self, Site};
-use simple_logger::SimpleLogger;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
@@ -141,10 +140,18 @@ fn errands(store: &Arc<Store>, settings: &Settings, lookup: &Arc<dyn Lookup>, re
     if read_only {
         return Vec::new();
     }
-    let connector = Connector::new(Arc::new(Names(Arc::clone(lookup))));
+    let connector = Arc::new(Connector::new(Arc::new(Names(Arc::clone(lookup)))));
+    let mirrors = {
+        let store = Arc::clone(store);
+        move || mirror::run(Arc::clone(&store), Arc::clone(&connector))
+    };
+    let quotas = {
+        let (store, routing, warns) = (Arc::clone(store), settings.routing(), settings.delivery.quota_warnings);
+        move || quotas::watch(Arc::clone(&store), routing.clone(), warns)
+    };
     vec![
-        Box::pin(mirror::run(Arc::clone(store), Arc::new(connector))),
-        Box::pin(quotas::watch(Arc::clone(store), settings.routing(), settings.delivery.quota_warnings)),
+        Errand::new("the mirrors", mirrors),
+        Errand::new("the watch over quotas", quotas),
         carry(store, settings, lookup),
     ]
 }
@@ -194,15 +201,7 @@ fn settle_heap() {
 /// as in `warn,pillarbox::net=debug`. Default: info.
 fn log_to_stderr() -> Result<(), Failed> {
     let wanted = ["PILLARBOX_LOG", "RUST_LOG"].iter().find_map(|name| std::env::var(name).ok()).unwrap_or_default();
-    let mut logger = SimpleLogger::new().with_level(LevelFilter::Info).with_utc_timestamps();
-    for part in wanted.split(',').map(str::trim).filter(|part| !part.is_empty()) {
-        let (module, level) = part.split_once('=').map_or((None, part), |(module, level)| (Some(module), level));
-        let level: LevelFilter =
-            level.parse().map_err(|_| Failed::because(format!("{part:?} is no level of logging")))?;
-        logger = match module {
-            Some(module) => logger.with_module_level(module, level),
-            None => logger.with_level(level),
-        };
-    }
-    Ok(logger.init()?)
+    sys::log::begin(&wanted).map_err(Failed)?;
+    sys::threads::tell_of_panics();
+    Ok(())
 }

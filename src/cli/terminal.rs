@@ -2,16 +2,46 @@
 
 use super::Failed;
 use pillarbox::admin::Secret;
+use pillarbox::sys;
 use rustix::termios::{LocalModes, OptionalActions, tcgetattr, tcsetattr};
 use std::io::{self, BufRead, IsTerminal, Read, Write};
+use std::sync::mpsc;
+use std::time::Duration;
 
 /// Octets of a password that are read: more than are taken.
 const PASSWORD: u64 = 4_096;
 
+/// How long a server waits for what it prints to be taken.
+const TAKEN: Duration = Duration::from_secs(1);
+
 /// Prints to stdout. A pipe that closed is nobody's fault.
 pub fn print(text: &str) {
+    let _ = try_print(text);
+}
+
+fn try_print(text: &str) -> io::Result<()> {
     let mut out = io::stdout().lock();
-    let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
+    out.write_all(text.as_bytes()).and_then(|()| out.flush())
+}
+
+/// Says something on stderr, after what the log says. That it cannot be said is nobody's fault.
+pub fn say(text: &str) {
+    sys::log::say(text);
+}
+
+/// Prints to stdout for a server: one whose reader has stopped reading is not waited for, and what could not be printed
+/// is `what` of the log's line.
+pub fn tell(what: &'static str, text: String) {
+    let (taken, told) = mpsc::channel();
+    sys::threads::once("stdout", move || {
+        if let Err(error) = try_print(&text) {
+            log::warn!("{what} could not be printed: {error}");
+        }
+        // Nobody waits any more.
+        let _ = taken.send(());
+    });
+    // In the usual case it is before all that the log says next.
+    let _ = told.recv_timeout(TAKEN);
 }
 
 /// A new password: from stdin, from the person, or `None` for a random one.
@@ -52,7 +82,7 @@ pub fn hash() -> Result<Secret, Failed> {
 /// Asks without showing what is typed.
 fn unseen(question: &str) -> Result<String, Failed> {
     let terminal = io::stdin();
-    eprint!("{question}");
+    say(question);
     let shown = tcgetattr(&terminal)?;
     let mut hidden = shown.clone();
     hidden.local_modes.remove(LocalModes::ECHO);

@@ -78,7 +78,7 @@ pub fn first(store: &Arc<Store>, strength: Strength, identity: &Identity, found:
         _ => return Err(unexpected()),
     };
     deliver(store, &address, found, Chosen::AtRandom);
-    terminal::print(&told(&address, &password, identity, found));
+    terminal::tell("the first account, with its password,", told(&address, &password, identity, found));
     Ok(())
 }
 

@@ -4,6 +4,7 @@ use super::route::Way;
 use super::runner::Courier;
 use crate::admin::smarthost;
 use crate::store::{QueueId, StoreError};
+use crate::sys;
 use async_executor::Executor;
 use smol::future::FutureExt;
 use std::collections::HashMap;
@@ -65,6 +66,7 @@ impl Courier {
                         let (courier, done) = (Arc::clone(self), done.clone());
                         let attempt = async move {
                             if AssertUnwindSafe(courier.attempt(id)).catch_unwind().await.is_err() {
+                                sys::count_defect("an attempt to deliver");
                                 log::error!("an attempt to deliver queued mail {} broke off: this is a defect", id.0);
                                 smol::Timer::after(REST).await;
                             }

@@ -1,6 +1,6 @@
 //! Processes that we start, and those that are left to us: PID 1 takes note of every end.
 
-use super::threads;
+use crate::sys::threads;
 use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, WaitOptions, kill_process, wait, waitid};
 use std::collections::BTreeMap;
 use std::io;

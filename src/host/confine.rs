@@ -5,6 +5,7 @@
 
 use super::server::RUNTIME;
 use super::{data, ioctl};
+use crate::sys;
 use landlock::{
     ABI, Access, AccessFs, CompatLevel, Compatible, PathBeneath, PathFd, Ruleset, RulesetAttr, RulesetCreatedAttr,
     RulesetStatus, Scope,
@@ -137,7 +138,7 @@ fn guard_files() -> io::Result<()> {
     }
     let status = rules.restrict_self().map_err(io::Error::other)?;
     if status.ruleset == RulesetStatus::NotEnforced {
-        eprintln!("this kernel has no Landlock: the mail server is confined without it");
+        sys::log::say("this kernel has no Landlock: the mail server is confined without it\n");
     }
     Ok(())
 }

@@ -6,7 +6,8 @@
 use super::pid1::Order;
 use super::report::Report;
 use super::server::RUNTIME;
-use super::{children, data, memory, ring, threads};
+use super::{children, data, memory, ring};
+use crate::sys::{self, threads};
 use rustix::fs::{Mode, OFlags};
 use rustix::process::Signal;
 use rustix::stdio::{dup2_stderr, dup2_stdin, dup2_stdout};
@@ -80,7 +81,7 @@ fn open(path: &Path, flags: OFlags) -> io::Result<File> {
 pub(super) fn print(text: &str) {
     match CONSOLES.get() {
         Some(all) => all.iter().for_each(|device| print_on(&device.hasty, text)),
-        None => eprint!("{text}"),
+        None => sys::log::say(text),
     }
 }
 

@@ -1,6 +1,7 @@
 //! `/run/pillarbox/host.sock`, PID 1's own door: a line of JSON asks, lines of JSON answer. For root only.
 
 use super::update::State;
+use crate::sys::threads;
 use rustix::net::sockopt::socket_peercred;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -75,7 +76,7 @@ pub(super) fn open(path: &Path, host: Arc<dyn Host>) -> io::Result<()> {
     let listener = UnixListener::bind(&new)?;
     fs::set_permissions(&new, Permissions::from_mode(0o600))?;
     fs::rename(&new, path)?;
-    std::thread::Builder::new().name("door".to_owned()).spawn(move || receive(&listener, &host))?;
+    threads::steady("door", move || receive(&listener, &host))?;
     Ok(())
 }
 

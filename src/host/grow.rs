@@ -3,7 +3,8 @@
 //! Each step may be cut off: the next start finds the first that is missing.
 
 use super::disk::{self, Kind, Partition};
-use super::{data, ioctl, threads};
+use super::{data, ioctl};
+use crate::sys::threads;
 use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt;

@@ -1,7 +1,7 @@
 //! Whether mail is served: the ports are open, IMAP greets, the store answers.
 
 use super::pid1::Store;
-use super::threads;
+use crate::sys::threads;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 use std::sync::{Arc, Mutex, PoisonError};

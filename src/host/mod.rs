@@ -33,7 +33,6 @@ mod ring;
 mod server;
 mod settings;
 mod starts;
-mod threads;
 mod uevents;
 mod update;
 mod usb;

@@ -1,10 +1,11 @@
 //! Who has mail here: accounts that the settings name are made, and it is known whether there is any.
 
+use super::data;
 use super::health::{Health, Pulse};
 use super::pid1::{Order, Wiring};
 use super::settings::Seed;
 use super::update::hexadecimal;
-use super::{data, threads};
+use crate::sys::threads;
 use ring::digest;
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -5,7 +5,8 @@ use super::modules::Modules;
 use super::settings::Seed;
 use super::watchdog::Watchdog;
 use super::words::{Release, Words};
-use super::{children, clock, console, mounts, power, ring, threads, uevents};
+use super::{children, clock, console, mounts, power, ring, uevents};
+use crate::sys::threads;
 use rustix::system::{RebootCommand, reboot};
 use std::fs;
 use std::path::Path;
@@ -93,10 +94,14 @@ pub fn run(wiring: impl Wiring) -> ! {
     uevents::begin(&modules, &orders);
     let (on_trial, fed) = (words.trial, watchdog.clone());
     let ground = Ground { wiring: Arc::new(wiring), words, release, modules, watchdog, orders, inbox };
-    let Some(mut house) = threads::guarded(|| House::open(ground)) else { stay(on_trial, &fed) };
+    let Some(mut house) = threads::guarded("the start", || House::open(ground)) else { stay(on_trial, &fed) };
     loop {
         // A panic in one round was told, and is not the end of the next.
-        threads::guarded(|| house.turn());
+        threads::go_on("the main loop", &mut || {
+            loop {
+                house.turn();
+            }
+        });
     }
 }
 

@@ -1,7 +1,7 @@
 //! The power button, Ctrl-Alt-Del and signals: all of them ask for an orderly end.
 
 use super::pid1::Order;
-use super::threads;
+use crate::sys::threads;
 use async_signal::{Signal, Signals};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::OFlags;

@@ -1,6 +1,6 @@
 //! Whether a disk answers: its first octets are read now and then, past the kernel's memory of them.
 
-use super::threads;
+use crate::sys::threads;
 use rustix::fs::OFlags;
 use std::fs::OpenOptions;
 use std::io;

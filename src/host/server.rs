@@ -1,7 +1,8 @@
 //! The mail server, a child of PID 1: started, its log taken in, started again if it ends, ended in order.
 
 use super::children::{self, Process};
-use super::{data, ring, threads};
+use super::{data, ring};
+use crate::sys::threads;
 use rustix::process::Signal;
 use std::fs::{self, DirBuilder};
 use std::io::{self, BufRead, BufReader, Read};

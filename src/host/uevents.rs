@@ -2,7 +2,7 @@
 
 use super::modules::Modules;
 use super::pid1::Order;
-use super::threads;
+use crate::sys::threads;
 use rustix::fd::OwnedFd;
 use rustix::net::netlink::{KOBJECT_UEVENT, SocketAddrNetlink};
 use rustix::net::{AddressFamily, RecvFlags, SocketFlags, SocketType, bind, recv, socket_with};

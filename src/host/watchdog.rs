@@ -3,7 +3,8 @@
 //! It is fed as long as the main loop says that this is right; it guards against what PID 1 cannot see: its own hanging,
 //! and the kernel's. What PID 1 can see, it treats by itself.
 
-use super::{ioctl, threads};
+use super::ioctl;
+use crate::sys::threads;
 use std::fs::{File, OpenOptions};
 use std::io::Write;
 use std::sync::{Arc, Mutex, PoisonError};

@@ -111,3 +111,7 @@ pub const SPOOL: usize = 256 << 10;
 pub const SPOOLS: usize = 8 << 20;
 /// Octets of all messages coming in together that wait in files. Whoever comes then is asked to come again.
 pub const SPOOL_FILES: u64 = 1 << 30;
+/// Octets of a line of the log: what PID 1 takes as one, and a reader can take in.
+pub const LOG_LINE: usize = 4_000;
+/// Octets of lines of the log that wait for an output that takes none: some seconds of a busy server.
+pub const LOG_WAITING: usize = 256 << 10;

@@ -15,6 +15,7 @@ use crate::dns::Lookup;
 use crate::session::pop3::Maildrops;
 use crate::session::smtp::{Kind, Terms};
 use crate::store::{Outcome, Store, Write};
+use crate::sys::{task, threads};
 use async_executor::Executor;
 use async_signal::{Signal, Signals};
 use event_listener::Event;
@@ -24,7 +25,6 @@ use smol::net::{TcpListener, TcpStream};
 use smol::stream::StreamExt;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
-use std::panic::AssertUnwindSafe;
 use std::path::PathBuf;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -55,8 +55,17 @@ const FAREWELL: Duration = Duration::from_secs(5);
 /// Two unanswered questions after this and the connection is dead: a phone that left the Wi-Fi says nothing.
 const KEEPALIVE: Duration = Duration::from_mins(10);
 
-/// What goes on beside the sessions for as long as the server runs; it is dropped where it waits when the server ends.
-pub type Errand = Pin<Box<dyn Future<Output = ()> + Send>>;
+/// As which a conversation is counted that broke off: a fault in one must not be the end of all others.
+const CONVERSATION: &str = "a conversation";
+
+/// What goes on beside the sessions for as long as the server runs; it is dropped where it waits when the server ends,
+/// and begun again where it breaks off by a defect.
+pub struct Errand {
+    name: &'static str,
+    begin: Box<dyn FnMut() -> Work + Send>,
+}
+
+type Work = Pin<Box<dyn Future<Output = ()> + Send>>;
 
 /// What is served, and where.
 pub struct Serving<'a> {
@@ -136,6 +145,20 @@ enum Entrance {
     Pages { tls: bool },
 }
 
+impl Errand {
+    /// By this name the owner reads of it where it broke off.
+    pub fn new<F>(name: &'static str, mut begin: impl FnMut() -> F + Send + 'static) -> Errand
+    where
+        F: Future<Output = ()> + Send + 'static,
+    {
+        Errand { name, begin: Box::new(move || Box::pin(begin())) }
+    }
+
+    async fn run(self) {
+        task::steady(self.name, self.begin).await;
+    }
+}
+
 impl House {
     pub(super) fn is_stopping(&self) -> bool {
         self.stopping.load(Ordering::SeqCst)
@@ -151,9 +174,20 @@ impl House {
 pub fn serve(serving: Serving<'_>, ready: impl FnOnce()) -> io::Result<()> {
     let executor: Arc<Executor<'static>> = Arc::new(Executor::new());
     let mut errands = serving.errands;
-    errands.push(Box::pin(refresh(Arc::clone(&serving.identity))));
-    errands.push(Box::pin(forget(Arc::clone(&serving.store))));
-    errands.push(Box::pin(expire(Arc::clone(&serving.store), serving.trash_days)));
+    errands.extend([
+        Errand::new("the renewal of certificates", {
+            let identity = Arc::clone(&serving.identity);
+            move || refresh(Arc::clone(&identity))
+        }),
+        Errand::new("the record of what came before", {
+            let store = Arc::clone(&serving.store);
+            move || forget(Arc::clone(&store))
+        }),
+        Errand::new("the emptying of the Trash", {
+            let store = Arc::clone(&serving.store);
+            move || expire(Arc::clone(&store), serving.trash_days)
+        }),
+    ]);
     let house = Arc::new(House {
         store: serving.store,
         gate: serving.gate,
@@ -205,10 +239,12 @@ pub fn serve(serving: Serving<'_>, ready: impl FnOnce()) -> io::Result<()> {
             let (executor, ended) = (Arc::clone(&executor), ended.clone());
             let named = std::thread::Builder::new().name(format!("worker-{number}"));
             named.spawn_scoped(scope, move || {
-                smol::block_on(executor.run(async {
-                    // An error says that the server has ended.
-                    let _ = ended.recv().await;
-                }));
+                threads::go_on("a worker", &mut || {
+                    smol::block_on(executor.run(async {
+                        // An error says that the server has ended.
+                        let _ = ended.recv().await;
+                    }));
+                });
             })?;
         }
         let result = smol::block_on(executor.run(run(&executor, &house, &doors, &sockets, errands, ready)));
@@ -243,14 +279,29 @@ async fn run(
             }
         }
     }
-    let mut accepting: Vec<_> = listeners
+    let accepting: Vec<_> = listeners
         .into_iter()
-        .map(|(listener, entrance)| executor.spawn(accept(Arc::clone(executor), Arc::clone(house), listener, entrance)))
+        .map(|(listener, entrance)| {
+            let (executor, house) = (Arc::clone(executor), Arc::clone(house));
+            let begin = move || accept(Arc::clone(&executor), Arc::clone(&house), listener.clone(), entrance);
+            Errand::new("a port", begin)
+        })
+        .chain(admin.map(|admin| {
+            let (executor, house) = (Arc::clone(executor), Arc::clone(house));
+            Errand::new("the admin socket", move || {
+                answer_owner(Arc::clone(&executor), Arc::clone(&house), admin.clone())
+            })
+        }))
+        .chain(lmtp.map(|lmtp| {
+            let (executor, house) = (Arc::clone(executor), Arc::clone(house));
+            Errand::new("the LMTP socket", move || {
+                accept_local(Arc::clone(&executor), Arc::clone(&house), lmtp.clone())
+            })
+        }))
+        .chain(errands)
+        .map(|errand| executor.spawn(errand.run()))
         .collect();
-    accepting.extend(admin.map(|admin| executor.spawn(answer_owner(Arc::clone(executor), Arc::clone(house), admin))));
-    accepting.extend(lmtp.map(|lmtp| executor.spawn(accept_local(Arc::clone(executor), Arc::clone(house), lmtp))));
-    accepting.extend(errands.into_iter().map(|errand| executor.spawn(guarded(errand))));
-    ready();
+    threads::guarded("the start", ready);
     signals.next().await;
     log::info!("ending: sessions are told");
     drop(accepting);
@@ -336,7 +387,7 @@ async fn accept_local(executor: Arc<Executor<'static>>, house: Arc<House>, liste
         };
         let house = Arc::clone(&house);
         executor
-            .spawn(guarded(async move {
+            .spawn(task::once(CONVERSATION, async move {
                 let _guest: Guest = guest;
                 talk(house, Stream::local(stream), Peer::Local, door).await;
             }))
@@ -349,7 +400,7 @@ async fn answer_owner(executor: Arc<Executor<'static>>, house: Arc<House>, admin
         match admin.accept().await {
             Ok((stream, _)) => {
                 let answer = admin::socket::answer(stream, Arc::clone(&house.store), Arc::clone(&house.gate));
-                executor.spawn(guarded(answer)).detach();
+                executor.spawn(task::once(CONVERSATION, answer)).detach();
             }
             Err(error) => pause(&error).await,
         }
@@ -374,7 +425,7 @@ async fn accept(executor: Arc<Executor<'static>>, house: Arc<House>, listener: T
         }
         let house = Arc::clone(&house);
         executor
-            .spawn(guarded(async move {
+            .spawn(task::once(CONVERSATION, async move {
                 let _guest: Guest = guest;
                 match entrance {
                     Entrance::Mail(door) => talk(house, Stream::plain(stream), Peer::Address(peer), door).await,
@@ -382,13 +433,6 @@ async fn accept(executor: Arc<Executor<'static>>, house: Arc<House>, listener: T
                 }
             }))
             .detach();
-    }
-}
-
-/// A fault in one conversation must not be the end of all others.
-async fn guarded(conversation: impl Future<Output = ()>) {
-    if AssertUnwindSafe(conversation).catch_unwind().await.is_err() {
-        log::error!("a conversation broke off: this is a defect");
     }
 }
 

@@ -39,6 +39,15 @@ pub enum Depth {
 
 static UNDER_WAY: AtomicUsize = AtomicUsize::new(0);
 
+/// One that is counted there, also where damage makes it panic.
+struct Reader;
+
+impl Drop for Reader {
+    fn drop(&mut self) {
+        UNDER_WAY.fetch_sub(1, Ordering::SeqCst);
+    }
+}
+
 impl Store {
     /// A session is about to read the messages of these UIDs, in this order: reads some of them ahead if its last ones
     /// were not in memory. Costs nothing when they were.
@@ -58,9 +67,9 @@ impl Store {
             ahead.until = to.saturating_add(1);
             let shared = Arc::clone(&self.shared);
             smol::unblock(move || {
+                let _reader = Reader;
                 // What cannot be read ahead will be missed when it is asked for, and told there.
                 let _ = read(&shared, mailbox, from, to, depth);
-                UNDER_WAY.fetch_sub(1, Ordering::SeqCst);
             })
             .detach();
         }

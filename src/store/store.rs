@@ -20,6 +20,7 @@ use super::way_back;
 use super::write::{Outcome, Write};
 use super::writer::{self, Job, Message};
 use crate::mail::{AccountId, BlobId, MailboxId, UniqueId};
+use crate::sys::threads;
 use event_listener::{Event, EventListener};
 use redb::{Database, ReadableDatabase, ReadableTable, StorageBackend, TableError};
 use ring::rand::{SecureRandom, SystemRandom};
@@ -155,9 +156,15 @@ impl Store {
         let ceiling = shared.snapshot()?.table(CONFIG)?.get(BLOB_CEILING)?.map_or(0, |ceiling| ceiling.value());
         shared.next_blob.fetch_max(ceiling, Ordering::SeqCst);
         let (jobs, inbox) = mpsc::channel();
-        let writer = std::thread::Builder::new().name("writer".to_owned()).spawn({
+        let writer = threads::steady("the writer", {
             let shared = Arc::clone(&shared);
-            move || writer::run(&shared, &inbox)
+            let mut broke_off = false;
+            move || {
+                if std::mem::replace(&mut broke_off, true) {
+                    writer::begin_again(&shared);
+                }
+                writer::run(&shared, &inbox);
+            }
         })?;
         Ok(Store { shared, jobs: Some(jobs), writer: Some(writer) })
     }
@@ -282,7 +289,7 @@ impl Drop for Store {
     fn drop(&mut self) {
         drop(self.jobs.take());
         if let Some(writer) = self.writer.take() {
-            // A writer that panicked has said so; there is nothing left to save here.
+            // It cannot have panicked: what it does is begun again.
             let _ = writer.join();
         }
     }

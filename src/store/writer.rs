@@ -225,6 +225,11 @@ fn guarded<T>(shared: &Shared, work: impl FnOnce() -> Result<T, Fault>) -> Resul
     }
 }
 
+/// After the writer broke off in the midst of something: what it left half done in memory is not trusted.
+pub(super) fn begin_again(shared: &Shared) {
+    recover(shared, true);
+}
+
 fn recover(shared: &Shared, surely: bool) {
     reopening(|| shared.recover(surely));
 }

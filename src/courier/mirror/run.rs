@@ -10,6 +10,7 @@ use crate::mail::MailboxId;
 use crate::store::{
     Certificate, Protocol, Provider, ProviderChange, ProviderId, ProviderState, Security, Store, Way, Write,
 };
+use crate::sys::task;
 use async_executor::{Executor, Task};
 use smol::future::FutureExt;
 use std::collections::HashMap;
@@ -60,14 +61,9 @@ async fn watch(store: Arc<Store>, connector: Arc<Connector>, executor: Arc<Execu
                 tasks.retain(|id, (provider, _)| wanted.get(id) == Some(provider));
                 for (id, provider) in wanted {
                     tasks.entry(id).or_insert_with(|| {
-                        let keeper = Keeper {
-                            store: Arc::clone(&store),
-                            connector: Arc::clone(&connector),
-                            id,
-                            connection: None,
-                            cut_short: 0,
-                        };
-                        (provider, executor.spawn(keeper.keep()))
+                        let (store, connector) = (Arc::clone(&store), Arc::clone(&connector));
+                        let begin = move || Keeper::new(&store, &connector, id).keep();
+                        (provider, executor.spawn(async move { task::steady("a mirror", begin).await }))
                     });
                 }
             }
@@ -90,6 +86,10 @@ struct Keeper {
 }
 
 impl Keeper {
+    fn new(store: &Arc<Store>, connector: &Arc<Connector>, id: ProviderId) -> Keeper {
+        Keeper { store: Arc::clone(store), connector: Arc::clone(connector), id, connection: None, cut_short: 0 }
+    }
+
     async fn keep(mut self) {
         let mut rounds = 0;
         loop {

@@ -9,6 +9,7 @@ mod sntp;
 
 use super::ioctl::{self, RtcTime};
 use super::network::Network;
+use crate::sys::threads;
 use plan::{Adjustment, Bans, Reading};
 use rustix::time::{ClockId, Timespec, clock_gettime, clock_settime};
 use std::fs::{self, File};
@@ -72,7 +73,7 @@ impl Clock {
         let right = AtomicBool::new(false);
         let clock = Clock(Arc::new(Inside { network, servers, built, save_to, right, saving: Mutex::default() }));
         let runs = clock.clone();
-        std::thread::Builder::new().name("clock".to_owned()).spawn(move || runs.run())?;
+        threads::steady("clock", move || runs.run())?;
         Ok(clock)
     }
 
@@ -99,7 +100,7 @@ impl Clock {
         fs::rename(new, &self.0.save_to)
     }
 
-    fn run(self) -> ! {
+    fn run(&self) -> ! {
         let mut random = fastrand::Rng::new();
         let (mut bans, mut failures, mut saved) = (Bans::default(), 0, Instant::now());
         let mut seen = self.ways();

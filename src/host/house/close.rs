@@ -1,8 +1,9 @@
 //! The way out, in order: nothing is lost that was acknowledged, and disks are left whole.
 
 use super::super::data::State;
-use super::super::{boot, console, mounts, threads};
+use super::super::{boot, console, mounts};
 use super::{House, LONG_HOLD};
+use crate::sys::threads;
 use rustix::system::{RebootCommand, reboot};
 use std::path::Path;
 use std::thread;

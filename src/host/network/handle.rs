@@ -4,6 +4,7 @@ use super::Inside;
 use super::interface::Interface;
 use super::kernel::Kernel;
 use super::links::{self, Link};
+use crate::sys::threads;
 use rustix::event::{EventfdFlags, eventfd};
 use rustix::fd::OwnedFd;
 use std::io;
@@ -40,7 +41,11 @@ impl Handle {
         let (sender, orders) = channel();
         let name = link.name.clone();
         let interface = Interface::new(link, kernel, inside, orders, Arc::clone(&bell));
-        let thread = std::thread::Builder::new().name(name).spawn(move || interface.run())?;
+        let known_as = name.clone();
+        // One that breaks off is missed by the watcher, which begins another.
+        let thread = std::thread::Builder::new().name(name).spawn(move || {
+            threads::guarded(&known_as, || interface.run());
+        })?;
         Ok(Handle { orders: sender, bell, thread })
     }
 

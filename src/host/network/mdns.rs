@@ -1,6 +1,7 @@
 //! Others on the same network find us as NAME.local, and our services by themselves (RFC 6762, RFC 6763).
 
 use super::lock;
+use crate::sys::threads;
 use mdns_sd::{DaemonEvent, Error, IfKind, RRType, ServiceDaemon, ServiceInfo};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
@@ -62,10 +63,7 @@ impl Mdns {
                 }
             }
         };
-        std::thread::Builder::new()
-            .name("mdns".to_owned())
-            .spawn(listen)
-            .map_err(|error| Error::Msg(error.to_string()))?;
+        threads::steady("mdns", listen).map_err(|error| Error::Msg(error.to_string()))?;
         Ok(Mdns { daemon, name, services })
     }
 

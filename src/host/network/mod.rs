@@ -26,6 +26,7 @@ mod watch;
 
 pub use status::{Source, Status};
 
+use crate::sys::threads;
 use lease::Terms;
 use links::Link;
 use rustix::event::{EventfdFlags, eventfd};
@@ -104,7 +105,7 @@ impl Network {
             name,
         });
         let watched = Arc::clone(&inside);
-        let watcher = std::thread::Builder::new().name("network".to_owned()).spawn(move || watch::run(&watched))?;
+        let watcher = threads::steady("network", move || watch::run(&watched))?;
         *lock(&inside.watcher) = Some(watcher);
         Ok(Network(inside))
     }

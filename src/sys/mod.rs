@@ -1,0 +1,12 @@
+//! What the operating system gives, once: outputs that may fail, and work that goes on after a defect.
+//!
+//! Read first: `log` (where lines of the log go), `task` and `threads` (what is begun again).
+
+mod defects;
+pub mod log;
+mod outlet;
+mod pauses;
+pub mod task;
+pub mod threads;
+
+pub use defects::{count as count_defect, counted as defects};
