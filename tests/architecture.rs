@@ -196,7 +196,7 @@ fn named(code: &str, room: &str) -> Vec<String> {
                     continue;
                 }
                 match parts.next() {
-                    Some("sasl") => paths.push(format!("{room}::sasl")),
+                    Some(part @ ("sasl" | "limits")) => paths.push(format!("{room}::{part}")),
                     _ => paths.push(room.to_owned()),
                 }
             }
