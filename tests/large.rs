@@ -7,7 +7,7 @@ mod folder;
 mod mail;
 
 use folder::Folder;
-use pillarbox::mail::{AccountId, MailboxId, Stamp};
+use pillarbox::mail::{AccountId, MailboxId, MailboxName, Stamp};
 use pillarbox::store::{
     Credentials, FlagChange, History, Limits, NewAccount, NewMessage, Options, Outcome, Store, Uids, Write,
 };
@@ -78,7 +78,7 @@ fn a_hundred_thousand_messages_are_changed_copied_and_removed_in_one_write_each(
     write(&store, "expunge", Write::Expunge { mailbox: inbox, uids: None });
     assert!(watch.now().rows.is_empty());
     write(&store, "move", Write::Move { from: sent, uids: Uids::all(), to: inbox });
-    write(&store, "delete", Write::DeleteMailbox { account, name: "Sent".to_owned() });
+    write(&store, "delete", Write::DeleteMailbox { account, name: MailboxName::nearest("Sent") });
     write(&store, "remove", Write::RemoveAccount(account));
     assert_eq!(store.check().expect("it can be read").findings, []);
     assert!(peak() < 64, "{} MB", peak());

@@ -2,6 +2,7 @@
 
 use super::accounts::find;
 use super::action::{Failure, Reply, Secret};
+use crate::mail::MailboxName;
 use crate::store::{
     Certificate, Outcome, Protocol, Provider, ProviderChange, ProviderId, ProviderState, Security, Snapshot, Store,
     Way, Write,
@@ -155,6 +156,11 @@ fn add(store: &Store, wish: MirrorWish) -> Result<ProviderId, Failure> {
     }
     if !is_word(&user) || !is_word(&password) {
         return Err(refused("a user or a password has one line, which is not empty"));
+    }
+    let mut way = way;
+    if let Way::Collect { into, .. } = &mut way {
+        let name = MailboxName::settle(into).map_err(|bad| refused(&format!("{into:?} is no mailbox name: {bad}")))?;
+        name.as_str().clone_into(into);
     }
     if protocol == Protocol::Pop3 && way == Way::Both {
         return Err(refused("by POP3 mail can only be collected"));

@@ -6,7 +6,7 @@ use super::forward::{is_circling, of_alias, of_rule};
 use super::resolve::{Onwards, Reached, resolve};
 use super::route::{Route, Routing, grace, has_room, judge, shared_grace};
 use super::rules::{Wanted, apply};
-use crate::mail::{AccountId, Stamp, limits};
+use crate::mail::{AccountId, BadName, MailboxName, Stamp, limits};
 use crate::store::{
     Account, Delivery, Detail, Filing, Grace, LocalCopy, Notify, Onward, OnwardRecipient, Parcel, Place, Placed,
     Posting, Refusal, Snapshot, SpecialUse, Store, StoreError,
@@ -249,23 +249,27 @@ impl Planning<'_> {
             return Ok(Place::Special(SpecialUse::Junk));
         }
         if let Some(mailbox) = wanted.place {
-            let is_inbox = mailbox.eq_ignore_ascii_case("INBOX");
-            return Ok(if is_inbox { Place::Inbox } else { Place::Named(mailbox.to_owned()) });
+            return Ok(match MailboxName::settle(mailbox) {
+                Ok(name) => Place::of(name),
+                // A rule of an earlier version: its mailbox was given this name at a start.
+                Err(BadName::Invisible(_)) => Place::of(MailboxName::nearest(mailbox)),
+                Err(_) => Place::Inbox,
+            });
         }
         let Some(detail) = detail.filter(|_| filing.detail != Detail::Inbox) else { return Ok(Place::Inbox) };
-        let wished = detail.to_lowercase();
+        let Ok(name) = MailboxName::settle(detail) else { return Ok(Place::Inbox) };
+        let wished = name.as_str().to_lowercase();
         let mailboxes = self.snapshot.mailboxes(id)?;
         for (_, mailbox) in &mailboxes {
             // Who writes to an address does not choose to be taken for sent, or thrown away.
             if mailbox.special.is_none() && mailbox.name.to_lowercase() == wished {
-                let is_inbox = mailbox.name == "INBOX";
-                return Ok(if is_inbox { Place::Inbox } else { Place::Named(mailbox.name.clone()) });
+                return Ok(Place::of(MailboxName::nearest(&mailbox.name)));
             }
         }
         let is_taken = mailboxes.iter().any(|(_, mailbox)| mailbox.name.to_lowercase() == wished);
-        let good = detail.len() <= DETAIL && !detail.contains(['/', '*', '%', '\\', '"']) && mailboxes.len() < MADE;
+        let good = detail.len() <= DETAIL && !detail.contains(['/', '\\', '"']) && mailboxes.len() < MADE;
         if filing.detail == Detail::Make && good && !is_taken {
-            return Ok(Place::Named(detail.to_owned()));
+            return Ok(Place::of(name));
         }
         Ok(Place::Inbox)
     }

@@ -3,7 +3,7 @@
 use super::address::target;
 use super::fields::Fields;
 use crate::mail::search::Needle;
-use crate::mail::{SystemFlag, limits};
+use crate::mail::{MailboxName, SystemFlag, limits};
 use crate::store::{Action, Condition, Field, Rule, Vacation};
 use std::fmt;
 
@@ -90,15 +90,8 @@ pub fn check_rule(rule: Rule) -> Result<Rule, BadRule> {
 fn check_action(action: Action) -> Result<Action, BadRule> {
     match action {
         Action::Move(mailbox) => {
-            let bad = mailbox.is_empty()
-                || mailbox.len() > limits::MAILBOX_NAME
-                || mailbox.split('/').any(str::is_empty)
-                || mailbox.split('/').count() > limits::MAILBOX_DEPTH
-                || mailbox.chars().any(|c| c.is_control() || matches!(c, '*' | '%'));
-            if bad {
-                return Err(BadRule(format!("{mailbox:?} cannot be the name of a mailbox")));
-            }
-            Ok(Action::Move(mailbox))
+            let bad = |bad| BadRule(format!("{mailbox:?} cannot be the name of a mailbox: {bad}"));
+            MailboxName::settle(&mailbox).map(|name| Action::Move(name.as_str().to_owned())).map_err(bad)
         }
         Action::Flag(flag) => {
             // What everybody calls so is meant so, with its backslash or without.

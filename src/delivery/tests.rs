@@ -1,7 +1,7 @@
 //! Where mails go, on a store.
 
 use super::*;
-use crate::mail::{AccountId, Stamp};
+use crate::mail::{AccountId, MailboxName, Stamp};
 use crate::store::{
     Action, Condition, Credentials, Delivery, Detail, Field, Limits, NewAccount, Notify, Onward, Options, Outcome,
     Placed, Refusal, Rule, RuleEdit, Store, Vacation, Write,
@@ -305,7 +305,7 @@ fn only_who_logged_in_reaches_the_outside() {
 fn detail_goes_to_its_mailbox_where_that_is_wanted() {
     let house = House::new("detail");
     let ann = house.account("ann@example.org");
-    house.write(Write::CreateMailbox { account: ann, name: "Lists".to_owned(), special: None });
+    house.write(Write::CreateMailbox { account: ann, name: MailboxName::nearest("Lists"), special: None });
     let send = |address: &str| house.deliver(&mail(&[to(address)], HEADER));
     send("ann+lists@example.org");
     assert_eq!(house.mail(), counts(&[("ann/INBOX", 1)]));

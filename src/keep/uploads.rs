@@ -1,7 +1,7 @@
 //! Messages on their way into a mailbox, many at a time, so that they share commits.
 
 use super::import::{Broken, Destination, Intake, Meta, Verdict};
-use crate::mail::{AccountId, MailboxId};
+use crate::mail::{AccountId, MailboxId, MailboxName};
 use crate::store::{Fault, NewMessage, Outcome, Packer, Refusal, Store, StoreError, Write};
 use std::collections::VecDeque;
 use std::pin::Pin;
@@ -165,15 +165,14 @@ impl Destination for Direct {
 
 /// A mailbox by its name; made, and subscribed, where there is none. May wait for the disk.
 pub fn open_mailbox(store: &Store, account: AccountId, name: &str) -> Result<MailboxId, StoreError> {
-    // RFC 9051 §5.1: INBOX in any case.
-    let name = if name.eq_ignore_ascii_case("INBOX") { "INBOX" } else { name };
-    let found = || store.snapshot()?.mailbox_named(account, name);
+    let name = MailboxName::settle(name).map_err(|_| Refusal::BadName)?;
+    let found = || store.snapshot()?.mailbox_named(account, name.as_str());
     if let Some(mailbox) = found()? {
         return Ok(mailbox);
     }
-    match store.write_blocking(Write::CreateMailbox { account, name: name.to_owned(), special: None }) {
+    match store.write_blocking(Write::CreateMailbox { account, name: name.clone(), special: None }) {
         Ok(Outcome::Mailbox(mailbox)) => {
-            store.write_blocking(Write::Subscribe { account, name: name.to_owned(), on: true })?;
+            store.write_blocking(Write::Subscribe { account, name, on: true })?;
             Ok(mailbox)
         }
         // A client was quicker.

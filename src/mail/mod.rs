@@ -25,7 +25,7 @@ pub use envelope::{Address, Envelope};
 pub use flags::{FlagSet, SystemFlag};
 pub use ids::{AccountId, BlobId, MailboxId, ModSeq, Uid, UidValidity, UniqueId};
 pub use lines::LineEnds;
-pub use name::ancestors;
+pub use name::{BadName, MailboxName, ancestors, normal};
 pub use network::Network;
 pub use outline::{Content, Disposition, Param, Part, Span, Tag};
 pub use section::{Piece, Section, SectionText};

@@ -170,7 +170,7 @@ impl Check<'_> {
             if owner.is_none_or(|owner| MailboxId::new(id.account(), owner.next_mailbox) <= id) {
                 self.find(format!("mailbox {} ({}): its account does not know it", id.0, mailbox.name), None);
             }
-            if self.snapshot.mailbox_named(id.account(), &mailbox.name)? != Some(id) {
+            if self.snapshot.mailbox_kept_as(id.account(), &mailbox.name)? != Some(id) {
                 self.find(format!("mailbox {} ({}): its name leads elsewhere", id.0, mailbox.name), None);
             }
             mailboxes.insert(id, mailbox);

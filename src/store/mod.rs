@@ -53,6 +53,8 @@ mod queue_tests;
 #[cfg(test)]
 mod read_only_tests;
 #[cfg(test)]
+mod settle_tests;
+#[cfg(test)]
 mod tests;
 
 pub use ahead::{Ahead, Depth};

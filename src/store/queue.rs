@@ -3,7 +3,7 @@
 use super::error::Refusal;
 use super::parcel::Parcel;
 use super::record::SpecialUse;
-use crate::mail::{AccountId, BlobId, MailboxId, Stamp, Uid};
+use crate::mail::{AccountId, BlobId, MailboxId, MailboxName, Stamp, Uid};
 use serde::{Deserialize, Serialize};
 
 /// Messages that are taken as one: all of them durable, or none.
@@ -76,7 +76,15 @@ pub enum Place {
     /// The mailbox that plays this role.
     Special(SpecialUse),
     /// The mailbox of this name, made where it is missing.
-    Named(String),
+    Named(MailboxName),
+}
+
+impl Place {
+    /// The mailbox of this name.
+    #[must_use]
+    pub fn of(name: MailboxName) -> Place {
+        if name.is_inbox() { Place::Inbox } else { Place::Named(name) }
+    }
 }
 
 /// How far something may go over an account's quota.

@@ -2,7 +2,7 @@
 
 use super::tests::{Folder, append, octets, read};
 use super::*;
-use crate::mail::{AccountId, MailboxId, Stamp, Uid};
+use crate::mail::{AccountId, MailboxId, MailboxName, Stamp, Uid, limits};
 use event_listener::Listener;
 
 fn account(store: &Store, address: &str, bytes: Option<u64>) -> (AccountId, MailboxId) {
@@ -83,7 +83,7 @@ fn one_content_in_many_places_is_stored_once_and_goes_with_the_last() {
     let copies = vec![
         copy(anna, Place::Inbox, Grace::None),
         copy(bert, Place::Special(SpecialUse::Junk), Grace::None),
-        copy(bert, Place::Named("Lists/Rust".to_owned()), Grace::None),
+        copy(bert, Place::of(MailboxName::nearest("Lists/Rust")), Grace::None),
     ];
     let file = |store: &Store| store.check().unwrap().blobs;
     let placed = deliver(&store, vec![posting(&store, &content, copies, Some(onward(&["out@example.net"])))]);
@@ -137,7 +137,15 @@ fn what_cannot_have_its_folder_goes_to_inbox() {
     let folder = Folder::new("deliver-folder");
     let store = folder.store();
     let (anna, inbox) = account(&store, "anna@example.org", None);
-    let place = Place::Named("a//b".to_owned());
+    for number in 0.. {
+        // As many as there may be.
+        let name = MailboxName::nearest(&format!("{number}{}", "/x".repeat(limits::MAILBOX_DEPTH - 1)));
+        match store.write_blocking(Write::CreateMailbox { account: anna, name, special: None }) {
+            Err(StoreError::Refused(Refusal::TooManyMailboxes)) => break,
+            made => made.unwrap(),
+        };
+    }
+    let place = Place::of(MailboxName::nearest(&["y"; limits::MAILBOX_DEPTH].join("/")));
     let placed = deliver(&store, vec![posting(&store, b"A: b\r\n\r\nc", vec![copy(anna, place, Grace::None)], None)]);
     assert_eq!(placed, [Ok(Placed { mailbox: inbox, uid: Uid::FIRST })]);
     let gone = vec![copy(AccountId(77), Place::Inbox, Grace::Unlimited)];

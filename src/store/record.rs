@@ -1,7 +1,7 @@
 //! The records. Each is stored as a version octet and its fields in postcard; records only gain fields, at their end.
 
 use super::error::Fault;
-use crate::mail::{BlobId, FlagSet, ModSeq, Stamp, Uid, UidValidity, UniqueId};
+use crate::mail::{BlobId, FlagSet, MailboxName, ModSeq, Stamp, Uid, UidValidity, UniqueId};
 use serde::{Deserialize, Serialize};
 
 /// An account, and the ways in.
@@ -282,6 +282,12 @@ impl SpecialUse {
             SpecialUse::Sent => "Sent",
             SpecialUse::Trash => "Trash",
         }
+    }
+
+    /// The same as a mailbox's name.
+    #[must_use]
+    pub fn mailbox(self) -> MailboxName {
+        MailboxName::nearest(self.name())
     }
 
     /// The attribute, as in LIST (RFC 6154 §2).

@@ -1,6 +1,6 @@
 //! What has to be done when the tables were opened, before anybody sees them.
 
-use super::apply::Batch;
+use super::apply::{Batch, Settled};
 use super::error::{Fault, StoreError};
 use super::journal::{self, Journal};
 use super::store::Shared;
@@ -66,16 +66,25 @@ pub(super) fn prepare(shared: &Arc<Shared>) -> Result<(), Fault> {
     }
     let transaction = database.begin_write()?;
     let mut batch = Batch::begin(&transaction, shared)?;
-    match batch.clear_staging() {
-        Ok(()) => {}
+    let settled = match batch.clear_staging().and_then(|()| batch.settle_names()) {
+        Ok(settled) => settled,
         Err(StoreError::Fault(fault)) => return Err(fault),
-        Err(StoreError::Refused(_)) => return Err(Fault::Corrupt("clearing cut-off uploads was refused")),
-    }
+        Err(StoreError::Refused(_)) => return Err(Fault::Corrupt("what a start puts right was refused")),
+    };
     let done = batch.finish()?;
     if done.touched {
         transaction.commit()?;
     } else {
         transaction.abort()?;
+    }
+    for Settled { owner, was, name, merged } in settled {
+        if merged {
+            log::warn!(
+                "the mailbox {was:?} of {owner} is one with {name:?}: its messages are there now, with new UIDs"
+            );
+        } else {
+            log::warn!("the mailbox {was:?} of {owner} is called {name:?} now");
+        }
     }
     Ok(())
 }

@@ -8,7 +8,7 @@ use super::schema::{
     due_parts, kept_key, key_name, msg_key, msg_uid, name_key, vanished_key,
 };
 use super::write::Uids;
-use crate::mail::{AccountId, BlobId, MailboxId, Uid};
+use crate::mail::{AccountId, BlobId, MailboxId, MailboxName, Uid};
 use redb::{
     AccessGuard, Key, Range, ReadOnlyTable, ReadTransaction, ReadableDatabase, ReadableTable, TableDefinition, Value,
 };
@@ -84,8 +84,14 @@ impl Snapshot {
         found.map(|record| decode(record.value(), "mailbox")).transpose()
     }
 
-    /// A mailbox by its name.
+    /// A mailbox by its name, in any spelling of it; none where that is no name.
     pub fn mailbox_named(&self, account: AccountId, name: &str) -> Result<Option<MailboxId>, Fault> {
+        let Ok(name) = MailboxName::settle(name) else { return Ok(None) };
+        self.mailbox_kept_as(account, name.as_str())
+    }
+
+    /// A mailbox by its name exactly as it is kept.
+    pub(super) fn mailbox_kept_as(&self, account: AccountId, name: &str) -> Result<Option<MailboxId>, Fault> {
         Ok(self.table(NAME)?.get(name_key(account, name).as_slice())?.map(|id| MailboxId(id.value())))
     }
 

@@ -1,7 +1,7 @@
 //! The store as a whole, on a file.
 
 use super::*;
-use crate::mail::{AccountId, MailboxId, Span, Stamp, Uid};
+use crate::mail::{AccountId, MailboxId, MailboxName, Span, Stamp, Uid};
 
 /// A folder that goes when the test ends.
 pub(super) struct Folder(pub(super) std::path::PathBuf);
@@ -309,10 +309,15 @@ fn a_rename_takes_those_below_along_and_inbox_gives_its_mail() {
     let folder = Folder::new("rename");
     let store = folder.store();
     let (account, inbox) = account(&store, Limits::default());
-    let create =
-        |name: &str| store.write_blocking(Write::CreateMailbox { account, name: name.to_owned(), special: None });
+    let create = |name: &str| {
+        store.write_blocking(Write::CreateMailbox { account, name: MailboxName::nearest(name), special: None })
+    };
     let rename = |from: &str, to: &str| {
-        store.write_blocking(Write::RenameMailbox { account, from: from.to_owned(), to: to.to_owned() })
+        store.write_blocking(Write::RenameMailbox {
+            account,
+            from: MailboxName::nearest(from),
+            to: MailboxName::nearest(to),
+        })
     };
     create("a/b/c").unwrap();
     rename("a/b", "x/y").unwrap();

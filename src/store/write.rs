@@ -7,7 +7,7 @@ use super::parcel::Parcel;
 use super::provider::{Arrival, Arriving, ProviderChange, ProviderId};
 use super::queue::{Delivery, Placed, QueueId, Queued, Space};
 use super::record::{Credentials, Limits, OnDelete, Pop3, Retired, SpecialUse};
-use crate::mail::{AccountId, MailboxId, ModSeq, Stamp, Uid, UidValidity, UniqueId};
+use crate::mail::{AccountId, MailboxId, MailboxName, ModSeq, Stamp, Uid, UidValidity, UniqueId};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
@@ -24,13 +24,13 @@ pub enum Write {
     /// The account with all its mail.
     RemoveAccount(AccountId),
     /// A new mailbox, with the levels above it where they are missing.
-    CreateMailbox { account: AccountId, name: String, special: Option<SpecialUse> },
+    CreateMailbox { account: AccountId, name: MailboxName, special: Option<SpecialUse> },
     /// A mailbox with its mail; those below it stay.
-    DeleteMailbox { account: AccountId, name: String },
+    DeleteMailbox { account: AccountId, name: MailboxName },
     /// Another name for a mailbox and all below it; INBOX instead gives its messages to the new name (RFC 9051 §6.3.6).
-    RenameMailbox { account: AccountId, from: String, to: String },
+    RenameMailbox { account: AccountId, from: MailboxName, to: MailboxName },
     /// Subscribes or unsubscribes a name, existing or not (RFC 9051 §6.3.7).
-    Subscribe { account: AccountId, name: String, on: bool },
+    Subscribe { account: AccountId, name: MailboxName, on: bool },
     /// A message into a mailbox.
     Append { mailbox: MailboxId, message: NewMessage },
     /// Other flags.

@@ -4,7 +4,7 @@ use crate::mail;
 use crate::random::Random;
 use crate::states::{self, same};
 use crate::world::{Answer, Expected, How, Ranges, World};
-use pillarbox::mail::{AccountId, MailboxId, Stamp, Uid};
+use pillarbox::mail::{AccountId, MailboxId, MailboxName, Stamp, Uid};
 use pillarbox::store::{
     Action, Credentials, Fault, FlagChange, History, Limits, NewAccount, NewMessage, Outcome, Rule, RuleEdit, Store,
     StoreError, Uids, Watch, Write,
@@ -154,23 +154,23 @@ impl Play {
             }
             4..=10 => {
                 let (account, name) = (self.account(), self.name());
-                let expected = self.world.create(account, &name);
+                let expected = self.world.create(account, name.as_str());
                 (Write::CreateMailbox { account, name, special: None }, expected)
             }
             11..=13 => {
                 let (account, name) = (self.account(), self.name());
-                let expected = self.world.delete(account, &name);
+                let expected = self.world.delete(account, name.as_str());
                 (Write::DeleteMailbox { account, name }, expected)
             }
             14..=18 => {
                 let (account, from, to) = (self.account(), self.name(), self.name());
-                let expected = self.world.rename(account, &from, &to);
+                let expected = self.world.rename(account, from.as_str(), to.as_str());
                 (Write::RenameMailbox { account, from, to }, expected)
             }
             19 if self.random.once_in(2) => self.on_addresses(),
             19 | 20 => {
                 let (account, name, on) = (self.account(), self.name(), self.random.once_in(2));
-                let expected = self.world.subscribe(account, &name, on);
+                let expected = self.world.subscribe(account, name.as_str(), on);
                 (Write::Subscribe { account, name, on }, expected)
             }
             21..=22 => (Write::Sweep, Ok(Answer::Swept)),
@@ -198,8 +198,8 @@ impl Play {
             }
             4 | 5 => {
                 let (mailbox, first) = (self.name(), self.random.once_in(2));
-                let expected = self.world.add_rule(account, &mailbox, first);
-                let rule = Rule { actions: vec![Action::Move(mailbox)], ..Rule::default() };
+                let expected = self.world.add_rule(account, mailbox.as_str(), first);
+                let rule = Rule { actions: vec![Action::Move(mailbox.as_str().to_owned())], ..Rule::default() };
                 (Write::EditRules { account, edit: RuleEdit::Add(rule, first.then_some(1)) }, expected)
             }
             _ => {
@@ -304,13 +304,10 @@ impl Play {
         Some(*self.random.pick(&first))
     }
 
-    fn name(&mut self) -> String {
-        const LEVELS: [&str; 6] = ["a", "b", "ab", "INBOX", "Trash", "ü"];
-        if self.random.once_in(30) {
-            return (*self.random.pick(&["", "a//b", "/a", "a/"])).to_owned();
-        }
+    fn name(&mut self) -> MailboxName {
+        const LEVELS: [&str; 8] = ["a", "b", "ab", "INBOX", "Inbox", "Trash", "ü", "u\u{308}"];
         let levels: Vec<&str> = (0..=self.random.below(3)).map(|_| *self.random.pick(&LEVELS)).collect();
-        levels.join("/")
+        MailboxName::settle(&levels.join("/")).expect("these are names")
     }
 
     fn uids(&mut self, mailbox: MailboxId) -> Ranges {

@@ -7,7 +7,7 @@ use super::mail::{Download, key_of};
 use super::merge::is_bulk;
 use super::pass::{Tally, read_apart};
 use super::pop3::{Listed, Pop3};
-use crate::mail::{AccountId, BlobId, FlagSet, Stamp, limits};
+use crate::mail::{AccountId, BlobId, FlagSet, MailboxName, Stamp, limits};
 use crate::store::{
     Arrival, Arriving, Collected, Delivery, FarFolder, FolderId, Grace, LocalCopy, Note, Pair, Parcel, Place, Posting,
     ProviderChange, ProviderId, Refusal, Snapshot, Step, Store, StoreError, Write,
@@ -231,7 +231,7 @@ impl Collect {
     }
 
     async fn deliver(&mut self, parcel: Parcel, received: Stamp, flags: Vec<String>, note: Note) -> Result<(), Error> {
-        let place = if self.into == "INBOX" { Place::Inbox } else { Place::Named(self.into.clone()) };
+        let place = Place::of(MailboxName::nearest(&self.into));
         let copy = LocalCopy { account: self.account, place, flags, grace: Grace::None };
         let posting = Posting { parcel, received, copies: vec![copy], onward: Vec::new(), once: None };
         let delivery = Delivery { messages: vec![posting], marks: Vec::new(), now: self.now };

@@ -5,7 +5,7 @@ use super::imap::FolderListed;
 use super::line::Io;
 use super::names::Spelling;
 use super::pass::{Entry, Pass};
-use crate::mail::{MailboxId, limits};
+use crate::mail::{MailboxId, MailboxName};
 use crate::store::{FarFolder, FolderId, MailboxRecord, Outcome, Refusal, SpecialUse, Step, StoreError, Write};
 use crate::wire::imap::answer::Status;
 
@@ -239,15 +239,13 @@ impl<S: Io> Pass<'_, S> {
         let special = special.filter(|special| mailboxes.iter().all(|(_, own)| own.special != Some(*special)));
         for attempt in 1..10 {
             let name = if attempt == 1 { name.to_owned() } else { format!("{name} ({attempt})") };
-            if name.len() > limits::MAILBOX_NAME {
-                return Ok(None);
-            }
+            let Ok(name) = MailboxName::settle(&name) else { return Ok(None) };
             let create = Write::CreateMailbox { account: self.account, name: name.clone(), special };
             match self.store.write(create).await {
                 Ok(Outcome::Mailbox(mailbox)) => {
                     let (account, subscribed) = (self.account, name.clone());
                     self.store.write(Write::Subscribe { account, name: subscribed, on: true }).await?;
-                    return Ok(Some((mailbox, name)));
+                    return Ok(Some((mailbox, name.as_str().to_owned())));
                 }
                 Err(StoreError::Refused(Refusal::MailboxExists)) => {}
                 Err(StoreError::Refused(Refusal::BadName | Refusal::TooManyMailboxes)) | Ok(_) => return Ok(None),

@@ -1,6 +1,6 @@
 //! Names of folders: ours have levels separated by `/` and are UTF-8, the provider's are as it likes.
 
-use crate::mail::utf7;
+use crate::mail::{MailboxName, utf7};
 
 /// How the provider's names are made.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -17,16 +17,10 @@ impl Spelling {
         let own = far.strip_prefix(self.prefix.as_slice()).filter(|own| !own.is_empty()).unwrap_or(far);
         // Not all that is sent is what RFC 3501 §5.1.3 asks for.
         let name = utf7::decode(own).unwrap_or_else(|_| String::from_utf8_lossy(own).into_owned());
-        if name.eq_ignore_ascii_case("INBOX") {
-            return "INBOX".to_owned();
-        }
         let separator = self.separator.map(char::from);
-        let levels = name.split(|c| Some(c) == separator).map(|level| {
-            let level: String =
-                level.chars().map(|c| if matches!(c, '/' | '*' | '%') || is_unfit(c) { '_' } else { c }).collect();
-            if level.is_empty() { "_".to_owned() } else { level }
-        });
-        levels.collect::<Vec<_>>().join("/")
+        // Our separator within a level of theirs is none.
+        let levels = name.split(|c| Some(c) == separator).map(|level| level.replace('/', "_"));
+        MailboxName::nearest(&levels.collect::<Vec<_>>().join("/")).as_str().to_owned()
     }
 
     /// Our name as the provider's.
@@ -46,10 +40,6 @@ impl Spelling {
         utf7::encode(&name, |piece| far.extend_from_slice(piece));
         far
     }
-}
-
-fn is_unfit(c: char) -> bool {
-    c.is_control() || matches!(c, '\u{2028}' | '\u{2029}')
 }
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 use super::*;
 use crate::keep::import::tests::World;
 use crate::keep::layout::INDEX;
-use crate::mail::{Stamp, UniqueId};
+use crate::mail::{MailboxName, Stamp, UniqueId};
 use crate::store::{History, Limits, NewMessage, OnDelete, Outcome, Retired, Uids, Write};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -105,7 +105,8 @@ fn hard(name: &str) -> World {
     let long = vec!["ü日".repeat(10); 16].join("/");
     world.append(&long, b"far below\r\n", &[], east, false);
     world.append(&"日本語".repeat(60), b"a long level\r\n", &[], east, false);
-    let empty = Write::CreateMailbox { account: world.account, name: "Empty/Below".to_owned(), special: None };
+    let empty =
+        Write::CreateMailbox { account: world.account, name: MailboxName::nearest("Empty/Below"), special: None };
     world.store.write_blocking(empty).unwrap();
     world
 }
@@ -229,7 +230,7 @@ fn what_is_expunged_or_deleted_meanwhile_is_not_met() {
             Part::Mailbox(name) => {
                 mailboxes += 1;
                 if name == "Later" {
-                    let delete = Write::DeleteMailbox { account: world.account, name };
+                    let delete = Write::DeleteMailbox { account: world.account, name: MailboxName::nearest(&name) };
                     world.store.write_blocking(delete).unwrap();
                 }
             }

@@ -9,7 +9,7 @@
 //! Maildir nor makes a folder look like an mbox file. The file `pillarbox.mailboxes` says in UTF-8 which is which, for
 //! people, for an import that meets a folder of mbox files, and for names that are too long for a file.
 
-use crate::mail::utf7;
+use crate::mail::{MailboxName, utf7};
 use base64::Engine;
 use base64::alphabet;
 use base64::engine::general_purpose::{GeneralPurpose, NO_PAD};
@@ -103,7 +103,7 @@ fn path_of(name: &str, format: Format) -> String {
 /// The mailbox of these levels, each in modified UTF-7 or in UTF-8.
 pub fn mailbox_of<'l>(levels: impl Iterator<Item = &'l str>) -> String {
     let levels: Vec<String> = levels.filter(|level| !level.is_empty()).map(decoded).collect();
-    levels.join("/")
+    MailboxName::nearest(&levels.join("/")).as_str().to_owned()
 }
 
 fn encoded(level: &str) -> String {
@@ -116,9 +116,8 @@ fn encoded(level: &str) -> String {
 }
 
 fn decoded(level: &str) -> String {
-    let name = modified_utf7(level).unwrap_or_else(|| level.to_owned());
-    // What the store does not take in a name.
-    name.chars().map(|c| if c.is_control() || matches!(c, '*' | '%' | '/') { '_' } else { c }).collect()
+    // A separator within a level is none.
+    modified_utf7(level).unwrap_or_else(|| level.to_owned()).replace('/', "_")
 }
 
 /// Modified UTF-7 (RFC 3501 §5.1.3); `None` where it is none. Not strict: a Maildir's dots and slashes come as shifts.

@@ -54,7 +54,7 @@ impl Session {
             return Err(Refusal::ReadOnly.into());
         }
         let snapshot = store.snapshot()?;
-        let mailbox = snapshot.mailbox_named(account, &append.mailbox.0)?.ok_or(No::TargetMissing)?;
+        let mailbox = self.find_target(&snapshot, &append.mailbox)?;
         if append.size > u64::from(limits::MESSAGE) {
             return Err(Refusal::TooLarge.into());
         }

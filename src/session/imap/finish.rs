@@ -120,7 +120,7 @@ impl Session {
     ) -> Need {
         match (after, outcome) {
             (After::Done { tag, name }, Ok(_)) => self.finish(&tag, true, name, out),
-            (After::Created { tag }, Ok(_)) => self.finish(&tag, true, "CREATE done", out),
+            (After::Named { tag, name, given }, Ok(_)) => self.named(&tag, name, &given, store, out),
             (After::Closed { tag }, outcome) => {
                 self.leave_mailbox();
                 match outcome {
@@ -151,7 +151,10 @@ impl Session {
                 Err(StoreError::Refused(crate::store::Refusal::NoMailbox)),
             ) => self.finish_with(&tag, true, Last::No(No::TargetMissing), out),
             (
-                After::Done { tag, .. } | After::Created { tag } | After::Appended { tag } | After::Copied { tag, .. },
+                After::Done { tag, .. }
+                | After::Named { tag, .. }
+                | After::Appended { tag }
+                | After::Copied { tag, .. },
                 Err(error),
             ) => self.finish_with(&tag, true, Last::No(error.into()), out),
             (After::Appended { tag }, Ok(_)) => self.finish(&tag, true, "APPEND done", out),

@@ -3,7 +3,7 @@
 use super::refusal::No;
 use super::session::Session;
 use super::work::Work;
-use crate::mail::{MailboxId, ancestors, limits};
+use crate::mail::{MailboxId, MailboxName, ancestors, limits, normal};
 use crate::session::Need;
 use crate::store::{MailboxRecord, Refusal, Snapshot, SpecialUse, Store};
 use crate::wire::Out;
@@ -168,22 +168,40 @@ impl Session {
         let snapshot = store.snapshot()?;
         let id = self.find_mailbox(&snapshot, mailbox)?;
         let record = snapshot.mailbox(id)?.ok_or(Refusal::NoMailbox)?;
-        self.tell_status(&mailbox.0, id, &record, items, store, &snapshot, out);
+        self.tell_status(&record.name, id, &record, items, store, &snapshot, out);
         drop(snapshot);
         Ok(self.finish(tag, true, "STATUS done", out))
     }
 
     /// The LIST line that `IMAP4rev2` wants in the answer to SELECT (RFC 9051 §6.3.2).
-    pub(super) fn list_selected(&self, name: &str, store: &Store, out: &mut Out) -> Result<(), No> {
+    pub(super) fn list_selected(&self, mailbox: &Mailbox, store: &Store, out: &mut Out) -> Result<(), No> {
+        let name = MailboxName::settle(&mailbox.0)?;
+        self.list_one(&name, Some(&mailbox.0), store, out)
+    }
+
+    /// A mailbox that was made under a name that is spelled otherwise than the client did is told by its own
+    /// (RFC 9051 §6.3.9.7): it would look for it in vain.
+    pub(super) fn announce(&self, given: &str, store: &Store, out: &mut Out) -> Result<(), No> {
+        let name = MailboxName::settle(given)?;
+        // Whoever writes INBOX in small letters knows that it is INBOX (RFC 3501 §5.1).
+        let is_known = !self.is_rev2() && name.as_str().eq_ignore_ascii_case(given);
+        if name.as_str() != given && !is_known {
+            self.list_one(&name, Some(given), store, out)?;
+        }
+        Ok(())
+    }
+
+    fn list_one(&self, name: &MailboxName, given: Option<&str>, store: &Store, out: &mut Out) -> Result<(), No> {
         let mut entries = self.entries(&store.snapshot()?)?;
-        if let Some(entry) = entries.remove(name) {
+        if let Some(entry) = entries.remove(name.as_str()) {
             let attributes = entry.attributes(true);
             let line = ListReply {
                 attributes: &attributes,
                 delimiter: Some('/'),
-                mailbox: name,
+                mailbox: name.as_str(),
                 subscribed_children: false,
-                old_name: None,
+                // Clients of rev1 know nothing of it.
+                old_name: given.filter(|given| self.is_rev2() && *given != name.as_str()),
             };
             reply::list(out, &line, self.dialect);
         }
@@ -277,7 +295,9 @@ struct Pattern(Vec<char>);
 impl Pattern {
     fn new(pattern: &ListPattern) -> Pattern {
         let mut chars: Vec<char> = Vec::new();
-        for c in pattern.reference.chars().chain(pattern.pattern.chars()) {
+        // Composed as names are: an accent would not be found else.
+        let whole = format!("{}{}", pattern.reference, pattern.pattern);
+        for c in normal(&whole).chars() {
             // Wildcards in a row are one: the weaker adds nothing to the stronger.
             match (chars.last(), c) {
                 (Some('*'), '*' | '%') | (Some('%'), '%') => {}

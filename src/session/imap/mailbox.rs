@@ -3,9 +3,9 @@
 use super::refusal::No;
 use super::session::Session;
 use super::work::{After, Work, special_use};
-use crate::mail::AccountId;
+use crate::mail::{AccountId, MailboxName};
 use crate::session::Need;
-use crate::store::{Refusal, Write};
+use crate::store::{Refusal, Store, Write};
 use crate::wire::Out;
 use crate::wire::imap::Mailbox;
 use crate::wire::imap::reply::{self, Code, Condition, NamespaceEntry};
@@ -20,27 +20,31 @@ impl Session {
         };
         // A separator at the end says that there will be mailboxes below, which here any mailbox may have
         // (RFC 9051 §6.3.4).
-        let name = mailbox.0.strip_suffix('/').unwrap_or(&mailbox.0).to_owned();
-        let write = Write::CreateMailbox { account, name, special };
-        self.work = Work::Waiting(Box::new(After::Created { tag: tag.into() }));
+        let given = mailbox.0.strip_suffix('/').unwrap_or(&mailbox.0);
+        let write = Write::CreateMailbox { account, name: MailboxName::settle(given)?, special };
+        self.work = Work::Waiting(Box::new(After::Named { tag: tag.into(), name: "CREATE done", given: given.into() }));
         Ok(Need::Write(write))
     }
 
-    pub(super) fn delete(&mut self, tag: &str, mailbox: Mailbox) -> Result<Need, No> {
+    pub(super) fn delete(&mut self, tag: &str, mailbox: &Mailbox) -> Result<Need, No> {
         let account = self.account()?;
-        Ok(self.write(tag, "DELETE done", Write::DeleteMailbox { account, name: mailbox.0 }))
+        let name = existing(mailbox)?;
+        Ok(self.write(tag, "DELETE done", Write::DeleteMailbox { account, name }))
     }
 
-    pub(super) fn rename(&mut self, tag: &str, from: Mailbox, to: &Mailbox) -> Result<Need, No> {
+    pub(super) fn rename(&mut self, tag: &str, from: &Mailbox, to: &Mailbox) -> Result<Need, No> {
         let account = self.account()?;
-        let to = to.0.strip_suffix('/').unwrap_or(&to.0).to_owned();
-        Ok(self.write(tag, "RENAME done", Write::RenameMailbox { account, from: from.0, to }))
+        let given = to.0.strip_suffix('/').unwrap_or(&to.0);
+        let write = Write::RenameMailbox { account, to: MailboxName::settle(given)?, from: existing(from)? };
+        self.work = Work::Waiting(Box::new(After::Named { tag: tag.into(), name: "RENAME done", given: given.into() }));
+        Ok(Need::Write(write))
     }
 
-    pub(super) fn subscribe(&mut self, tag: &str, mailbox: Mailbox, on: bool) -> Result<Need, No> {
+    pub(super) fn subscribe(&mut self, tag: &str, mailbox: &Mailbox, on: bool) -> Result<Need, No> {
         let account = self.account()?;
         let text = if on { "SUBSCRIBE done" } else { "UNSUBSCRIBE done" };
-        Ok(self.write(tag, text, Write::Subscribe { account, name: mailbox.0, on }))
+        let name = MailboxName::settle(&mailbox.0)?;
+        Ok(self.write(tag, text, Write::Subscribe { account, name, on }))
     }
 
     /// One personal namespace, without prefix (RFC 9051 §6.3.10).
@@ -72,6 +76,15 @@ impl Session {
         Need::StartTls
     }
 
+    /// The mailbox is there, and the client's view has caught up.
+    pub(super) fn named(&mut self, tag: &str, name: &'static str, given: &str, store: &Store, out: &mut Out) -> Need {
+        if let Err(no) = self.announce(given, store, out) {
+            // It is done all the same.
+            log::warn!("a mailbox could not be told of: {no:?}");
+        }
+        self.finish(tag, true, name, out)
+    }
+
     pub(super) fn account(&self) -> Result<AccountId, No> {
         Ok(self.user().ok_or(Refusal::NoAccount)?.account)
     }
@@ -81,4 +94,9 @@ impl Session {
         self.work = Work::Waiting(Box::new(After::Done { tag: tag.into(), name }));
         Need::Write(write)
     }
+}
+
+/// The name of a mailbox that has to be there: what cannot be a name is none's.
+fn existing(mailbox: &Mailbox) -> Result<MailboxName, No> {
+    MailboxName::settle(&mailbox.0).map_err(|_| Refusal::NoMailbox.into())
 }

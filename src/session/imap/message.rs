@@ -107,10 +107,7 @@ impl Session {
         let uids = selected.uids(&places);
         let complete = uid || selected.are_there(&places, &uids);
         let from = selected.mailbox;
-        let to = match self.find_mailbox(&store.snapshot()?, mailbox) {
-            Err(No::Refused(Refusal::NoMailbox)) => return Err(No::TargetMissing),
-            found => found?,
-        };
+        let to = self.find_target(&store.snapshot()?, mailbox)?;
         if uids.0.is_empty() {
             return Ok(self.finish(tag, true, if moves { "MOVE done" } else { "COPY done" }, out));
         }

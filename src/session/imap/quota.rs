@@ -2,6 +2,7 @@
 
 use super::refusal::No;
 use super::session::Session;
+use crate::mail::MailboxName;
 use crate::session::Need;
 use crate::store::{Refusal, Store};
 use crate::wire::Out;
@@ -26,7 +27,8 @@ impl Session {
     ) -> Result<Need, No> {
         // The mailbox need not exist: where a new one would be counted can be asked, too (RFC 9208 §4.1.2).
         let root = self.address().unwrap_or_default().to_owned();
-        reply::quota_root(out, &mailbox.0, &[&root], self.dialect);
+        let name = MailboxName::settle(&mailbox.0)?;
+        reply::quota_root(out, name.as_str(), &[&root], self.dialect);
         self.tell_quota(store, out)?;
         Ok(self.finish(tag, true, "GETQUOTAROOT done", out))
     }

@@ -1,5 +1,6 @@
 //! Errors become replies here, and nowhere else.
 
+use crate::mail::BadName;
 use crate::store::{Fault, Refusal, StoreError};
 use crate::wire::Out;
 use crate::wire::imap::reply::{self, Code, Condition};
@@ -17,6 +18,8 @@ pub(super) enum No {
     TargetMissing,
     /// The store failed.
     Fault(Fault),
+    /// No mailbox can have this name (RFC 9051 §5.1).
+    Name(BadName),
     /// Not in a mailbox that was opened by EXAMINE.
     ReadOnly,
     /// A special use that cannot be given (RFC 6154 §3).
@@ -36,6 +39,12 @@ pub(super) enum No {
 impl From<Refusal> for No {
     fn from(refusal: Refusal) -> No {
         No::Refused(refusal)
+    }
+}
+
+impl From<BadName> for No {
+    fn from(bad: BadName) -> No {
+        No::Name(bad)
     }
 }
 
@@ -74,6 +83,7 @@ impl No {
                     Fault::Corrupt(_) | Fault::TooNew(_) => (Some(Code::ServerBug), "The mail store has a problem"),
                 }
             }
+            No::Name(bad) => (Some(Code::Cannot), name(*bad)),
             No::ReadOnly => (Some(Code::ReadOnly), "The mailbox is open for reading only"),
             No::Use(text) => (Some(Code::UseAttr), text),
             No::UnknownRoot => (Some(Code::NonExistent), "No such quota root"),
@@ -82,6 +92,15 @@ impl No {
             No::BadNumber => (None, "There is no message of this number"),
             No::UnknownCte => (Some(Code::UnknownCte), "The part's encoding is unknown"),
         }
+    }
+}
+
+fn name(bad: BadName) -> &'static str {
+    match bad {
+        BadName::Unfit(c) if c.is_control() => "The mailbox name holds a control character",
+        BadName::Invisible(_) => "The mailbox name holds a character that cannot be seen",
+        BadName::TooLong => "The mailbox name is too long",
+        BadName::EmptyLevel | BadName::TooDeep | BadName::Unfit(_) => "A mailbox cannot have this name",
     }
 }
 

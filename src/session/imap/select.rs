@@ -4,7 +4,7 @@ use super::finish::{coded, tell_flags};
 use super::refusal::No;
 use super::session::Session;
 use super::view::View;
-use crate::mail::{MailboxId, SystemFlag};
+use crate::mail::{MailboxId, MailboxName, SystemFlag};
 use crate::session::Need;
 use crate::store::{Refusal, Snapshot, Store, Uids, Watch};
 use crate::wire::Out;
@@ -92,7 +92,7 @@ impl Session {
             reply::untagged(out, Condition::Ok, Some(Code::UidNext(next)), "The next UID");
         }
         if rev2 {
-            self.list_selected(&mailbox.0, store, out)?;
+            self.list_selected(mailbox, store, out)?;
         }
         self.select(Box::new(Selected {
             mailbox: id,
@@ -111,9 +111,16 @@ impl Session {
         Ok(self.finish_with(tag, true, coded(tag, code, text), out))
     }
 
-    /// The mailbox of this name in the user's account.
+    /// The mailbox of this name, in any spelling of it, in the user's account.
     pub(super) fn find_mailbox(&self, snapshot: &Snapshot, mailbox: &Mailbox) -> Result<MailboxId, No> {
         let account = self.user().ok_or(Refusal::NoAccount)?.account;
         Ok(snapshot.mailbox_named(account, &mailbox.0)?.ok_or(Refusal::NoMailbox)?)
+    }
+
+    /// The same for what is to go into it: a client may make the mailbox if it can be made (RFC 9051 §6.3.12).
+    pub(super) fn find_target(&self, snapshot: &Snapshot, mailbox: &Mailbox) -> Result<MailboxId, No> {
+        let name = MailboxName::settle(&mailbox.0)?;
+        let account = self.user().ok_or(Refusal::NoAccount)?.account;
+        snapshot.mailbox_named(account, name.as_str())?.ok_or(No::TargetMissing)
     }
 }

@@ -38,9 +38,11 @@ pub(super) enum After {
         tag: Box<str>,
         name: &'static str,
     },
-    /// CREATE: the name, and whether its special use was heard.
-    Created {
+    /// CREATE or RENAME gave a mailbox a name, which the client spelled so.
+    Named {
         tag: Box<str>,
+        name: &'static str,
+        given: Box<str>,
     },
     /// CLOSE leaves the mailbox.
     Closed {

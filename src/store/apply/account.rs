@@ -1,7 +1,7 @@
 //! Accounts.
 
 use super::Batch;
-use crate::mail::AccountId;
+use crate::mail::{AccountId, MailboxName};
 use crate::store::error::{Fault, Refusal, StoreError};
 use crate::store::record::{Account, Pop3, SpecialUse, decode, encode};
 use crate::store::schema::LAST_ACCOUNT;
@@ -26,11 +26,10 @@ impl Batch<'_> {
         };
         self.tables.account.insert(account.0, encode(&record)?.as_slice())?;
         self.tables.address.insert(new.address.as_str(), account.0)?;
-        self.create_mailbox(account, "INBOX", None)?;
-        self.subscribe(account, "INBOX", true)?;
-        for special in SpecialUse::ALL {
-            self.create_mailbox(account, special.name(), Some(special))?;
-            self.subscribe(account, special.name(), true)?;
+        let usual = SpecialUse::ALL.map(|special| (special.mailbox(), Some(special)));
+        for (name, special) in std::iter::once((MailboxName::inbox(), None)).chain(usual) {
+            self.create_mailbox(account, &name, special)?;
+            self.subscribe(account, name.as_str(), true)?;
         }
         Ok(Outcome::Account(account))
     }

@@ -2,7 +2,7 @@
 
 use super::Batch;
 use super::message::Arriving;
-use crate::mail::{AccountId, MailboxId};
+use crate::mail::{AccountId, MailboxId, MailboxName};
 use crate::store::error::{Fault, Refusal, StoreError};
 use crate::store::queue::{Delivery, LocalCopy, Mark, Onward, Place, Placed, Posting, QueueId, Queued, Space};
 use crate::store::record::{decode, encode};
@@ -93,7 +93,7 @@ impl Batch<'_> {
         let found = match place {
             Place::Inbox => None,
             Place::Special(special) => granted(self.role(account, *special))?,
-            Place::Named(name) => match self.named(account, name)? {
+            Place::Named(name) => match self.named(account, name.as_str())? {
                 Some(mailbox) => Some(mailbox),
                 None => granted(self.new_place(account, name))?,
             },
@@ -105,11 +105,11 @@ impl Batch<'_> {
     }
 
     /// A new mailbox that mail goes to, and that clients are to see.
-    fn new_place(&mut self, account: AccountId, name: &str) -> Result<MailboxId, StoreError> {
+    fn new_place(&mut self, account: AccountId, name: &MailboxName) -> Result<MailboxId, StoreError> {
         let Outcome::Mailbox(mailbox) = self.create_mailbox(account, name, None)? else {
             return Err(Fault::Corrupt("a new mailbox without id").into());
         };
-        self.subscribe(account, name, true)?;
+        self.subscribe(account, name.as_str(), true)?;
         Ok(mailbox)
     }
 

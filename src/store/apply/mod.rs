@@ -8,6 +8,7 @@ mod mailbox;
 mod message;
 mod pop3;
 mod provider;
+mod settle;
 mod sweep;
 
 use super::error::{Fault, Refusal, StoreError};
@@ -24,6 +25,7 @@ use super::way_back;
 use super::write::{Outcome, Write};
 use crate::mail::{AccountId, BlobId, MailboxId, Uid};
 use redb::{Table, WriteTransaction};
+pub(super) use settle::Settled;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 /// All tables of a transaction.
@@ -145,9 +147,9 @@ impl<'t> Batch<'t> {
             Write::SetLimits { account, limits } => self.change_account(*account, |record| record.limits = *limits),
             Write::RemoveAccount(account) => self.remove_account(*account),
             Write::CreateMailbox { account, name, special } => self.create_mailbox(*account, name, *special),
-            Write::DeleteMailbox { account, name } => self.delete_mailbox(*account, name),
+            Write::DeleteMailbox { account, name } => self.delete_mailbox(*account, name.as_str()),
             Write::RenameMailbox { account, from, to } => self.rename_mailbox(*account, from, to),
-            Write::Subscribe { account, name, on } => self.subscribe(*account, name, *on),
+            Write::Subscribe { account, name, on } => self.subscribe(*account, name.as_str(), *on),
             Write::Append { mailbox, message } => self.append(*mailbox, message),
             Write::Store { mailbox, uids, change } => self.store(*mailbox, uids, change),
             Write::Copy { from, uids, to } => self.copy(*from, uids, *to),

@@ -220,7 +220,7 @@ impl Batch<'_> {
     }
 
     /// Removes all records whose keys begin so.
-    fn drop_below(&mut self, prefix: &[u8]) -> Result<(), Fault> {
+    pub(super) fn drop_below(&mut self, prefix: &[u8]) -> Result<(), Fault> {
         let mut end = prefix.to_vec();
         // Longer than any key: a UIDL has at most 70 octets.
         end.extend_from_slice(&[0xff; 256]);

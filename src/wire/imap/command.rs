@@ -18,7 +18,8 @@ pub struct Command {
     pub body: Body,
 }
 
-/// A mailbox name in UTF-8, as decoded by the dialect. `INBOX` in any case is `INBOX` (also as first level: `INBOX/…`).
+/// A mailbox name in UTF-8, as the client gave it, decoded by the dialect. What it means is for
+/// [`crate::mail::MailboxName`] to say.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Mailbox(pub String);
 

@@ -14,7 +14,7 @@ pub(super) fn list(cursor: &mut Cursor<'_>) -> Parsed<ListCommand> {
         command.select = list_select_opts(cursor)?;
         cursor.space()?;
     }
-    let reference = mailbox::mailbox(cursor)?.0;
+    let reference = reference(cursor)?;
     cursor.space()?;
     let patterns = if cursor.peek() == Some(b'(') {
         command.extended = true;
@@ -39,15 +39,21 @@ pub(super) fn list(cursor: &mut Cursor<'_>) -> Parsed<ListCommand> {
 /// `lsub = "LSUB" SP mailbox SP list-mailbox` (RFC 3501 §9)
 pub(super) fn lsub(cursor: &mut Cursor<'_>) -> Parsed<ListPattern> {
     cursor.space()?;
-    let reference = mailbox::mailbox(cursor)?.0;
+    let reference = reference(cursor)?;
     cursor.space()?;
     Ok(ListPattern { reference, pattern: list_mailbox(cursor)? })
+}
+
+/// The reference: a `mailbox` that patterns are put behind.
+fn reference(cursor: &mut Cursor<'_>) -> Parsed<String> {
+    let bytes = cursor.astring()?;
+    mailbox::pattern(&bytes, cursor.dialect)
 }
 
 /// `list-mailbox = 1*list-char / string`
 fn list_mailbox(cursor: &mut Cursor<'_>) -> Parsed<String> {
     let bytes = cursor.astring_of(is_list_char)?;
-    mailbox::name(&bytes, cursor.dialect)
+    mailbox::pattern(&bytes, cursor.dialect)
 }
 
 /// ``list-select-opts = "(" [*(list-select-opt SP) list-select-base-opt *(SP list-select-opt)] ")"``, or only

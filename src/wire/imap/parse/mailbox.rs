@@ -16,59 +16,31 @@ pub(super) fn mailbox(cursor: &mut Cursor<'_>) -> Parsed<Mailbox> {
     name(&bytes, cursor.dialect).map(Mailbox)
 }
 
-/// A mailbox name (or a pattern of names) as the dialect spells it (RFC 3501 §5.1.3, RFC 9051 §5.1).
+/// A mailbox name as the dialect spells it (RFC 3501 §5.1.3, RFC 9051 §5.1): what it is called then is not decided here.
 ///
-/// After ENABLE a name is UTF-8 and `&` stands for itself. Before, it is modified UTF-7; yet some clients send `R&D`
-/// raw, so an ASCII name in which no `&…-` is a valid shift is taken as it stands (it will be listed as `R&-D`), and
-/// so is raw UTF-8. Any other spelling could be a second one of the same name and is refused.
-pub(super) fn name(bytes: &[u8], dialect: Dialect) -> Parsed<String> {
-    const TOO_LONG: Reason = Reason::BadMailbox("The mailbox name is too long");
+/// After ENABLE a name is UTF-8 and `&` stands for itself. Before, it is modified UTF-7, of which each name has one spelling
+/// only: any other is refused, since the client would not find the mailbox under it in a list (RFC 9051 §6.3.9.7).
+fn name(bytes: &[u8], dialect: Dialect) -> Parsed<String> {
+    let text = text(bytes)?;
+    if dialect.utf8 {
+        return Ok(text.to_owned());
+    }
+    utf7::decode(bytes).map_err(|_| Reason::BadMailbox("The mailbox name is not valid modified UTF-7"))
+}
+
+/// A pattern of names. It names nothing, so that one in another spelling does no harm: it stands for itself.
+pub(super) fn pattern(bytes: &[u8], dialect: Dialect) -> Parsed<String> {
+    let text = text(bytes)?;
+    let decoded = if dialect.utf8 { None } else { utf7::decode(bytes).ok() };
+    Ok(decoded.unwrap_or_else(|| text.to_owned()))
+}
+
+fn text(bytes: &[u8]) -> Parsed<&str> {
     // Modified UTF-7 takes at most 2½ octets for one of UTF-8 (`&AOk-` for `é`).
     if bytes.len() > limits::MAILBOX_NAME * 3 {
-        return Err(TOO_LONG);
+        return Err(Reason::BadMailbox("The mailbox name is too long"));
     }
-    let text = std::str::from_utf8(bytes).map_err(|_| Reason::BadMailbox("The mailbox name is not UTF-8"))?;
-    let name = if dialect.utf8 || !text.is_ascii() {
-        text.to_owned()
-    } else {
-        match utf7::decode(bytes) {
-            Ok(name) => name,
-            Err(_) if !has_shift(text) => text.to_owned(),
-            Err(_) => return Err(Reason::BadMailbox("The mailbox name is not valid modified UTF-7")),
-        }
-    };
-    if name.len() > limits::MAILBOX_NAME {
-        return Err(TOO_LONG);
-    }
-    // RFC 9051 §5.1: names hold no controls, and no line or paragraph separators.
-    if name.chars().any(|letter| letter.is_control() || matches!(letter, '\u{2028}' | '\u{2029}')) {
-        return Err(Reason::BadMailbox("The mailbox name holds a control character"));
-    }
-    Ok(with_inbox(name))
-}
-
-/// `INBOX` is the same in any case, also as the first level.
-fn with_inbox(mut name: String) -> String {
-    if let Some((first, after)) = name.as_bytes().split_at_checked(5)
-        && first.eq_ignore_ascii_case(b"INBOX")
-        && matches!(after, [] | [b'/', ..])
-    {
-        name.replace_range(..5, "INBOX");
-    }
-    name
-}
-
-/// Whether any `&…-` in it reads as modified UTF-7.
-fn has_shift(text: &str) -> bool {
-    let mut rest = text;
-    while let Some((_, after)) = rest.split_once('&') {
-        let shift = after.split_once('-').map(|(shift, _)| format!("&{shift}-"));
-        if shift.is_some_and(|shift| utf7::decode(shift.as_bytes()).is_ok()) {
-            return true;
-        }
-        rest = after;
-    }
-    false
+    std::str::from_utf8(bytes).map_err(|_| Reason::BadMailbox("The mailbox name is not UTF-8"))
 }
 
 /// ``create = "CREATE" SP mailbox [SP "(" "USE" SP "(" [use-attr *(SP use-attr)] ")" ")"]`` (RFC 6154 §6)

@@ -10,8 +10,8 @@ fn an_append_is_read_up_to_its_message() {
         Err(syntax) => Err(syntax.reason),
     };
     let bare = Append { mailbox: inbox(), flags: vec![], date: None, size: 42, binary: true };
-    assert_eq!(append("append inbox "), Ok(bare.clone()));
-    assert_eq!(append("APPEND {5}\r\ninbox "), Ok(bare.clone()));
+    assert_eq!(append("append INBOX "), Ok(bare.clone()));
+    assert_eq!(append("APPEND {5}\r\nINBOX "), Ok(bare.clone()));
     assert_eq!(append("APPEND INBOX () "), Ok(bare.clone()));
     let date = Some(Stamp { seconds: 1_075_597_200, zone: -60 });
     assert_eq!(
@@ -99,8 +99,8 @@ fn store_copy_and_move_take_a_set_first() {
     let many = |count| format!("STORE 1 FLAGS ({})", vec!["a"; count].join(" "));
     assert!(matches!(refused(&many(limits::FLAGS + 1)), Reason::TooMany(_)));
     assert!(matches!(refused(&many(limits::FLAGS + 1).replace(['(', ')'], "")), Reason::TooMany(_)));
-    assert_eq!(read("COPY 1:2 inbox"), Body::Copy { uid: false, set: numbers(&[(1, 2)]), mailbox: inbox() });
-    assert_eq!(read("UID MOVE $ inbox"), Body::Move { uid: true, set: SequenceSet::Saved, mailbox: inbox() });
+    assert_eq!(read("COPY 1:2 INBOX"), Body::Copy { uid: false, set: numbers(&[(1, 2)]), mailbox: inbox() });
+    assert_eq!(read("UID MOVE $ INBOX"), Body::Move { uid: true, set: SequenceSet::Saved, mailbox: inbox() });
     assert_bad(&["COPY 1", "COPY inbox 1", "MOVE 1 a b"]);
 }
 
