@@ -153,9 +153,8 @@ def logged(server):
     """One line per session: who, how long, how much; never a password."""
     with server.connect(tls=True) as client:
         client.ok("LOGOUT")
-    until(
-        lambda: re.search(rf"imap\+tls \S+ {USER}: \d+\.\d s, \d+ in, \d+ out\n", server.log()), 10, "a line in the log"
-    )
+    line = rf"session protocol=imap tls=yes address=\S+ port=\d+ user={USER} seconds=\d+\.\d in=\d+ out=\d+\n"
+    until(lambda: re.search(line, server.log()), 10, "a line in the log")
     log = server.log()
     for secret in ("a password", "first word", "second word", "sesame", "Mail 1"):
         expect(secret not in log, secret)

@@ -118,7 +118,7 @@ def at_once(server):
     login = ["CAPA", f"USER {USER}", "PASS {}"]
     rest = "STAT/LIST/UIDL/RETR 1/RETR 99999/TOP 2 0/DELE 1/RETR 1/RSET/NOOP/QUIT".split("/")
     for tls in (False, True):
-        for password, wanted in ((PASSWORD, "+++++++-++-+++"), ("wrong", "++-----------+")):
+        for password, wanted in ((PASSWORD, "+++++++-++-+++"), ("another word", "++-----------+")):
             with server.pop3(tls, user=None) as client:
                 commands = "\n".join([*login, *rest]).format(password).split("\n")
                 client.send(*commands, "STAT")
@@ -136,7 +136,7 @@ def at_once(server):
                     expect(False, "answered after QUIT", client.line())
                 except (Closed, ConnectionError):
                     pass
-    expect("wrong" not in server.log() and PASSWORD not in server.log(), "a password is in the log")
+    expect("another word" not in server.log() and PASSWORD not in server.log(), "a password is in the log")
     fact("a session in one write is answered like one that waits")
 
 
