@@ -18,8 +18,9 @@
 //!                 sys                      outputs that may fail, work that goes on after a defect
 //! ```
 //!
-//! Three laws: no snapshot lives across an `.await`; reads are borrowed, writes are values; commit, ring, answer, in
-//! that order.
+//! Four laws: no snapshot lives across an `.await`; reads are borrowed, writes are values; commit, ring, answer, in
+//! that order; what is applied asks no clock, no chance and no machine, so that a journal applied again comes to the very
+//! same state.
 
 pub mod admin;
 pub mod courier;

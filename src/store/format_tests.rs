@@ -350,10 +350,54 @@ fn a_cut_between_the_tables_and_the_journal_takes_over_the_rest_later() {
     drop(store);
     {
         let database = Database::open(folder.0.join("mail.redb")).unwrap();
-        way_back::settle(&database, &TWO, Some(&folder.0)).unwrap();
+        way_back::settle(&database, &TWO, Some(&folder.0), 1_000).unwrap();
     }
     let store = open(&folder, &TWO).unwrap();
     assert_eq!(count(&store, inbox), 21);
+    assert_clean(&store);
+}
+
+#[test]
+fn a_journal_of_before_format_3_is_taken_over_at_the_moment_of_its_newest_write() {
+    static BEFORE: Layout = Layout { format: 2, steps: &[] };
+    let folder = Folder::new("format-journal-2");
+    let store = open(&folder, &BEFORE).unwrap();
+    let (account, inbox) = account(&store, Limits::default());
+    append(&store, inbox, &octets(2_000, 1)).unwrap();
+    let sent = store.snapshot().unwrap().mailbox_named(account, "Sent").unwrap().unwrap();
+    let mut packer = store.packer();
+    packer.push(b"Subject: in the journal\r\n\r\n").unwrap();
+    let message = NewMessage {
+        parcel: packer.finish().unwrap(),
+        flags: Vec::new(),
+        received: crate::mail::Stamp::utc(900),
+        now: 1_000,
+        history: History::default(),
+    };
+    drop(store);
+    let database = Database::open(folder.0.join("mail.redb")).unwrap();
+    let config = database.begin_read().unwrap().open_table(schema::CONFIG).unwrap();
+    let noted = config.get(schema::JOURNAL).unwrap().map_or(0, |noted| noted.value());
+    drop(database);
+    let records: [Vec<Write>; 2] = [
+        vec![
+            Write::Append { mailbox: inbox, message },
+            Write::Copy { from: inbox, uids: Uids::one(Uid::FIRST), to: sent },
+        ],
+        vec![Write::Copy { from: inbox, uids: Uids::one(Uid::FIRST), to: sent }],
+    ];
+    let mut file = Vec::new();
+    for (number, writes) in (noted + 1..).zip(&records) {
+        file.extend(journal::frame(number, &postcard::to_allocvec(writes).unwrap()).unwrap());
+    }
+    fs::write(folder.0.join("journal-2"), file).unwrap();
+    let began = medium::system_time();
+    let store = open(&folder, &layout::TODAY).unwrap();
+    let snapshot = store.snapshot().unwrap();
+    let saved = |mailbox, uid| snapshot.message(mailbox, Uid::new(uid).unwrap()).unwrap().unwrap().saved;
+    assert_eq!((count(&store, inbox), count(&store, sent)), (2, 2));
+    assert_eq!((saved(inbox, 2), saved(sent, 1)), (1_000, 1_000));
+    assert!(saved(sent, 2) >= began, "a record without any date is of the day of the update");
     assert_clean(&store);
 }
 
@@ -507,7 +551,7 @@ fn power_that_goes_at_any_moment_leaves_one_format_or_the_other_with_its_way_bac
     let file = folder.0.join("mail.redb");
     with_cuts(
         &file,
-        |database| way_back::settle(database, &TWO, None),
+        |database| way_back::settle(database, &TWO, None, 1_000),
         |database, done| {
             let found = format_of(database);
             assert!(found == (2, 1, true) || (!done && found == (1, 0, false)), "{found:?}");
@@ -518,7 +562,7 @@ fn power_that_goes_at_any_moment_leaves_one_format_or_the_other_with_its_way_bac
     let marker = folder.0.join("restore-format");
     let work = |database: &Database| {
         fs::write(&marker, "discard").unwrap();
-        way_back::settle(database, &ONE, Some(&folder.0))
+        way_back::settle(database, &ONE, Some(&folder.0), 1_000)
     };
     with_cuts(&file, work, |database, done| {
         let found = format_of(database);

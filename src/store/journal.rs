@@ -9,22 +9,25 @@
 //!
 //! ```text
 //! record:  length u32 | number u64 | first 16 octets of SHA-256 over number and payload | payload
-//! payload: a batch of writes in postcard, those that were granted, in order
+//! payload: `Record` in postcard: the moment of a batch, and its writes that were granted, in order
 //! ```
 //!
 //! Numbers go up by one. What follows the last valid record in its turn is a torn record, or one of an earlier round.
 //! After a crash the records after the one that the tables know are applied again, to the very state that they were
-//! applied to: the same UIDs come out.
+//! applied to and at the very moment that they bear: the same UIDs, generations and dates come out. Before format 3 a
+//! record had its writes alone.
 
 use super::error::Fault;
 use super::parcel::Parcel;
 use super::provider::ProviderChange;
 use super::write::Write;
+use redb::StorageBackend;
 use ring::digest;
 use rustix::fs::{Advice, fadvise};
+use serde::{Deserialize, Serialize};
 use std::fs::File;
-use std::io::{self, Read};
-use std::os::unix::fs::FileExt;
+use std::io;
+use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::Path;
 
 /// Octets of the file, all written when it is made: a sync then writes no more than what was put in.
@@ -38,7 +41,7 @@ const PAGE: usize = 4096;
 /// The open journal. Only the writer has it.
 #[derive(Debug)]
 pub(super) struct Journal {
-    file: File,
+    file: Box<dyn StorageBackend>,
     /// Where the next record goes.
     at: u64,
     /// The number of the last record.
@@ -48,21 +51,18 @@ pub(super) struct Journal {
 }
 
 impl Journal {
-    /// Opens the journal of a format in a folder, or makes it; gives the payloads of the records after number `applied`.
-    pub(super) fn open(folder: &Path, format: u32, applied: u64) -> io::Result<(Journal, Vec<Vec<u8>>)> {
-        let path = folder.join(name(format));
-        let mut file = File::options().read(true).write(true).create(true).truncate(false).open(path)?;
-        let octets = read(&mut file, applied)?;
-        let length = file.metadata()?.len();
+    /// Opens a journal, which may be empty; gives the payloads of the records after number `applied`.
+    pub(super) fn open(file: Box<dyn StorageBackend>, applied: u64) -> io::Result<(Journal, Vec<Vec<u8>>)> {
+        let octets = read(&*file, applied)?;
+        let length = file.len()?;
         if length < SIZE {
             // A hole would have to be filled, and noted, with each sync. What is there, whole pages or not, stays.
             let whole = length.next_multiple_of(PAGE as u64);
-            file.write_all_at(&vec![0; usize::try_from(whole - length).unwrap_or(0)], length)?;
+            file.write(length, &vec![0; usize::try_from(whole - length).unwrap_or(0)])?;
             for at in (whole..SIZE).step_by(PAGE) {
-                file.write_all_at(&[0; PAGE], at)?;
+                file.write(at, &[0; PAGE])?;
             }
-            file.sync_all()?;
-            File::open(folder)?.sync_all()?;
+            file.sync_data()?;
         }
         let (records, last) = records(&octets, applied);
         Ok((Journal { file, at: 0, last, broken: false }, records))
@@ -82,13 +82,8 @@ impl Journal {
     pub(super) fn put(&mut self, payload: &[u8]) -> io::Result<()> {
         // A number is never used twice, also not after a failure.
         self.last += 1;
-        let length = u32::try_from(payload.len()).map_err(|_| io::ErrorKind::InvalidInput)?;
-        let mut record = Vec::with_capacity(HEADER + payload.len());
-        record.extend_from_slice(&length.to_le_bytes());
-        record.extend_from_slice(&self.last.to_le_bytes());
-        record.extend_from_slice(&hash(self.last, payload));
-        record.extend_from_slice(payload);
-        let written = self.file.write_all_at(&record, self.at).and_then(|()| self.file.sync_data());
+        let record = frame(self.last, payload)?;
+        let written = self.file.write(self.at, &record).and_then(|()| self.file.sync_data());
         self.broken |= written.is_err();
         written?;
         self.at += record.len() as u64;
@@ -107,12 +102,32 @@ fn name(format: u32) -> String {
     if format == 1 { "journal".to_owned() } else { format!("journal-{format}") }
 }
 
-/// The payloads in the journal that a program of another format left, and the number of the last record.
-pub(super) fn left_by(folder: &Path, format: u32, applied: u64) -> io::Result<(Vec<Vec<u8>>, u64)> {
+/// Opens the file of a format's journal in a folder, and makes it where it is missing.
+pub(super) fn open_file(folder: &Path, format: u32) -> io::Result<Box<dyn StorageBackend>> {
+    let path = folder.join(name(format));
+    let is_new = !path.try_exists()?;
+    let mut options = File::options();
+    let file = options.read(true).write(true).create(true).truncate(false).mode(0o600).open(path)?;
+    if is_new {
+        File::open(folder)?.sync_all()?;
+    }
+    Ok(Box::new(JournalFile::new(file)?))
+}
+
+/// The same to read it only; `None` where there is none.
+pub(super) fn find_file(folder: &Path, format: u32) -> io::Result<Option<Box<dyn StorageBackend>>> {
     match File::open(folder.join(name(format))) {
-        Ok(mut file) => Ok(records(&read(&mut file, applied)?, applied)),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok((Vec::new(), applied)),
+        Ok(file) => Ok(Some(Box::new(JournalFile::new(file)?))),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
         Err(error) => Err(error),
+    }
+}
+
+/// The payloads in a journal that is only read, and the number of the last record.
+pub(super) fn left_in(file: Option<&dyn StorageBackend>, applied: u64) -> io::Result<(Vec<Vec<u8>>, u64)> {
+    match file {
+        Some(file) => Ok(records(&read(file, applied)?, applied)),
+        None => Ok((Vec::new(), applied)),
     }
 }
 
@@ -126,17 +141,15 @@ pub(super) fn remove(folder: &Path, format: u32) -> io::Result<()> {
 }
 
 /// The octets of a journal that may hold records after number `applied`.
-fn read(file: &mut File, applied: u64) -> io::Result<Vec<u8>> {
+fn read(file: &dyn StorageBackend, applied: u64) -> io::Result<Vec<u8>> {
     // Page by page, here and where it is made: the kernel keeps what is read or written at once in one piece, and then
     // takes all of that piece for changed with each record.
-    fadvise(&*file, 0, None, Advice::Random)?;
+    let length = file.len()?;
     let mut octets = Vec::new();
-    let mut page = [0; PAGE];
-    loop {
-        match file.read(&mut page)? {
-            0 => break,
-            count => octets.extend_from_slice(page.get(..count).unwrap_or_default()),
-        }
+    for at in (0..length).step_by(PAGE) {
+        let start = octets.len();
+        octets.resize(start + PAGE.min(usize::try_from(length - at).unwrap_or(PAGE)), 0);
+        file.read(at, octets.get_mut(start..).unwrap_or_default())?;
         // A durable commit takes over all of a round: where the first record is known, the others are as well.
         if !begins_with(&octets, applied + 1) {
             break;
@@ -163,14 +176,71 @@ pub(super) fn suits(write: &Write) -> bool {
     }
 }
 
+/// What a record holds: all that applying it again needs to know.
+#[derive(Debug, Deserialize)]
+pub(super) struct Record {
+    /// The moment of the batch, in seconds since 1970: what is done now, is done then.
+    pub(super) now: i64,
+    /// What was granted, in order.
+    pub(super) writes: Vec<Write>,
+}
+
+/// A [`Record`] as it is written.
+#[derive(Serialize)]
+struct Granted<'w> {
+    now: i64,
+    writes: &'w [&'w Write],
+}
+
 /// The payload of a record.
-pub(super) fn encode(writes: &[&Write]) -> Result<Vec<u8>, Fault> {
-    postcard::to_allocvec(writes).map_err(|_| Fault::Corrupt("a write does not encode"))
+pub(super) fn encode(now: i64, writes: &[&Write]) -> Result<Vec<u8>, Fault> {
+    postcard::to_allocvec(&Granted { now, writes }).map_err(|_| Fault::Corrupt("a write does not encode"))
 }
 
 /// What a payload holds.
-pub(super) fn decode(payload: &[u8]) -> Result<Vec<Write>, Fault> {
+pub(super) fn decode(payload: &[u8], _: i64) -> Result<Record, Fault> {
     postcard::from_bytes(payload).map_err(|_| Fault::Corrupt("a record of the journal"))
+}
+
+/// What a payload of before format 3 holds. It does not bear its moment: that is the one of its newest write that has one,
+/// else when the tables were brought to today's format, which they remember.
+pub(super) fn decode_without_moment(payload: &[u8], brought: i64) -> Result<Record, Fault> {
+    let writes: Vec<Write> = postcard::from_bytes(payload).map_err(|_| Fault::Corrupt("a record of the journal"))?;
+    let now = writes.iter().filter_map(Write::moment).max().unwrap_or(brought);
+    Ok(Record { now, writes })
+}
+
+/// The journal as a file.
+#[derive(Debug)]
+struct JournalFile(File);
+
+impl JournalFile {
+    fn new(file: File) -> io::Result<JournalFile> {
+        fadvise(&file, 0, None, Advice::Random)?;
+        Ok(JournalFile(file))
+    }
+}
+
+impl StorageBackend for JournalFile {
+    fn len(&self) -> io::Result<u64> {
+        Ok(self.0.metadata()?.len())
+    }
+
+    fn read(&self, offset: u64, out: &mut [u8]) -> io::Result<()> {
+        self.0.read_exact_at(out, offset)
+    }
+
+    fn set_len(&self, length: u64) -> io::Result<()> {
+        self.0.set_len(length)
+    }
+
+    fn sync_data(&self) -> io::Result<()> {
+        self.0.sync_data()
+    }
+
+    fn write(&self, offset: u64, data: &[u8]) -> io::Result<()> {
+        self.0.write_all_at(data, offset)
+    }
 }
 
 /// Whether the first record has this number.
@@ -200,6 +270,17 @@ fn records(mut octets: &[u8], applied: u64) -> (Vec<Vec<u8>>, u64) {
     (payloads, last.unwrap_or(0).max(applied))
 }
 
+/// A record as it lies in the file.
+pub(super) fn frame(number: u64, payload: &[u8]) -> io::Result<Vec<u8>> {
+    let length = u32::try_from(payload.len()).map_err(|_| io::ErrorKind::InvalidInput)?;
+    let mut record = Vec::with_capacity(HEADER + payload.len());
+    record.extend_from_slice(&length.to_le_bytes());
+    record.extend_from_slice(&number.to_le_bytes());
+    record.extend_from_slice(&hash(number, payload));
+    record.extend_from_slice(payload);
+    Ok(record)
+}
+
 fn record(octets: &[u8]) -> Option<(u64, &[u8], &[u8])> {
     let (length, rest) = octets.split_first_chunk::<4>()?;
     let (number, rest) = rest.split_first_chunk::<8>()?;
@@ -225,10 +306,7 @@ mod tests {
     fn file(numbers: &[(u64, &[u8])]) -> Vec<u8> {
         let mut octets = Vec::new();
         for (number, payload) in numbers {
-            octets.extend_from_slice(&u32::try_from(payload.len()).unwrap().to_le_bytes());
-            octets.extend_from_slice(&number.to_le_bytes());
-            octets.extend_from_slice(&hash(*number, payload));
-            octets.extend_from_slice(payload);
+            octets.extend_from_slice(&frame(*number, payload).unwrap());
         }
         octets
     }

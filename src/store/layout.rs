@@ -6,9 +6,8 @@
 //! format, so that a newer program leaves an older one's as it was), and redb's savepoints.
 
 use super::error::Fault;
-use super::journal;
+use super::journal::{self, Record};
 use super::schema::{ALIAS, DOMAIN, DUE, FILING, FORMAT, KEPT, QUEUE};
-use super::write::Write;
 use redb::WriteTransaction;
 
 /// What a program writes, and what it can take over.
@@ -18,8 +17,9 @@ pub(super) struct Layout {
     pub(super) steps: &'static [Step],
 }
 
-/// Reads a record of a journal.
-pub(super) type Reader = fn(&[u8]) -> Result<Vec<Write>, Fault>;
+/// Reads a record of a journal; when the tables were brought to today's format, in seconds since 1970, for those that do
+/// not bear their moment.
+pub(super) type Reader = fn(&[u8], i64) -> Result<Record, Fault>;
 
 /// From one format to the next.
 pub(super) struct Step {
@@ -31,7 +31,7 @@ pub(super) struct Step {
 }
 
 /// Today's.
-pub(super) static TODAY: Layout = Layout { format: FORMAT, steps: &[TO_2] };
+pub(super) static TODAY: Layout = Layout { format: FORMAT, steps: &[TO_2, TO_3] };
 
 /// Format 2 brings the tables for mail on its way and for where it goes; what there was stays as it is, and its writes still read.
 const TO_2: Step = Step {
@@ -45,8 +45,11 @@ const TO_2: Step = Step {
         transaction.open_table(FILING)?;
         Ok(())
     },
-    journal: journal::decode,
+    journal: journal::decode_without_moment,
 };
+
+/// Format 3 brings the moment of each record of the journal; the tables stay as they are.
+const TO_3: Step = Step { from: 2, tables: |_| Ok(()), journal: journal::decode_without_moment };
 
 impl Layout {
     /// The steps from an earlier format to ours.

@@ -1,7 +1,9 @@
-//! What the tables lie on: how it is opened, how again after an error, and how when nothing can be written to it.
+//! What a store lies on, tables and journal: how it is opened, how again after an error, and how when nothing can be
+//! written to it. And the one clock that the store knows: what is applied is told the time by who asked here.
 
 use super::disk::Disk;
 use super::error::Fault;
+use super::journal;
 use super::overlay::Overlay;
 use super::store::{Options, contained};
 use redb::{BackendError, Database, StorageBackend};
@@ -12,11 +14,26 @@ use std::ops::Bound;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{SystemTime, UNIX_EPOCH};
 
-/// Gives the storage, each time that it is opened.
-pub(super) type Opener = Box<dyn Fn() -> io::Result<Box<dyn StorageBackend>> + Send + Sync>;
+/// The two files of a store and its clock, wherever they are: for tests that pull the plug, break the disk, or turn the
+/// hands.
+pub trait Ground: Send + Sync + 'static {
+    /// The tables, each time that they are opened.
+    fn tables(&self) -> io::Result<Box<dyn StorageBackend>>;
 
-/// Where the tables lie.
+    /// The journal, each time that it is opened; `None`: every change goes into the tables at once.
+    fn journal(&self) -> io::Result<Option<Box<dyn StorageBackend>>> {
+        Ok(None)
+    }
+
+    /// Now, in seconds since 1970.
+    fn now(&self) -> i64 {
+        system_time()
+    }
+}
+
+/// Where the tables and the journal lie.
 #[derive(Debug)]
 pub(super) struct Medium {
     kind: Kind,
@@ -27,9 +44,7 @@ pub(super) struct Medium {
 
 enum Kind {
     File(PathBuf),
-    /// Given once: it cannot be opened again.
-    Given,
-    Opener(Opener),
+    Ground(Box<dyn Ground>),
 }
 
 impl Medium {
@@ -38,27 +53,17 @@ impl Medium {
         Medium { kind: Kind::File(path), options, failed: Arc::default() }
     }
 
-    /// A storage that can be had again and again.
-    pub(super) fn opener(opener: Opener, options: Options) -> Medium {
-        Medium { kind: Kind::Opener(opener), options, failed: Arc::default() }
-    }
-
-    /// A storage that was opened elsewhere.
-    pub(super) fn given(options: Options) -> Medium {
-        Medium { kind: Kind::Given, options, failed: Arc::default() }
+    /// What can be had again and again.
+    pub(super) fn ground(ground: impl Ground, options: Options) -> Medium {
+        Medium { kind: Kind::Ground(Box::new(ground)), options, failed: Arc::default() }
     }
 
     /// Where it is, if in a file.
     pub(super) fn path(&self) -> Option<&Path> {
         match &self.kind {
             Kind::File(path) => Some(path),
-            Kind::Given | Kind::Opener(_) => None,
+            Kind::Ground(_) => None,
         }
-    }
-
-    /// Whether it can be opened again.
-    pub(super) fn comes_back(&self) -> bool {
-        !matches!(self.kind, Kind::Given)
     }
 
     /// Whether something failed since it was opened last.
@@ -77,8 +82,7 @@ impl Medium {
         contained(|| {
             let storage: Box<dyn StorageBackend> = match &self.kind {
                 Kind::File(path) => Box::new(Disk::new(filled(File::options().read(true).write(true).open(path)?)?)?),
-                Kind::Opener(opener) => opener()?,
-                Kind::Given => return Err(cannot_again()),
+                Kind::Ground(ground) => ground.tables()?,
             };
             self.database(storage)
         })
@@ -89,8 +93,7 @@ impl Medium {
         contained(|| {
             let storage: Box<dyn StorageBackend> = match &self.kind {
                 Kind::File(path) => Box::new(Disk::new(filled(File::open(path)?)?)?),
-                Kind::Opener(opener) => opener()?,
-                Kind::Given => return Err(cannot_again()),
+                Kind::Ground(ground) => ground.tables()?,
             };
             self.database(Box::new(Overlay::new(storage)?))
         })
@@ -106,7 +109,31 @@ impl Medium {
     pub(super) fn can_be_written(&self) -> bool {
         match &self.kind {
             Kind::File(path) => can_be_written(path),
-            Kind::Given | Kind::Opener(_) => true,
+            Kind::Ground(_) => true,
+        }
+    }
+
+    /// Opens the journal of a format, and makes it where it is missing; `None` where there is none to be had.
+    pub(super) fn open_journal(&self, format: u32) -> io::Result<Option<Box<dyn StorageBackend>>> {
+        match &self.kind {
+            Kind::File(path) => journal::open_file(folder_of(path), format).map(Some),
+            Kind::Ground(ground) => ground.journal(),
+        }
+    }
+
+    /// The journal of a format, to be read only, if there is one.
+    pub(super) fn find_journal(&self, format: u32) -> io::Result<Option<Box<dyn StorageBackend>>> {
+        match &self.kind {
+            Kind::File(path) => journal::find_file(folder_of(path), format),
+            Kind::Ground(ground) => ground.journal(),
+        }
+    }
+
+    /// Now, in seconds since 1970.
+    pub(super) fn now(&self) -> i64 {
+        match &self.kind {
+            Kind::Ground(ground) => ground.now(),
+            Kind::File(_) => system_time(),
         }
     }
 }
@@ -115,10 +142,18 @@ impl fmt::Debug for Kind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Kind::File(path) => f.debug_tuple("File").field(path).finish(),
-            Kind::Given => f.write_str("Given"),
-            Kind::Opener(_) => f.write_str("Opener"),
+            Kind::Ground(_) => f.write_str("Ground"),
         }
     }
+}
+
+/// What the machine's clock says; 1970 where it says less.
+pub(super) fn system_time() -> i64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |now| now.as_secs().cast_signed())
+}
+
+fn folder_of(path: &Path) -> &Path {
+    path.parent().unwrap_or(Path::new("."))
 }
 
 /// Whether a file can be written. A file system that went read-only after an error may let a file be opened for writing
@@ -135,10 +170,6 @@ fn filled(file: File) -> Result<File, Fault> {
         return Err(Fault::Io("the store is damaged: its file is empty".to_owned()));
     }
     Ok(file)
-}
-
-fn cannot_again() -> Fault {
-    Fault::Io("the storage cannot be opened again".to_owned())
 }
 
 /// A storage whose failures are noted.

@@ -13,7 +13,7 @@ use super::store::contained;
 use super::write::Uids;
 use crate::mail::{MailboxId, ModSeq, Uid, UidValidity};
 use event_listener::{Event, EventListener};
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// One published state of an open mailbox.
@@ -86,7 +86,7 @@ struct Open {
     // Slots that nobody watches stay for the next SELECT, oldest first, up to a number of rows.
     idle: Vec<MailboxId>,
     // Where dropped slots' messages stopped being recent.
-    recents: HashMap<MailboxId, u32>,
+    recents: BTreeMap<MailboxId, u32>,
 }
 
 /// Rows that may stay in memory though nobody watches their mailboxes: 4 MB.
@@ -252,7 +252,7 @@ impl Mirrors {
     }
 
     /// Up to which UID the messages of mailboxes that are or were open have been told to sessions.
-    pub(super) fn recents(&self) -> HashMap<MailboxId, u32> {
+    pub(super) fn recents(&self) -> BTreeMap<MailboxId, u32> {
         let open = self.lock();
         let mut recents = open.recents.clone();
         for (mailbox, slot) in &open.slots {
@@ -264,7 +264,7 @@ impl Mirrors {
     }
 
     /// These are in the store now.
-    pub(super) fn forget_recents(&self, saved: &HashMap<MailboxId, u32>) {
+    pub(super) fn forget_recents(&self, saved: &BTreeMap<MailboxId, u32>) {
         self.lock().recents.retain(|mailbox, from| saved.get(mailbox).is_none_or(|saved| saved < from));
     }
 

@@ -65,6 +65,7 @@ pub use check::{Finding, Mend, Report};
 pub use error::{Fault, Refusal, StoreError};
 pub use filing::{Action, Alias, Condition, Detail, Domain, Field, Filing, Rule, RuleEdit, Vacation};
 pub use health::Health;
+pub use medium::Ground;
 pub use mirror::{Mirror, Watch};
 pub use parcel::{Packer, Parcel};
 pub use provider::{

@@ -2,11 +2,9 @@
 
 use super::error::Fault;
 use super::layout::{Layout, TODAY};
-use super::medium::{Medium, Opener};
+use super::medium::{Ground, Medium};
 use super::space::Space;
 use super::store::{Options, Store};
-use redb::StorageBackend;
-use std::io;
 use std::path::Path;
 
 impl Store {
@@ -27,24 +25,16 @@ impl Store {
         Store::start(database, medium, true, Space::of(Some(folder)), layout)
     }
 
-    /// Opens a store on a storage that can be had again after it failed: for tests with disks that fail.
-    pub fn open_on_each(
-        opener: impl Fn() -> io::Result<Box<dyn StorageBackend>> + Send + Sync + 'static,
-        options: Options,
-    ) -> Result<Store, Fault> {
-        let opener: Opener = Box::new(opener);
-        let medium = Medium::opener(opener, options);
+    /// Opens a store on what lies elsewhere than in a folder, or makes it: for tests with disks that fail, or lose power.
+    pub fn open_on(ground: impl Ground, options: Options) -> Result<Store, Fault> {
+        let medium = Medium::ground(ground, options);
         let database = medium.open()?;
         Store::start(database, medium, false, Space::of(None), &TODAY)
     }
 
-    /// As `open_read_only`, on such a storage.
-    pub fn open_read_only_on(
-        opener: impl Fn() -> io::Result<Box<dyn StorageBackend>> + Send + Sync + 'static,
-        options: Options,
-    ) -> Result<Store, Fault> {
-        let opener: Opener = Box::new(opener);
-        let medium = Medium::opener(opener, options);
+    /// As `open_read_only`, on the same.
+    pub fn open_read_only_on(ground: impl Ground, options: Options) -> Result<Store, Fault> {
+        let medium = Medium::ground(ground, options);
         let database = medium.open_frozen()?;
         Store::start(database, medium, true, Space::of(None), &TODAY)
     }

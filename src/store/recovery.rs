@@ -24,9 +24,6 @@ impl Shared {
     /// trusted. Where nothing can be written any more, it is opened for reading. Only the writer calls this: nothing is
     /// committed meanwhile.
     pub(super) fn recover(&self, surely: bool) {
-        if !self.medium.comes_back() {
-            return;
-        }
         if !self.is_frozen() && self.space.is_full() && self.space.drop_ballast() {
             log::error!("the disk is full: the ballast was let go");
         }
@@ -102,7 +99,7 @@ impl Shared {
         let prepare = || {
             if frozen {
                 // Tables of an earlier format were brought to ours in memory only.
-                way_back::settle(&database, self.layout, None)?;
+                way_back::settle(&database, self.layout, None, self.medium.now())?;
             }
             replay::repeat(self, &database, frozen)
         };

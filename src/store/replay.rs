@@ -2,36 +2,41 @@
 
 use super::apply::{Batch, Settled};
 use super::error::{Fault, StoreError};
-use super::journal::{self, Journal};
+use super::journal::{self, Journal, Record};
 use super::store::Shared;
 use redb::Database;
 use std::sync::Arc;
 
 /// Does again what is durable in the journal only, and begins the journal anew: after every opening of the tables.
-/// `frozen`: the journal stays as it is, and no other record goes in.
+/// `frozen`: the journal stays as it is, and no other record goes in. Each record is applied at its own moment, not at
+/// today's: nothing here asks a clock.
 pub(super) fn repeat(shared: &Shared, database: &Database, frozen: bool) -> Result<(), Fault> {
-    let Some(folder) = shared.folder() else { return Ok(()) };
+    let medium = &shared.medium;
     let mut slot = shared.journal();
     *slot = None;
     let transaction = database.begin_write()?;
-    let mut batch = Batch::begin(&transaction, shared)?;
-    batch.repeat();
+    let mut batch = Batch::repeat(&transaction, shared)?;
     let (format, noted) = (shared.layout.format, batch.journal_noted()?);
     // Tables that were just taken over from an earlier format have that one's journal still to come.
     let earlier = batch.journal_format()?;
-    let read = shared.layout.reader_of(earlier)?;
+    let (read, brought) = (shared.layout.reader_of(earlier)?, batch.brought_here()?);
     let (journal, payloads, last) = if earlier == format && !frozen {
-        let (journal, payloads) = Journal::open(folder, format, noted)?;
+        let Some(file) = medium.open_journal(format)? else { return Ok(()) };
+        let (journal, payloads) = Journal::open(file, noted)?;
         let last = journal.last();
         (Some(journal), payloads, last)
     } else {
-        let (payloads, last) = journal::left_by(folder, earlier, noted)?;
+        let left = medium.find_journal(earlier)?;
+        let (payloads, last) = journal::left_in(left.as_deref(), noted)?;
         // Ours begins with these tables.
-        let journal = if frozen { None } else { Some(Journal::open(folder, format, last)?.0) };
+        let ours = if frozen { None } else { medium.open_journal(format)? };
+        let journal = ours.map(|file| Journal::open(file, last)).transpose()?.map(|(journal, _)| journal);
         (journal, payloads, last)
     };
     for payload in &payloads {
-        for write in read(payload)? {
+        let Record { now, writes } = read(payload, brought)?;
+        batch.set_moment(now);
+        for write in writes {
             match batch.apply(&write) {
                 Ok(_) => {}
                 Err(StoreError::Fault(fault)) => return Err(fault),
@@ -57,15 +62,15 @@ pub(super) fn repeat(shared: &Shared, database: &Database, frozen: bool) -> Resu
     Ok(())
 }
 
-/// Prepares a store that was just opened.
-pub(super) fn prepare(shared: &Arc<Shared>) -> Result<(), Fault> {
+/// Prepares a store that was just opened; what is put right at this start is so at `now`, in seconds since 1970.
+pub(super) fn prepare(shared: &Arc<Shared>, now: i64) -> Result<(), Fault> {
     let database = shared.database()?;
     repeat(shared, &database, shared.is_frozen())?;
     if shared.is_frozen() {
         return Ok(());
     }
     let transaction = database.begin_write()?;
-    let mut batch = Batch::begin(&transaction, shared)?;
+    let mut batch = Batch::begin(&transaction, shared, now)?;
     let settled = match batch.clear_staging().and_then(|()| batch.settle_names()) {
         Ok(settled) => settled,
         Err(StoreError::Fault(fault)) => return Err(fault),

@@ -22,7 +22,8 @@
 //! | `domain` | domain, lower case | [`super::Domain`]: one that is ours without an address in it |
 //! | `filing` | account | [`super::Filing`]: rules, vacation answer; absent means none |
 //!
-//! Since format 2: `queue`, `due`, `kept`, `alias`, `domain`, `filing`.
+//! Since format 2: `queue`, `due`, `kept`, `alias`, `domain`, `filing`. Since format 3: a record of the journal bears its
+//! moment.
 //!
 //! Keys are big-endian, so that a mailbox, an account or a blob is one contiguous range.
 
@@ -31,7 +32,7 @@ use crate::mail::{AccountId, BlobId, MailboxId, Uid};
 use redb::TableDefinition;
 
 /// The version of this layout. A store with a newer one is not opened.
-pub const FORMAT: u32 = 2;
+pub const FORMAT: u32 = 3;
 
 pub(super) type Bytes = &'static [u8];
 pub(super) type Key12 = &'static [u8; 12];

@@ -22,7 +22,7 @@ use super::writer::{self, Job, Message};
 use crate::mail::{AccountId, BlobId, MailboxId, UniqueId};
 use crate::sys::threads;
 use event_listener::{Event, EventListener};
-use redb::{Database, ReadableDatabase, ReadableTable, StorageBackend, TableError};
+use redb::{Database, ReadableDatabase, ReadableTable, TableError};
 use ring::rand::{SecureRandom, SystemRandom};
 use std::collections::BTreeSet;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -109,13 +109,6 @@ impl Store {
         Store::start(database, medium, false, space, layout)
     }
 
-    /// Opens a store on a storage of one's own: for tests that pull its plug.
-    pub fn open_on(storage: impl StorageBackend, options: Options) -> Result<Store, Fault> {
-        let database =
-            contained(|| Ok(Database::builder().set_cache_size(options.cache).create_with_backend(storage)?))?;
-        Store::start(database, Medium::given(options), false, Space::of(None), &TODAY)
-    }
-
     /// `reads_only`: nothing is to be written, for good.
     pub(super) fn start(
         database: Database,
@@ -126,7 +119,7 @@ impl Store {
     ) -> Result<Store, Fault> {
         let (database, next_blob) = contained(|| {
             let folder = medium.path().and_then(Path::parent).filter(|_| !reads_only);
-            way_back::settle(&database, layout, folder)?;
+            way_back::settle(&database, layout, folder, medium.now())?;
             let next_blob = initialise(&database, &space, layout)?;
             Ok((database, next_blob))
         })?;
@@ -151,7 +144,7 @@ impl Store {
             weigh_bell: Event::new(),
             alarms: Alarms::default(),
         });
-        contained(|| replay::prepare(&shared))?;
+        contained(|| replay::prepare(&shared, shared.medium.now()))?;
         // What was taken over from the journal may have brought more ids.
         let ceiling = shared.snapshot()?.table(CONFIG)?.get(BLOB_CEILING)?.map_or(0, |ceiling| ceiling.value());
         shared.next_blob.fetch_max(ceiling, Ordering::SeqCst);

@@ -32,7 +32,6 @@ use std::fs;
 use std::io::{self, Write as _};
 use std::num::NonZeroU32;
 use std::path::Path;
-use std::time::{SystemTime, UNIX_EPOCH};
 
 /// In the data folder: restore what there was before a newer format, and how far that may go.
 const MARKER: &str = "restore-format";
@@ -85,8 +84,9 @@ fn way_back(snapshot: &Snapshot) -> Result<Option<WayBack>, Fault> {
 }
 
 /// Brings the tables to our format: forward by the layout's steps, or back where the folder says so. Those of a store that
-/// is just being made are left alone. No folder: nothing can be written to it, and all of this is in memory only.
-pub(super) fn settle(database: &Database, layout: &Layout, folder: Option<&Path>) -> Result<(), Fault> {
+/// is just being made are left alone. No folder: nothing can be written to it, and all of this is in memory only. `now`: in
+/// seconds since 1970.
+pub(super) fn settle(database: &Database, layout: &Layout, folder: Option<&Path>, now: i64) -> Result<(), Fault> {
     let marker = folder.map(|folder| folder.join(MARKER));
     let wish = marker.as_deref().and_then(|marker| fs::read_to_string(marker).ok());
     let Some(mut format) = format_of(database)? else { return Ok(()) };
@@ -104,7 +104,7 @@ pub(super) fn settle(database: &Database, layout: &Layout, folder: Option<&Path>
         log::warn!("{}: {error}", marker.display());
     }
     if format < layout.format {
-        migrate(database, layout, folder, format)?;
+        migrate(database, layout, folder, format, now)?;
     }
     Ok(())
 }
@@ -122,7 +122,7 @@ fn format_of(database: &Database) -> Result<Option<u32>, Fault> {
 }
 
 /// All steps to our format and the way back, in one transaction.
-fn migrate(database: &Database, layout: &Layout, folder: Option<&Path>, format: u32) -> Result<(), Fault> {
+fn migrate(database: &Database, layout: &Layout, folder: Option<&Path>, format: u32, now: i64) -> Result<(), Fault> {
     let steps = layout.steps_from(format)?;
     let mut transaction = database.begin_write()?;
     // Else an opening after a power cut would walk the whole file.
@@ -143,7 +143,7 @@ fn migrate(database: &Database, layout: &Layout, folder: Option<&Path>, format: 
         config.insert(FORMAT_KEY, u64::from(layout.format))?;
         config.insert(SAVEPOINT, savepoint)?;
         config.insert(SAVEPOINT_FORMAT, u64::from(format))?;
-        config.insert(SAVEPOINT_TIME, now())?;
+        config.insert(SAVEPOINT_TIME, u64::try_from(now).unwrap_or(0))?;
         config.insert(SAVEPOINT_BLOB, blob)?;
     }
     if let Some(folder) = folder {
@@ -185,7 +185,10 @@ fn newer(database: &Database, layout: &Layout, folder: Option<&Path>, format: u3
     }
     let noted = number(JOURNAL)?.unwrap_or(0);
     let unsettled = match folder {
-        Some(folder) => !journal::left_by(folder, format, noted)?.0.is_empty(),
+        Some(folder) => {
+            let left = journal::find_file(folder, format)?;
+            !journal::left_in(left.as_deref(), noted)?.0.is_empty()
+        }
         None => false,
     };
     let mut mailboxes = HashMap::new();
@@ -285,10 +288,6 @@ fn forget_savepoint(config: &mut redb::Table<'_, &'static str, u64>) -> Result<(
 }
 
 /// A savepoint from before this moment has been kept long enough.
-pub(super) fn long_ago(room_is_short: bool) -> u64 {
-    now().saturating_sub(if room_is_short { KEPT_WHEN_SHORT } else { KEPT })
-}
-
-fn now() -> u64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |now| now.as_secs())
+pub(super) fn long_ago(now: i64, room_is_short: bool) -> u64 {
+    u64::try_from(now).unwrap_or(0).saturating_sub(if room_is_short { KEPT_WHEN_SHORT } else { KEPT })
 }

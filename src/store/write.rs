@@ -260,6 +260,20 @@ impl Write {
         }
     }
 
+    /// When it was asked for, in seconds since 1970, where it says so.
+    pub(super) fn moment(&self) -> Option<i64> {
+        match self {
+            Write::AddAccount(account) => Some(account.now),
+            Write::Append { message, .. } => Some(message.now),
+            Write::ForgetMarks { now } | Write::AddDomain { now, .. } => Some(*now),
+            Write::Arrive(arrival) => Some(match &arrival.message {
+                Arriving::Append { message, .. } => message.now,
+                Arriving::Deliver(delivery) => delivery.now,
+            }),
+            _ => self.delivery().map(|delivery| delivery.now),
+        }
+    }
+
     fn delivery(&self) -> Option<&Delivery> {
         match self {
             Write::Deliver(delivery) => Some(delivery),

@@ -246,18 +246,35 @@ type Outcomes = Vec<Result<Outcome, StoreError>>;
 fn transact<'w>(shared: &Shared, writes: impl Iterator<Item = &'w Write>) -> Result<(Outcomes, bool), Fault> {
     let database = shared.database()?;
     let mut journal = shared.journal();
-    let mut transaction = database.begin_write()?;
+    // All of a batch is done at one moment, which its record bears.
+    let now = shared.medium.now();
     let mut outcomes = Vec::with_capacity(writes.size_hint().0);
     let mut granted = Vec::new();
-    let mut batch = Batch::begin(&transaction, shared)?;
+    let mut transaction = database.begin_write()?;
+    let mut batch = Batch::begin(&transaction, shared, now)?;
     for write in writes {
         match batch.apply(write) {
             Err(StoreError::Fault(fault)) => return Err(fault),
-            outcome => {
-                if outcome.is_ok() {
-                    granted.push(write);
+            Ok(outcome) => {
+                granted.push(write);
+                outcomes.push(Ok(outcome));
+            }
+            Err(refused) => {
+                outcomes.push(Err(refused));
+                if batch.is_half_done() {
+                    // What is refused leaves nothing behind, here as in the journal: what was granted, once more without.
+                    drop(batch);
+                    transaction.abort()?;
+                    transaction = database.begin_write()?;
+                    batch = Batch::begin(&transaction, shared, now)?;
+                    for granted in &granted {
+                        match batch.apply(granted) {
+                            Err(StoreError::Fault(fault)) => return Err(fault),
+                            // It comes to what it came to before: it follows from the tables and the moment alone.
+                            Ok(_) | Err(StoreError::Refused(_)) => {}
+                        }
+                    }
                 }
-                outcomes.push(outcome);
             }
         }
     }
@@ -266,7 +283,7 @@ fn transact<'w>(shared: &Shared, writes: impl Iterator<Item = &'w Write>) -> Res
         transaction.abort()?;
         return Ok((outcomes, false));
     }
-    let way = Way::of(&granted, journal.as_ref())?;
+    let way = Way::of(&granted, journal.as_ref(), now)?;
     let last = journal.as_ref().map_or(0, Journal::last);
     let mut fresh = shared.fresh();
     if matches!(way, Way::Tables { .. }) {
@@ -353,7 +370,7 @@ enum Way {
 }
 
 impl Way {
-    fn of(granted: &[&Write], journal: Option<&Journal>) -> Result<Way, Fault> {
+    fn of(granted: &[&Write], journal: Option<&Journal>, now: i64) -> Result<Way, Fault> {
         if granted.iter().all(|write| matches!(write, Write::Stage(_))) {
             return Ok(Way::Later);
         }
@@ -365,7 +382,7 @@ impl Way {
         if weight > journal::RECORD {
             return Ok(Way::Tables { checkpoint: false });
         }
-        let payload = journal::encode(granted)?;
+        let payload = journal::encode(now, granted)?;
         Ok(if journal.takes(payload.len()) { Way::Journal(payload) } else { Way::Tables { checkpoint: true } })
     }
 }
@@ -436,12 +453,13 @@ fn checkpoint(shared: &Shared, idle: bool) -> Result<(), Fault> {
     let mut journal = shared.journal();
     let mut transaction = database.begin_write()?;
     transaction.set_quick_repair(true);
-    let mut batch = Batch::begin(&transaction, shared)?;
+    let now = shared.medium.now();
+    let mut batch = Batch::begin(&transaction, shared, now)?;
     let recents = shared.mirrors.recents();
     batch.save_recents(&recents)?;
     batch.save_room()?;
     // Room for mail comes before the way back, once the newer version is past its trial.
-    let let_go = batch.let_go_of_the_way_back(way_back::long_ago(shared.space.is_short()))?;
+    let let_go = batch.let_go_of_the_way_back(way_back::long_ago(now, shared.space.is_short()))?;
     batch.note_journal(journal.as_ref().map_or(0, Journal::last))?;
     let mut fresh = shared.fresh();
     batch.gather_heads(&fresh)?;

@@ -9,7 +9,6 @@ use crate::store::snapshot::{account_range, mailboxes_of};
 use crate::store::write::{Outcome, Uids};
 use redb::ReadableTable;
 use std::num::NonZeroU32;
-use std::time::{SystemTime, UNIX_EPOCH};
 
 impl Batch<'_> {
     pub(super) fn create_mailbox(
@@ -138,8 +137,8 @@ impl Batch<'_> {
         let mut owner = self.account_record(account)?;
         let mailbox = MailboxId::new(account, owner.next_mailbox);
         owner.next_mailbox = owner.next_mailbox.checked_add(1).ok_or(Refusal::TooManyMailboxes)?;
-        self.tables.account.insert(account.0, encode(&owner)?.as_slice())?;
         let record = MailboxRecord::new(name, self.next_uid_validity()?, special);
+        self.tables.account.insert(account.0, encode(&owner)?.as_slice())?;
         self.tables.mailbox.insert(mailbox.0, encode(&record)?.as_slice())?;
         self.tables.name.insert(name_key(account, name).as_slice(), mailbox.0)?;
         self.mailboxes.insert(mailbox, Cached { record, dirty: false });
@@ -167,12 +166,17 @@ impl Batch<'_> {
     }
 
     /// Never given out twice, and ahead of what any earlier store of the same account had, as long as clocks go on.
-    fn next_uid_validity(&mut self) -> Result<UidValidity, Fault> {
-        // RFC 9051 §2.3.1.1 suggests the creation time; it only has to ascend, so a clock that stands still is no harm.
-        let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(1, |now| now.as_secs());
-        let next = self.raise(UID_VALIDITY, now)?;
+    fn next_uid_validity(&mut self) -> Result<UidValidity, StoreError> {
+        // RFC 9051 §2.3.1.1 suggests the creation time; it only has to ascend, so a clock that stands still is no harm,
+        // and one that is wrong, or past 2072, must not use the numbers up.
+        let moment = u64::try_from(self.now).unwrap_or(0) % VALIDITIES_BY_CLOCK;
+        let last = self.tables.config.get(UID_VALIDITY)?.map_or(0, |last| last.value());
+        if last >= u64::from(u32::MAX) {
+            return Err(Refusal::UidsUsedUp.into());
+        }
+        let next = self.raise(UID_VALIDITY, moment.max(1))?;
         let number = u32::try_from(next).ok().and_then(NonZeroU32::new);
-        number.map(UidValidity).ok_or(Fault::Corrupt("UIDVALIDITY is used up"))
+        Ok(UidValidity(number.ok_or(Fault::Corrupt("UIDVALIDITY is used up"))?))
     }
 
     /// The account's mailbox of this role: it, or one of its usual name; made where there is neither.
@@ -211,6 +215,9 @@ impl Batch<'_> {
         Ok(names)
     }
 }
+
+/// UIDVALIDITYs below this may follow the clock; those above are a thousand million that are given out one by one only.
+const VALIDITIES_BY_CLOCK: u64 = 3 << 30;
 
 /// Whether `name` lies below `above`.
 fn is_below(name: &str, above: &str) -> bool {

@@ -11,7 +11,6 @@ use crate::store::snapshot::messages_of;
 use crate::store::write::{FlagChange, History, NewMessage, Outcome, Uids};
 use redb::ReadableTable;
 use std::sync::Arc;
-use std::time::{SystemTime, UNIX_EPOCH};
 
 /// Blob ids are reserved this many at a time, so that not every message touches `config`.
 const BLOB_STEP: u64 = 4096;
@@ -256,7 +255,7 @@ impl Batch<'_> {
         if !messages.is_empty() && last.is_none_or(|last| last > u64::from(u32::MAX)) {
             return Err(Refusal::UidsUsedUp.into());
         }
-        let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |now| now.as_secs().cast_signed());
+        let now = self.now;
         let keywords = self.keywords_in(from, messages, to)?;
         let modseq = if messages.is_empty() { ModSeq::FIRST } else { self.next_modseq(to)? };
         for (_, message) in messages {

@@ -17,7 +17,7 @@ use super::queue::Grace;
 use super::record::{Account, Limits, MailboxRecord, MessageStart, Usage, decode, encode};
 use super::schema::{
     ACCOUNT, ADDRESS, BODY, Bytes, CONFIG, DOOMED, DUE, HEAD, JOURNAL, JOURNAL_FORMAT, KEPT, Key12, MAILBOX, MSG, NAME,
-    QUEUE, REFS, ROOM_INSIDE, STAGING, SUBSCRIPTION, VANISHED, msg_key, msg_uid,
+    QUEUE, REFS, ROOM_INSIDE, SAVEPOINT_TIME, STAGING, SUBSCRIPTION, VANISHED, msg_key, msg_uid,
 };
 use super::snapshot::usage_of;
 use super::store::Shared;
@@ -26,7 +26,7 @@ use super::write::{Outcome, Write};
 use crate::mail::{AccountId, BlobId, MailboxId, Uid};
 use redb::{Table, WriteTransaction};
 pub(super) use settle::Settled;
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 
 /// All tables of a transaction.
 struct Tables<'t> {
@@ -54,9 +54,13 @@ pub(super) struct Batch<'t> {
     tables: Tables<'t>,
     shared: &'t Shared,
     mailboxes: BTreeMap<MailboxId, Cached>,
-    accounts: HashMap<AccountId, (Limits, Usage)>,
+    accounts: BTreeMap<AccountId, (Limits, Usage)>,
     changes: BTreeMap<MailboxId, Change>,
     touched: bool,
+    /// Something was refused after it had changed something.
+    half_done: bool,
+    /// When this is done, in seconds since 1970: the only clock that applying knows.
+    now: i64,
     repeating: bool,
     /// Heads that go in when the batch ends, one after the other.
     heads: BTreeMap<BlobId, Vec<u8>>,
@@ -100,7 +104,8 @@ pub(super) struct Done {
 }
 
 impl<'t> Batch<'t> {
-    pub(super) fn begin(transaction: &'t WriteTransaction, shared: &'t Shared) -> Result<Batch<'t>, Fault> {
+    /// A batch that is done now, which is this second since 1970.
+    pub(super) fn begin(transaction: &'t WriteTransaction, shared: &'t Shared, now: i64) -> Result<Batch<'t>, Fault> {
         let tables = Tables {
             config: transaction.open_table(CONFIG)?,
             account: transaction.open_table(ACCOUNT)?,
@@ -124,9 +129,11 @@ impl<'t> Batch<'t> {
             tables,
             shared,
             mailboxes: BTreeMap::new(),
-            accounts: HashMap::new(),
+            accounts: BTreeMap::new(),
             changes: BTreeMap::new(),
             touched: false,
+            half_done: false,
+            now,
             repeating: false,
             heads: BTreeMap::new(),
             grown: BTreeSet::new(),
@@ -137,8 +144,33 @@ impl<'t> Batch<'t> {
         })
     }
 
-    /// Does one write.
+    /// A batch of what was granted once already: the disk is not asked whether there is room, and each record brings its
+    /// moment.
+    pub(super) fn repeat(transaction: &'t WriteTransaction, shared: &'t Shared) -> Result<Batch<'t>, Fault> {
+        Ok(Batch { repeating: true, ..Batch::begin(transaction, shared, 0)? })
+    }
+
+    /// What comes next was done at this second since 1970.
+    pub(super) fn set_moment(&mut self, now: i64) {
+        self.now = now;
+    }
+
+    /// Does one write. What it comes to follows from it, the tables and the moment alone: the same again, when the journal
+    /// is applied after a crash.
     pub(super) fn apply(&mut self, write: &Write) -> Result<Outcome, StoreError> {
+        let earlier = std::mem::take(&mut self.touched);
+        let done = self.change_for(write);
+        self.half_done |= self.touched && matches!(done, Err(StoreError::Refused(_)));
+        self.touched |= earlier;
+        done
+    }
+
+    /// Whether a write that was refused left something behind: this batch must not be committed.
+    pub(super) fn is_half_done(&self) -> bool {
+        self.half_done
+    }
+
+    fn change_for(&mut self, write: &Write) -> Result<Outcome, StoreError> {
         match write {
             Write::AddAccount(account) => self.add_account(account),
             Write::SetCredentials { account, credentials } => {
@@ -186,7 +218,7 @@ impl<'t> Batch<'t> {
     }
 
     /// Notes from which UID on messages are recent, for the next time that the mailbox is opened after a restart.
-    pub(super) fn save_recents(&mut self, recents: &HashMap<MailboxId, u32>) -> Result<(), Fault> {
+    pub(super) fn save_recents(&mut self, recents: &BTreeMap<MailboxId, u32>) -> Result<(), Fault> {
         for (&mailbox, &recent_from) in recents {
             match self.mailbox(mailbox) {
                 Ok(record) if record.recent_from < recent_from => {
@@ -291,9 +323,10 @@ impl<'t> Batch<'t> {
         way_back::let_go(self.transaction, &mut self.tables.config, before)
     }
 
-    /// From now on writes are done that were granted once already: the disk is not asked whether there is room.
-    pub(super) fn repeat(&mut self) {
-        self.repeating = true;
+    /// When these tables were brought to their format, in seconds since 1970, while there is a way back from it.
+    pub(super) fn brought_here(&self) -> Result<i64, Fault> {
+        let brought = redb::ReadableTable::get(&self.tables.config, SAVEPOINT_TIME)?.map_or(0, |time| time.value());
+        Ok(i64::try_from(brought).unwrap_or(i64::MAX))
     }
 
     /// Whether there is anything to commit.
@@ -378,8 +411,8 @@ impl<'t> Batch<'t> {
     /// An account's limits, and what it stores as of this moment of the batch.
     fn account(&mut self, account: AccountId) -> Result<&mut (Limits, Usage), StoreError> {
         match self.accounts.entry(account) {
-            std::collections::hash_map::Entry::Occupied(known) => Ok(known.into_mut()),
-            std::collections::hash_map::Entry::Vacant(vacant) => {
+            std::collections::btree_map::Entry::Occupied(known) => Ok(known.into_mut()),
+            std::collections::btree_map::Entry::Vacant(vacant) => {
                 let found = redb::ReadableTable::get(&self.tables.account, account.0)?;
                 let record: Account = decode(found.ok_or(Refusal::NoAccount)?.value(), "account")?;
                 let mut usage = usage_of(&self.tables.mailbox, account)?;
