@@ -88,6 +88,52 @@ const OWNED: &[(&str, &[&str])] = &[
     ),
 ];
 
+/// What is applied, now or again after a crash, must come to the very same: these files ask nobody. The moment is in the
+/// record, what is random in the writes.
+const APPLIED: &[&str] = &[
+    "store/apply/",
+    "store/replay.rs",
+    "store/journal.rs",
+    "store/layout.rs",
+    "store/way_back.rs",
+    "store/write.rs",
+    "store/queue.rs",
+    "store/filing.rs",
+    "store/provider.rs",
+    "store/record.rs",
+    "store/rows.rs",
+    "store/schema.rs",
+    "store/codec.rs",
+];
+
+/// How one asks: clocks, what is random (the order of a hash map is), the machine.
+const ASKS: &[&str] = &[
+    "SystemTime",
+    "Instant",
+    "UNIX_EPOCH",
+    "clock_gettime",
+    "now_utc",
+    "now_local",
+    ".now()",
+    "system_time",
+    "SystemRandom",
+    "SecureRandom",
+    "ring::rand",
+    "getrandom",
+    "unique_id(",
+    "RandomState",
+    "DefaultHasher",
+    "env::",
+    "process::",
+    "thread::",
+    "statvfs",
+    "sysinfo",
+    "uname",
+];
+
+/// And these where it is applied.
+const ASKS_WHERE_APPLIED: &[&str] = &["HashMap", "HashSet", "std::fs", "File", "rustix::"];
+
 /// Lines in a file: at 400 one asks which second idea moved in, at this one it moves out.
 const LINES: usize = 600;
 
@@ -155,6 +201,25 @@ fn what_belongs_to_one_room_is_named_there_alone() {
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn what_is_applied_asks_no_clock_no_chance_and_no_machine() {
+    let mut wrong = Vec::new();
+    let mut found = vec![false; APPLIED.len()];
+    for source in sources().into_iter().filter(|source| !source.is_test()) {
+        let Some(place) = APPLIED.iter().position(|place| source.path.starts_with(place)) else { continue };
+        found.iter_mut().nth(place).into_iter().for_each(|found| *found = true);
+        let strict = ["store/apply/", "store/replay.rs"].iter().any(|place| source.path.starts_with(place));
+        let asks = ASKS.iter().chain(ASKS_WHERE_APPLIED.iter().filter(|_| strict));
+        for ask in asks {
+            for (line, code) in source.code().filter(|(_, code)| says(code, ask)) {
+                wrong.push(format!("src/{}:{line}: {ask} in {:?}", source.path, code.trim()));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    assert!(found.iter().all(|found| *found), "a file of the list is not there any more: {found:?}");
 }
 
 #[test]

@@ -25,8 +25,7 @@ const PATIENCE: Duration = Duration::from_mins(1);
 const OPTIONS: Options = Options { cache: 128 << 10 };
 
 fn open(disk: &Memory) -> Store {
-    let disk = disk.clone();
-    Store::open_on_each(move || Ok(Box::new(disk.clone())), OPTIONS).expect("an empty disk opens")
+    Store::open_on(disk.clone(), OPTIONS).expect("an empty disk opens")
 }
 
 fn inbox_of(store: &Store, name: &str) -> MailboxId {

@@ -19,15 +19,23 @@ const WATCHED: usize = 6;
 /// So much packed mail is held before it is staged.
 const HELD: usize = 60_000;
 
-/// Opens the store again, wherever it lies.
-pub type Open = Box<dyn Fn() -> Result<Store, Fault>>;
+/// So far the store's clock is ahead of that of who hands mail over.
+const AHEAD: i64 = 7;
+
+/// Where the store lies, and the clock that it goes by.
+pub trait Place {
+    fn open(&self) -> Result<Store, Fault>;
+    fn set_clock(&self, now: i64);
+}
 
 pub struct Play {
     random: Random,
-    open: Open,
+    at_once: usize,
+    place: Box<dyn Place>,
     store: Option<Store>,
     world: World,
     watches: Vec<(MailboxId, Watch)>,
+    /// The clock of who hands mail over.
     clock: i64,
 }
 
@@ -41,9 +49,21 @@ pub enum Trouble {
 }
 
 impl Play {
-    pub fn new(seed: u64, world: World, open: Open) -> Result<Play, String> {
-        let store = open().map_err(|fault| fault.to_string())?;
-        Ok(Play { random: Random::new(seed), open, store: Some(store), world, watches: Vec::new(), clock: 0 })
+    /// Plays with at most so many operations under way at once.
+    pub fn new(seed: u64, at_once: usize, world: World, place: Box<dyn Place>) -> Result<Play, String> {
+        let store = place.open().map_err(|fault| fault.to_string())?;
+        // Each begins at another moment, mostly a later one.
+        let clock = 1_600_000_000 + i64::try_from(seed).unwrap_or(0) * 5_000;
+        Ok(Play { random: Random::new(seed), at_once, place, store: Some(store), world, watches: Vec::new(), clock })
+    }
+
+    /// The store as it is between two bursts.
+    pub fn store(&self) -> Result<&Store, String> {
+        self.store.as_ref().ok_or_else(|| "no store".to_owned())
+    }
+
+    pub fn world(&self) -> &World {
+        &self.world
     }
 
     /// Some operations, handed over together and answered in their order.
@@ -54,6 +74,10 @@ impl Play {
         if self.random.once_in(3) {
             self.watch()?;
         }
+        // Now and then it is set back.
+        self.clock += if self.random.once_in(20) { -3_000 } else { i64::try_from(self.random.below(400)).unwrap_or(0) };
+        self.world.now = self.clock + AHEAD;
+        self.place.set_clock(self.world.now);
         let store = self.store.take().ok_or_else(|| "no store".to_owned())?;
         let done = self.play(&store);
         self.store = Some(store);
@@ -86,8 +110,7 @@ impl Play {
         let mut answers: Vec<(String, Expected, Answering<'_>)> = Vec::new();
         let mut worlds = vec![self.world.clone()];
         let mut failed = None;
-        for _ in 0..=self.random.below(12) {
-            self.clock += 1;
+        for _ in 0..=self.random.below(self.at_once) {
             let (write, expected) = match self.operation(store) {
                 Ok(operation) => operation,
                 Err(what) => {
@@ -124,14 +147,15 @@ impl Play {
     fn reopen(&mut self) -> Result<(), String> {
         self.watches.clear();
         drop(self.store.take());
-        self.store = Some((self.open)().map_err(|fault| fault.to_string())?);
+        self.store = Some(self.place.open().map_err(|fault| fault.to_string())?);
         Ok(())
     }
 
-    fn watch(&mut self) -> Result<(), String> {
+    fn watch(&mut self) -> Result<(), Trouble> {
         let Some(mailbox) = self.mailbox() else { return Ok(()) };
-        let store = self.store.as_ref().ok_or("no store")?;
-        let watch = store.watch(mailbox).map_err(|fault| fault.to_string())?;
+        let store = self.store.as_ref().ok_or_else(|| "no store".to_owned())?;
+        let fault = |fault: Fault| Trouble::Fault(fault.to_string(), vec![self.world.clone()]);
+        let watch = store.watch(mailbox).map_err(fault)?;
         same(|| format!("watch of {mailbox:?}"), watch.is_some(), self.world.folder(mailbox).is_some())?;
         self.watches.extend(watch.map(|watch| (mailbox, watch)));
         if self.watches.len() > WATCHED {
@@ -260,7 +284,7 @@ impl Play {
         let message = NewMessage {
             parcel,
             flags,
-            received: Stamp::utc(self.clock),
+            received: Stamp::utc(self.clock - 5),
             now: self.clock,
             history: History::default(),
         };

@@ -9,8 +9,10 @@ use std::rc::Rc;
 pub struct World {
     pub accounts: BTreeMap<AccountId, Owner>,
     pub last_account: u32,
-    /// The highest UIDVALIDITY ever seen.
+    /// The highest UIDVALIDITY that was given out.
     pub uid_validity: u32,
+    /// What the store's clock says, in seconds since 1970.
+    pub now: i64,
     /// Contents by the blob that was found to hold them; never may a blob hold another.
     pub blobs: BTreeMap<BlobId, Rc<Vec<u8>>>,
     /// What aliases lead to.
@@ -31,7 +33,6 @@ pub struct Owner {
 #[derive(Clone, Debug)]
 pub struct Folder {
     pub id: MailboxId,
-    /// 0: not looked at yet.
     pub uid_validity: u32,
     pub uid_next: u32,
     pub modseq: u64,
@@ -48,6 +49,14 @@ pub struct Letter {
     pub flags: BTreeSet<String>,
     pub modseq: u64,
     pub received: i64,
+    /// When it came into this mailbox.
+    pub saved: i64,
+}
+
+/// From what the generations of new mailboxes follow.
+struct Clock {
+    now: i64,
+    uid_validity: u32,
 }
 
 /// What an operation should answer.
@@ -99,13 +108,15 @@ impl World {
             subscriptions: BTreeSet::new(),
             rules: Vec::new(),
         };
-        owner.make(id, "INBOX", None);
+        let mut clock = self.clock();
+        owner.make(id, "INBOX", None, &mut clock);
         owner.subscriptions.insert("INBOX".to_owned());
         for special in SpecialUse::ALL {
-            owner.make(id, special.name(), Some(special));
+            owner.make(id, special.name(), Some(special), &mut clock);
             owner.subscriptions.insert(special.name().to_owned());
         }
         self.accounts.insert(id, owner);
+        self.uid_validity = clock.uid_validity;
         Ok(Answer::Account(id))
     }
 
@@ -171,12 +182,15 @@ impl World {
     }
 
     pub fn create(&mut self, account: AccountId, name: &str) -> Expected {
+        let mut clock = self.clock();
         let owner = self.accounts.get_mut(&account).ok_or(Refusal::NoAccount)?;
         if owner.mailboxes.contains_key(name) {
             return Err(Refusal::MailboxExists);
         }
-        owner.make_above(account, name);
-        Ok(Answer::Mailbox(owner.make(account, name, None)))
+        owner.make_above(account, name, &mut clock);
+        let made = owner.make(account, name, None, &mut clock);
+        self.uid_validity = clock.uid_validity;
+        Ok(Answer::Mailbox(made))
     }
 
     pub fn delete(&mut self, account: AccountId, name: &str) -> Expected {
@@ -195,6 +209,7 @@ impl World {
     pub fn rename(&mut self, account: AccountId, from: &str, to: &str) -> Expected {
         let below = format!("{from}/");
         let into_itself = from != "INBOX" && to.starts_with(&below);
+        let mut clock = self.clock();
         let Some(owner) = self.accounts.get_mut(&account) else {
             return Err(if into_itself { Refusal::IntoItself } else { Refusal::NoMailbox });
         };
@@ -202,8 +217,9 @@ impl World {
             return Err(Refusal::MailboxExists);
         }
         if from == "INBOX" {
-            owner.make_above(account, to);
-            let id = owner.make(account, to, None);
+            owner.make_above(account, to, &mut clock);
+            let id = owner.make(account, to, None, &mut clock);
+            self.uid_validity = clock.uid_validity;
             let inbox = owner.mailboxes.get("INBOX").expect("it cannot be deleted").id;
             return self.move_letters(inbox, &vec![(1, u32::MAX)], id).map(|_| Answer::Done);
         }
@@ -222,7 +238,8 @@ impl World {
         if moving.iter().any(|old| owner.mailboxes.contains_key(&new(old))) {
             return Err(Refusal::MailboxExists);
         }
-        owner.make_above(account, to);
+        owner.make_above(account, to, &mut clock);
+        self.uid_validity = clock.uid_validity;
         for old in moving {
             let folder = owner.mailboxes.remove(&old).expect("it was just listed");
             owner.mailboxes.insert(new(&old), folder);
@@ -240,14 +257,14 @@ impl World {
         Ok(Answer::Done)
     }
 
-    pub fn append(&mut self, mailbox: MailboxId, octets: &Rc<Vec<u8>>, flags: &[String], received: i64) -> Expected {
+    pub fn append(&mut self, mailbox: MailboxId, octets: &Rc<Vec<u8>>, flags: &[String], now: i64) -> Expected {
         self.folder(mailbox).ok_or(Refusal::NoMailbox)?;
         self.owner(mailbox)?.admit(octets.len() as u64, 1)?;
         let folder = self.folder(mailbox).ok_or(Refusal::NoMailbox)?;
         let flags = folder.names(flags, true);
         folder.modseq += 1;
         let uid = folder.uid_next;
-        let letter = Letter { octets: Rc::clone(octets), flags, modseq: folder.modseq, received };
+        let letter = Letter { octets: Rc::clone(octets), flags, modseq: folder.modseq, received: now - 5, saved: now };
         folder.messages.insert(uid, letter);
         folder.uid_next += 1;
         Ok(Answer::Appended(uid))
@@ -309,6 +326,10 @@ impl World {
         owner.mailboxes.values_mut().find(|folder| folder.id == mailbox)
     }
 
+    fn clock(&self) -> Clock {
+        Clock { now: self.now, uid_validity: self.uid_validity }
+    }
+
     fn owner(&self, mailbox: MailboxId) -> Result<&Owner, Refusal> {
         self.accounts.get(&mailbox.account()).ok_or(Refusal::NoAccount)
     }
@@ -322,6 +343,7 @@ impl World {
     }
 
     fn put(&mut self, from: MailboxId, letters: &[(u32, Letter)], to: MailboxId) -> Expected {
+        let saved = self.now;
         // New names are learned in the order in which the mailbox that they come from knows them.
         let known = self.folder(from).ok_or(Refusal::NoMailbox)?.keywords.clone();
         let used: Vec<String> =
@@ -335,7 +357,7 @@ impl World {
         for (_, letter) in letters {
             let names: Vec<String> = letter.flags.iter().cloned().collect();
             let flags = folder.names(&names, false);
-            let letter = Letter { flags, modseq: folder.modseq, ..letter.clone() };
+            let letter = Letter { flags, modseq: folder.modseq, saved, ..letter.clone() };
             folder.messages.insert(folder.uid_next, letter);
             folder.uid_next += 1;
         }
@@ -356,21 +378,24 @@ impl Owner {
         if over { Err(Refusal::OverQuota) } else { Ok(()) }
     }
 
-    fn make_above(&mut self, account: AccountId, name: &str) {
+    fn make_above(&mut self, account: AccountId, name: &str, clock: &mut Clock) {
         for (at, _) in name.match_indices('/') {
             let above = name.get(..at).expect("a match lies on a boundary");
             if !self.mailboxes.contains_key(above) {
-                self.make(account, above, None);
+                self.make(account, above, None, clock);
             }
         }
     }
 
-    fn make(&mut self, account: AccountId, name: &str, special: Option<SpecialUse>) -> MailboxId {
+    fn make(&mut self, account: AccountId, name: &str, special: Option<SpecialUse>, clock: &mut Clock) -> MailboxId {
         let id = MailboxId::new(account, self.next_mailbox);
         self.next_mailbox += 1;
+        // The moment, where no number of this one was given out yet.
+        let moment = u32::try_from(clock.now).expect("the tests play before 2072");
+        clock.uid_validity = moment.max(clock.uid_validity + 1);
         let folder = Folder {
             id,
-            uid_validity: 0,
+            uid_validity: clock.uid_validity,
             uid_next: 1,
             modseq: 1,
             special,

@@ -1,5 +1,6 @@
 //! A disk in memory.
 
+use pillarbox::store::Ground;
 use redb::StorageBackend;
 use redb::backends::InMemoryBackend;
 use std::io;
@@ -27,6 +28,12 @@ impl Memory {
 
     fn writable(&self) -> io::Result<()> {
         if self.unwritable.load(Ordering::SeqCst) { Err(io::ErrorKind::ReadOnlyFilesystem.into()) } else { Ok(()) }
+    }
+}
+
+impl Ground for Memory {
+    fn tables(&self) -> io::Result<Box<dyn StorageBackend>> {
+        Ok(Box::new(self.clone()))
     }
 }
 

@@ -89,8 +89,7 @@ pub struct Player {
 impl Player {
     pub fn new(way: Way) -> Player {
         let memory = Memory::default();
-        let each = memory.clone();
-        let store = Store::open_on_each(move || Ok(Box::new(each.clone())), Options::default());
+        let store = Store::open_on(memory.clone(), Options::default());
         let store = store.expect("memory is there");
         let keys = ScramKeys::derive(PASSWORD, *b"sixteen octets !", NonZeroU32::new(4096).expect("it is not 0"));
         let write = Write::AddAccount(NewAccount {
@@ -359,8 +358,7 @@ impl Player {
                 let empty = Store::open_on(Memory::default(), Options::default());
                 // One at a time: the one that wrote is closed first.
                 drop(std::mem::replace(&mut self.store, empty.map_err(|fault| fault.to_string())?));
-                let memory = self.memory.clone();
-                let store = Store::open_read_only_on(move || Ok(Box::new(memory.clone())), Options::default());
+                let store = Store::open_read_only_on(self.memory.clone(), Options::default());
                 self.store = store.map_err(|fault| fault.to_string())?;
                 Ok(())
             }
