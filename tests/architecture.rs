@@ -209,7 +209,7 @@ fn what_is_applied_asks_no_clock_no_chance_and_no_machine() {
     let mut found = vec![false; APPLIED.len()];
     for source in sources().into_iter().filter(|source| !source.is_test()) {
         let Some(place) = APPLIED.iter().position(|place| source.path.starts_with(place)) else { continue };
-        found.iter_mut().nth(place).into_iter().for_each(|found| *found = true);
+        found.get_mut(place).into_iter().for_each(|found| *found = true);
         let strict = ["store/apply/", "store/replay.rs"].iter().any(|place| source.path.starts_with(place));
         let asks = ASKS.iter().chain(ASKS_WHERE_APPLIED.iter().filter(|_| strict));
         for ask in asks {
