@@ -37,6 +37,7 @@ def options():
     parser.add_argument("--peers", metavar="NAME[,NAME]", help=f"some of: {','.join(peers.PEERS)}")
     parser.add_argument("--rounds", type=int, help="interleaved rounds (3; with --quick 1)")
     parser.add_argument("--binary", type=Path, default=ROOT / "target/release/pillarbox", help="the pillarbox to measure")
+    parser.add_argument("--before", type=Path, help="a pillarbox of before: measured as a peer; ratios are against it alone")
     parser.add_argument("--mail", choices=("synthetic", "both"), default="both", help="with the real mail too (default)")
     parser.add_argument("--real", type=Path, default=ROOT.parent / "shared/corpus/real-mail.mbox.xz", help="the real mail")
     parser.add_argument("--work", type=Path, default=ROOT / "target/bench", help="folder for mail and stores")
@@ -71,7 +72,13 @@ def choose_peers(parser, chosen):
         host.say(f"pillarbox is left out: {chosen.binary} is missing (cargo build --release)")
         names.remove("pillarbox")
     peers.Pillarbox.binary = chosen.binary
-    return [peers.PEERS[name] for name in names]
+    kinds = [peers.PEERS[name] for name in names]
+    if not chosen.before:
+        return kinds
+    if not os.access(chosen.before, os.X_OK):
+        parser.error(f"--before: {chosen.before} is missing")
+    peers.PillarboxBefore.binary = chosen.before.resolve()
+    return [peers.PillarboxBefore, *(kinds if chosen.peers else [peers.Pillarbox])]
 
 
 def run_peer(peer, chosen, synthetic, real, failures):
@@ -173,7 +180,8 @@ def show(chosen, mails, rounds, failures, floor, cold, sizes):
         print(f"smaller than the titles say: {chosen.messages} messages, {chosen.boxes} mailboxes, {chosen.idle} connections")
     if cold:
         print(f"cold: {cold}")
-    print("ratio: pillarbox against the better Dovecot, above 1 where pillarbox is better;")
+    against = "how it was before" if chosen.before else "the better Dovecot"
+    print(f"ratio: pillarbox against {against}, above 1 where pillarbox is better;")
     print("client CPU: user + system time of the client per second of wall time, each peer in the order of the columns")
     print()
     print("\n".join(report.table(rows, results, failures, merged_floor)))

@@ -359,4 +359,10 @@ class Pillarbox(Peer):
         ]
 
 
+class PillarboxBefore(Pillarbox):
+    """Ourselves as we were: another binary, beside the present one in the same rounds."""
+
+    name = "pillarbox-before"
+
+
 PEERS = {kind.name: kind for kind in (DovecotMaildir, DovecotMdbox, Pillarbox)}

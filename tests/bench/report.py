@@ -2,6 +2,10 @@
 
 import statistics
 
+BEFORE = "pillarbox-before"
+# What a change may cost on any line, noise left out.
+LEAST_OF_BEFORE = 0.97
+
 
 def merge(rounds):
     """[{key: [(value, cpu)]}] of several rounds -> {key: {"rounds": medians of each, "median", "min", "max", "cpu"}}.
@@ -24,9 +28,11 @@ def merge(rounds):
 
 
 def ratio(row, results):
-    """Pillarbox against the better Dovecot, above 1 where Pillarbox is better; None where it cannot be said."""
+    """Pillarbox against itself before where that was measured, else against the better Dovecot; above 1 where Pillarbox
+    is better; None where it cannot be said."""
     ours = results.get("pillarbox", {}).get(row.key)
-    theirs = [kept[row.key]["median"] for name, kept in results.items() if name != "pillarbox" and row.key in kept]
+    others = [BEFORE] if BEFORE in results else [name for name in results if name != "pillarbox"]
+    theirs = [results[name][row.key]["median"] for name in others if row.key in results[name]]
     if not ours or not theirs or not row.better:
         return None
     if row.better == "higher":
@@ -39,6 +45,10 @@ def short_of(rows, results):
     found = []
     for row in rows:
         ours, against = results.get("pillarbox", {}).get(row.key), ratio(row, results)
+        if BEFORE in results:
+            if against and against < LEAST_OF_BEFORE:
+                found.append(f"{row.title.strip()} ({row.unit}): {against:.2f} times what it was")
+            continue
         if ours and ours["median"] < row.least:
             found.append(f"{row.title.strip()}: {number(ours['median'])} {row.unit}, and at least {row.least} is due")
         if against and against < row.ahead:
