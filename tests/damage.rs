@@ -1,201 +1,160 @@
-//! A damaged file: it is told, or does no harm; it never hangs, and a writer that met it goes on or answers.
-//! `PILLARBOX_DAMAGES` asks for more than what runs every time.
+//! Damaged files: whatever is damaged in them, what is served is what went in, all of it or told, through every door.
+//!
+//! Each damaged store is met in a process of its own kind that may die of it, which is a failure as well.
+//! `PILLARBOX_DAMAGES` asks for more of them than what runs every time.
 
+#[allow(dead_code, reason = "of what other tests play, this needs a part")]
+#[path = "support/client.rs"]
+mod client;
+#[path = "damage/doors.rs"]
+mod doors;
 #[path = "support/folder.rs"]
 mod folder;
+#[path = "damage/harm.rs"]
+mod harm;
 #[path = "support/mail.rs"]
 mod mail;
 #[path = "support/random.rs"]
 mod random;
+#[path = "damage/stores.rs"]
+mod stores;
 
 use folder::Folder;
-use pillarbox::mail::{MailboxId, Stamp};
-use pillarbox::store::{
-    Credentials, FORMAT, FlagChange, History, Limits, NewAccount, NewMessage, Options, Outcome, Store, Uids, Write,
-};
 use random::Random;
-use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::path::Path;
-use std::sync::mpsc;
+use std::collections::BTreeMap;
+use std::io::{BufRead, BufReader};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::mpsc::{self, Receiver};
 use std::time::Duration;
+use stores::{Kind, Truth};
 
-/// What one damaged file may take.
-const PATIENCE: Duration = Duration::from_secs(30);
-
-/// How a damaged file was met.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-enum Met {
-    NotOpened,
-    /// A read or `check` told of it.
-    Found,
-    /// A read panicked, which its connection contains.
-    Panicked,
-    /// It lies where nothing is, or in what is not verified.
-    Unseen,
-    /// A message is other than it was, and nothing told of it.
-    Served,
-}
+/// What one damaged store may take.
+const PATIENCE: Duration = Duration::from_mins(1);
+/// Where the child finds the stores, and which damages it does.
+const FOLDER: &str = "PILLARBOX_DAMAGE_FOLDER";
+const BATCH: &str = "PILLARBOX_DAMAGE_BATCH";
 
 #[test]
-fn damage_is_found_or_harmless_and_never_hangs() {
-    // What a contained panic prints is of no use here.
-    std::panic::set_hook(Box::new(|_| {}));
-    let done = catch_unwind(damage_and_meet);
-    let _ = std::panic::take_hook();
-    if let Err(panic) = done {
-        let what =
-            panic.downcast_ref::<String>().cloned().or_else(|| panic.downcast_ref::<&str>().map(|s| (*s).into()));
-        panic!("{}", what.unwrap_or_default());
-    }
-}
-
-fn damage_and_meet() {
+fn what_is_damaged_is_told_and_all_else_is_served_as_it_was() {
+    let damages = std::env::var("PILLARBOX_DAMAGES").ok().and_then(|text| text.parse().ok()).unwrap_or(120);
     let folder = Folder::new("damage");
-    let messages = write_store(&folder.0);
-    let path = folder.0.join("mail.redb");
-    let whole = std::fs::read(&path).expect("it was just written");
-    // The journal belongs to the file: one that went on with another damage would be applied to this one.
-    let journal = std::fs::read(folder.0.join(format!("journal-{FORMAT}"))).expect("it was just written");
-    let mut random = Random::new(11);
-    let damages = std::env::var("PILLARBOX_DAMAGES").ok().and_then(|text| text.parse().ok()).unwrap_or(250);
-    let mut met = std::collections::BTreeMap::<Met, usize>::new();
-    for number in 0..damages {
-        let mut octets = whole.clone();
-        let what = damage(&mut octets, &mut random);
-        std::fs::write(&path, &octets).expect("there is room");
-        std::fs::write(folder.0.join(format!("journal-{FORMAT}")), &journal).expect("there is room");
-        let (tell, told) = mpsc::channel();
-        let (folder, messages) = (folder.0.clone(), messages.clone());
-        std::thread::spawn(move || tell.send(meet(&folder, &messages)));
-        match told.recv_timeout(PATIENCE) {
-            Ok(Met::Served) => panic!("damage {number} ({what}) is served"),
-            Ok(how) => *met.entry(how).or_default() += 1,
-            Err(error) => panic!("damage {number} ({what}) hangs or panics: {error}"),
-        }
+    for kind in Kind::ALL {
+        stores::make(kind, &folder.0.join(kind.name()));
     }
-    println!("{met:?}");
-}
-
-fn damage(octets: &mut Vec<u8>, random: &mut Random) -> String {
-    let at = random.below(octets.len());
-    let page = at / 4096 * 4096;
-    match random.below(6) {
-        0 => {
-            octets.truncate(at);
-            format!("cut at {at}")
-        }
-        1 => {
-            let fill = *random.pick(&[0_u8, 1, 0xff]);
-            octets.iter_mut().skip(page).take(4096).for_each(|octet| *octet = fill);
-            format!("page at {page} is all {fill}")
-        }
-        2 => {
-            let from = random.below(octets.len() / 4096) * 4096;
-            let other: Vec<u8> = octets.iter().skip(from).take(4096).copied().collect();
-            octets.iter_mut().skip(page).zip(other).for_each(|(octet, other)| *octet = other);
-            format!("page at {page} is the one at {from}")
-        }
-        kind => {
-            // Anywhere, or where the header and the first pages are.
-            let bits = 1 + random.below(8);
-            let span = if kind == 3 { 16_384.min(octets.len()) } else { octets.len() };
-            for _ in 0..bits {
-                let at = random.below(span);
-                if let Some(octet) = octets.get_mut(at) {
-                    *octet ^= 1 << random.below(8);
+    let (mut met, mut wrong) = (BTreeMap::<String, usize>::new(), Vec::new());
+    let mut next = 0;
+    while next < damages {
+        let mut batch = Batch::begin(&folder.0, next, damages);
+        loop {
+            match batch.hear() {
+                Heard::Begun(number, what) => {
+                    next = number + 1;
+                    batch.last = format!("damage {number}: {what}");
+                }
+                Heard::Ended(how) => *met.entry(how).or_default() += 1,
+                Heard::Wrong(how) => wrong.push(format!("{}: {how}", batch.last)),
+                Heard::Died if next >= damages && batch.ended_well() => break,
+                Heard::Died => {
+                    wrong.push(format!("{}: the process died or stopped answering", batch.last));
+                    next = next.max(batch.first + 1);
+                    break;
                 }
             }
-            format!("{bits} bits within {span}")
+        }
+    }
+    println!("{damages} damaged stores: {met:#?}");
+    assert!(wrong.is_empty(), "{} of {damages}:\n{}", wrong.len(), wrong.join("\n"));
+}
+
+/// Is run by the test above, in a process of its own.
+#[test]
+#[ignore = "the other test runs it"]
+fn child() {
+    let folder = PathBuf::from(std::env::var(FOLDER).expect("the other test says where"));
+    let batch = std::env::var(BATCH).expect("the other test says which");
+    let (from, to) = batch.split_once("..").expect("a range");
+    let (from, to): (usize, usize) = (from.parse().expect("a number"), to.parse().expect("a number"));
+    // What a contained panic prints is of no use here.
+    std::panic::set_hook(Box::new(|_| {}));
+    let work = folder.join("work");
+    for number in from..to {
+        let mut random = Random::new(number as u64);
+        let kind = *random.pick(&Kind::ALL);
+        let base = folder.join(kind.name());
+        stores::copy(&base, &work);
+        let what = harm::harm(&work, &base, &mut random);
+        println!("\nBEGUN {number} {}, {what}", kind.name());
+        let truth = Truth::read(&base);
+        let met = std::panic::catch_unwind(|| doors::walk(&work, &truth, what.contains("journal")));
+        match met {
+            Ok(Ok(how)) => println!("\nENDED {how}"),
+            Ok(Err(wrong)) => println!("\nWRONG {}", wrong.replace('\n', " ")),
+            Err(_) => println!("\nWRONG a panic came through a door"),
         }
     }
 }
 
-type Messages = Vec<(MailboxId, Vec<Vec<u8>>)>;
+/// A child at work.
+struct Batch {
+    child: Child,
+    lines: Receiver<String>,
+    first: usize,
+    last: String,
+}
 
-fn write_store(folder: &Path) -> Messages {
-    let store = Store::open(folder, Options { cache: 4 << 20 }).expect("an empty folder opens");
-    let mut random = Random::new(3);
-    let mut all = Vec::new();
-    for name in ["a", "b"] {
-        let new = NewAccount {
-            address: format!("{name}@example.org"),
-            credentials: Credentials::default(),
-            limits: Limits::default(),
-            now: 0,
-        };
-        let Ok(Outcome::Account(account)) = store.write_blocking(Write::AddAccount(new)) else { panic!("no account") };
-        let mailboxes = store.snapshot().and_then(|snapshot| snapshot.mailboxes(account)).expect("they were just made");
-        for (mailbox, _) in mailboxes.into_iter().take(3) {
-            let mut messages = Vec::new();
-            for _ in 0..40 {
-                let size = if random.once_in(10) { 150_000 } else { random.below(5_000) };
-                let octets = random.mail(size);
-                let parcel = mail::pack(&store, &octets, usize::MAX).expect("it is no larger than allowed");
-                let message = NewMessage {
-                    parcel,
-                    flags: Vec::new(),
-                    received: Stamp::utc(0),
-                    now: 0,
-                    history: History::default(),
-                };
-                store.write_blocking(Write::Append { mailbox, message }).expect("there is room");
-                messages.push(octets);
+enum Heard {
+    Begun(usize, String),
+    Ended(String),
+    Wrong(String),
+    Died,
+}
+
+impl Batch {
+    fn begin(folder: &Path, from: usize, to: usize) -> Batch {
+        let mut child = Command::new(std::env::current_exe().expect("this runs"))
+            .args(["child", "--exact", "--ignored", "--nocapture", "--test-threads=1"])
+            .env(FOLDER, folder)
+            .env(BATCH, format!("{from}..{to}"))
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .expect("what runs can be run again");
+        let (tell, lines) = mpsc::channel();
+        let said = BufReader::new(child.stdout.take().expect("it is piped"));
+        std::thread::spawn(move || {
+            for line in said.lines().map_while(Result::ok) {
+                if tell.send(line).is_err() {
+                    break;
+                }
             }
-            all.push((mailbox, messages));
-        }
+        });
+        Batch { child, lines, first: from, last: "nothing begun".to_owned() }
     }
-    all
-}
 
-/// Opens, reads everything, writes, checks.
-fn meet(folder: &Path, messages: &Messages) -> Met {
-    // Opening contains its own panics.
-    let Ok(store) = Store::open(folder, Options { cache: 4 << 20 }) else { return Met::NotOpened };
-    let found = store.check().map_or(true, |report| !report.findings.is_empty());
-    // Sessions read inside a catch_unwind of their connection.
-    let read = catch_unwind(AssertUnwindSafe(|| read_all(&store, messages)));
-    for (mailbox, octets) in messages {
-        let change = FlagChange::Add(vec!["\\Seen".to_owned(), "\\Deleted".to_owned()]);
-        // Answered, one way or the other.
-        let _ = store.write_blocking(Write::Store { mailbox: *mailbox, uids: Uids::all(), change });
-        if let Some(octets) = octets.first()
-            && let Ok(parcel) = mail::pack(&store, octets, usize::MAX)
-        {
-            let message =
-                NewMessage { parcel, flags: Vec::new(), received: Stamp::utc(0), now: 0, history: History::default() };
-            let _ = store.write_blocking(Write::Append { mailbox: *mailbox, message });
+    fn hear(&mut self) -> Heard {
+        while let Ok(line) = self.lines.recv_timeout(PATIENCE) {
+            match line.split_once(' ') {
+                Some(("BEGUN", rest)) => {
+                    let (number, what) = rest.split_once(' ').expect("the child says what it does");
+                    return Heard::Begun(number.parse().expect("a number"), what.to_owned());
+                }
+                Some(("ENDED", how)) => return Heard::Ended(how.to_owned()),
+                Some(("WRONG", how)) => return Heard::Wrong(how.to_owned()),
+                _ => {}
+            }
         }
-        let _ = store.write_blocking(Write::Expunge { mailbox: *mailbox, uids: Some(Uids(vec![(1, 20)])) });
-        let _ = store.write_blocking(Write::Sweep);
+        Heard::Died
     }
-    match read {
-        Err(_) => Met::Panicked,
-        Ok(Err(what)) if what == OTHER && !found => Met::Served,
-        Ok(Err(_)) => Met::Found,
-        Ok(Ok(())) if found => Met::Found,
-        Ok(Ok(())) => Met::Unseen,
+
+    fn ended_well(&mut self) -> bool {
+        self.child.wait().is_ok_and(|status| status.success())
     }
 }
 
-const OTHER: &str = "other messages than went in";
-
-/// `Err`: a read told of damage, or a message is not what it was, which `check` must tell.
-fn read_all(store: &Store, messages: &Messages) -> Result<(), String> {
-    let text = |fault: pillarbox::store::Fault| fault.to_string();
-    let snapshot = store.snapshot().map_err(text)?;
-    for (mailbox, expected) in messages {
-        let watch = store.watch(*mailbox).map_err(text)?.ok_or("a mailbox is gone")?;
-        let mut found = Vec::new();
-        for row in snapshot.messages(*mailbox, 1, u32::MAX).map_err(text)? {
-            let (uid, message) = row.map_err(text)?;
-            found.push((uid, mail::content(&snapshot, message.blob)?));
-        }
-        if watch.now().rows.len() != found.len() {
-            return Err("the mirror has other rows".to_owned());
-        }
-        if found.iter().map(|(_, octets)| octets).ne(expected) {
-            return Err(OTHER.to_owned());
-        }
+impl Drop for Batch {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
     }
-    Ok(())
 }

@@ -44,6 +44,10 @@ pub fn status(data: &Path, json: bool) -> Result<ExitCode, Failed> {
         Health::Good => "",
         Health::Full => "The disk is full: mail that comes in is refused\n",
         Health::ReadOnly => "Mail can only be read: nothing can be written to the disk\n",
+        Health::Damaged => {
+            "Some of the mail is damaged and is not served: see what with `pillarbox check`, and save the rest with \
+             `pillarbox export`\n"
+        }
         Health::Failing => "The disk fails: mail cannot be read, or not all of it\n",
     };
     let free = status.free.map_or_else(String::new, |free| format!(", {} free", size::shown(free)));
@@ -74,5 +78,5 @@ pub fn status(data: &Path, json: bool) -> Result<ExitCode, Failed> {
 
 /// 1: it cannot do what it is for.
 fn exit(state: Health) -> ExitCode {
-    if state == Health::Failing { ExitCode::FAILURE } else { ExitCode::SUCCESS }
+    if matches!(state, Health::Damaged | Health::Failing) { ExitCode::FAILURE } else { ExitCode::SUCCESS }
 }

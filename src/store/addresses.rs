@@ -12,70 +12,82 @@ use std::collections::BTreeMap;
 impl Snapshot {
     /// What this alias, in lower case, leads to.
     pub fn alias(&self, address: &str) -> Result<Option<Alias>, Fault> {
-        let table = self.table(ALIAS)?;
-        let found = table.get(address)?;
-        found.map(|record| decode(record.value(), "alias")).transpose()
+        self.guarded(|| {
+            let table = self.table(ALIAS)?;
+            let found = table.get(address)?;
+            found.map(|record| decode(record.value(), "alias")).transpose()
+        })
     }
 
     /// All aliases, by address.
     pub fn aliases(&self) -> Result<Vec<(String, Alias)>, Fault> {
-        let mut aliases = Vec::new();
-        for row in self.table(ALIAS)?.iter()? {
-            let (address, record) = row?;
-            aliases.push((address.value().to_owned(), decode(record.value(), "alias")?));
-        }
-        Ok(aliases)
+        self.guarded(|| {
+            let mut aliases = Vec::new();
+            for row in self.table(ALIAS)?.iter()? {
+                let (address, record) = row?;
+                aliases.push((address.value().to_owned(), decode(record.value(), "alias")?));
+            }
+            Ok(aliases)
+        })
     }
 
     /// How an account wants its mail to be treated.
     pub fn filing(&self, account: AccountId) -> Result<Filing, Fault> {
-        let table = self.table(FILING)?;
-        let found = table.get(account.0)?;
-        found.map_or(Ok(Filing::default()), |record| decode(record.value(), "filing"))
+        self.guarded(|| {
+            let table = self.table(FILING)?;
+            let found = table.get(account.0)?;
+            found.map_or(Ok(Filing::default()), |record| decode(record.value(), "filing"))
+        })
     }
 
     /// Whether this domain, in lower case, is ours: it was added, or an account or an alias is in it.
     pub fn has_domain(&self, domain: &str) -> Result<bool, Fault> {
-        if self.table(DOMAIN)?.get(domain)?.is_some() {
-            return Ok(true);
-        }
-        let is_in = |address: &str| address.rsplit_once('@').is_some_and(|(_, own)| own == domain);
-        for row in self.table(ADDRESS)?.iter()? {
-            if is_in(row?.0.value()) {
+        self.guarded(|| {
+            if self.table(DOMAIN)?.get(domain)?.is_some() {
                 return Ok(true);
             }
-        }
-        for row in self.table(ALIAS)?.iter()? {
-            if is_in(row?.0.value()) {
-                return Ok(true);
+            let is_in = |address: &str| address.rsplit_once('@').is_some_and(|(_, own)| own == domain);
+            for row in self.table(ADDRESS)?.iter()? {
+                if is_in(row?.0.value()) {
+                    return Ok(true);
+                }
             }
-        }
-        Ok(false)
+            for row in self.table(ALIAS)?.iter()? {
+                if is_in(row?.0.value()) {
+                    return Ok(true);
+                }
+            }
+            Ok(false)
+        })
     }
 
     /// All domains that are ours, by name, and whether each was added by itself.
     pub fn domains(&self) -> Result<BTreeMap<String, bool>, Fault> {
-        let mut domains = BTreeMap::new();
-        let mut note = |address: &str| {
-            if let Some((_, domain)) = address.rsplit_once('@') {
-                domains.entry(domain.to_owned()).or_insert(false);
+        self.guarded(|| {
+            let mut domains = BTreeMap::new();
+            let mut note = |address: &str| {
+                if let Some((_, domain)) = address.rsplit_once('@') {
+                    domains.entry(domain.to_owned()).or_insert(false);
+                }
+            };
+            for row in self.table(ADDRESS)?.iter()? {
+                note(row?.0.value());
             }
-        };
-        for row in self.table(ADDRESS)?.iter()? {
-            note(row?.0.value());
-        }
-        for row in self.table(ALIAS)?.iter()? {
-            note(row?.0.value());
-        }
-        for row in self.table(DOMAIN)?.iter()? {
-            domains.insert(row?.0.value().to_owned(), true);
-        }
-        Ok(domains)
+            for row in self.table(ALIAS)?.iter()? {
+                note(row?.0.value());
+            }
+            for row in self.table(DOMAIN)?.iter()? {
+                domains.insert(row?.0.value().to_owned(), true);
+            }
+            Ok(domains)
+        })
     }
 
     /// The account that was made first of those that are there.
     pub fn oldest_account(&self) -> Result<Option<AccountId>, Fault> {
-        let first = self.table(ACCOUNT)?.first()?.map(|(id, _)| AccountId(id.value()));
-        Ok(first)
+        self.guarded(|| {
+            let first = self.table(ACCOUNT)?.first()?.map(|(id, _)| AccountId(id.value()));
+            Ok(first)
+        })
     }
 }

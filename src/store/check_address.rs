@@ -5,44 +5,41 @@ use super::error::Fault;
 use super::filing::{Alias, Domain, Filing};
 use super::record::decode;
 use super::schema::{ACCOUNT, ADDRESS, ALIAS, DOMAIN, FILING};
-use redb::ReadableTable;
 
 impl Check<'_> {
     pub(super) fn addresses(&mut self) -> Result<(), Fault> {
         let addresses = self.snapshot.table(ADDRESS)?;
-        for row in self.snapshot.table(ALIAS)?.iter()? {
-            let (address, record) = row?;
-            let address = address.value();
-            match decode::<Alias>(record.value(), "alias") {
+        self.each(ALIAS, |check, address, record| {
+            match decode::<Alias>(record, "alias") {
                 Ok(Alias { targets }) if targets.is_empty() => {
-                    self.find(format!("alias {address}: leads nowhere"), None);
+                    check.find(format!("alias {address}: leads nowhere"), None);
                 }
                 Ok(_) => {}
-                Err(fault) => self.find(format!("alias {address}: {fault}"), None),
+                Err(fault) => check.lose(format!("alias {address}: {fault}")),
             }
             if addresses.get(address)?.is_some() {
-                self.find(format!("alias {address}: an account has this address, too"), None);
+                check.find(format!("alias {address}: an account has this address, too"), None);
             }
             if address.to_lowercase() != address || !address.contains('@') {
-                self.find(format!("alias {address}: nobody would find it by this name"), None);
+                check.find(format!("alias {address}: nobody would find it by this name"), None);
             }
-        }
-        for row in self.snapshot.table(DOMAIN)?.iter()? {
-            let (domain, record) = row?;
-            if let Err(fault) = decode::<Domain>(record.value(), "domain") {
-                self.find(format!("domain {}: {fault}", domain.value()), None);
+            Ok(())
+        })?;
+        self.each(DOMAIN, |check, domain, record| {
+            if let Err(fault) = decode::<Domain>(record, "domain") {
+                check.lose(format!("domain {domain}: {fault}"));
             }
-        }
+            Ok(())
+        })?;
         let accounts = self.snapshot.table(ACCOUNT)?;
-        for row in self.snapshot.table(FILING)?.iter()? {
-            let (account, record) = row?;
-            if let Err(fault) = decode::<Filing>(record.value(), "filing") {
-                self.find(format!("rules of account {}: {fault}", account.value()), None);
+        self.each(FILING, |check, account, record| {
+            if let Err(fault) = decode::<Filing>(record, "filing") {
+                check.lose(format!("rules of account {account}: {fault}"));
             }
-            if accounts.get(account.value())?.is_none() {
-                self.find(format!("rules of account {}: it does not exist", account.value()), None);
+            if accounts.get(account)?.is_none() {
+                check.find(format!("rules of account {account}: it does not exist"), None);
             }
-        }
-        Ok(())
+            Ok(())
+        })
     }
 }

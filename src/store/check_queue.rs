@@ -5,42 +5,41 @@ use super::error::Fault;
 use super::queue::{QueueId, Queued};
 use super::record::decode;
 use super::schema::{DUE, LAST_QUEUED, QUEUE, due_key, due_parts};
-use redb::ReadableTable;
 
 impl Check<'_> {
     pub(super) fn queue(&mut self) -> Result<(), Fault> {
         let (queue, due) = (self.snapshot.table(QUEUE)?, self.snapshot.table(DUE)?);
         let last = self.config(LAST_QUEUED)?;
-        for row in queue.iter()? {
-            let (id, record) = row?;
-            let id = QueueId(id.value());
-            let queued: Queued = match decode(record.value(), "queue") {
+        self.each(QUEUE, |check, id, record| {
+            let id = QueueId(id);
+            let queued: Queued = match decode(record, "queue") {
                 Ok(queued) => queued,
                 Err(fault) => {
-                    self.find(format!("queue {}: {fault}", id.0), None);
-                    continue;
+                    check.lose(format!("queue {}: {fault}", id.0));
+                    return Ok(());
                 }
             };
             if id.0 > last {
-                self.find(format!("queue {}: its number may be given out again", id.0), None);
+                check.find(format!("queue {}: its number may be given out again", id.0), None);
             }
             if due.get(&due_key(queued.next, id))?.is_none() {
-                self.find(format!("queue {}: will not be tried again", id.0), None);
+                check.find(format!("queue {}: will not be tried again", id.0), None);
             }
             let Queued { blob, size, line_ends, .. } = queued;
-            let shown = self.shown.entry(blob).or_insert(Shown { messages: 0, size, line_ends });
+            let shown = check.shown.entry(blob).or_insert(Shown { messages: 0, size, line_ends });
             shown.messages += 1;
             if (shown.size, shown.line_ends) != (size, line_ends) {
-                self.find(format!("blob {}: the queue and its messages say different sizes", blob.0), None);
+                check.find(format!("blob {}: the queue and its messages say different sizes", blob.0), None);
             }
-        }
-        for row in due.iter()? {
-            let (moment, id) = due_parts(row?.0.value());
+            Ok(())
+        })?;
+        self.each(DUE, |check, key, ()| {
+            let (moment, id) = due_parts(key);
             let queued = queue.get(id.0)?.map(|record| decode::<Queued>(record.value(), "queue").ok());
             if queued.is_none_or(|queued| queued.is_some_and(|queued| queued.next != moment)) {
-                self.find(format!("queue {}: to be tried at {moment}, of which it does not know", id.0), None);
+                check.find(format!("queue {}: to be tried at {moment}, of which it does not know", id.0), None);
             }
-        }
-        Ok(())
+            Ok(())
+        })
     }
 }

@@ -17,6 +17,8 @@ pub enum Health {
     Full,
     /// Only be read: nothing can be written.
     ReadOnly,
+    /// Everything but read what is damaged.
+    Damaged,
     /// Not even be read, or not all of it: the disk fails.
     Failing,
 }
@@ -31,6 +33,8 @@ impl Store {
             Health::ReadOnly
         } else if !self.shared.space.has_room(MAIL) {
             Health::Full
+        } else if self.shared.medium.damage().is_met() {
+            Health::Damaged
         } else {
             Health::Good
         }

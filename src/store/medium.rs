@@ -3,9 +3,11 @@
 
 use super::disk::Disk;
 use super::error::Fault;
+use super::guard::contained;
 use super::journal;
 use super::overlay::Overlay;
-use super::store::{Options, contained};
+use super::store::Options;
+use super::verified::{Damage, Verified};
 use redb::{BackendError, Database, StorageBackend};
 use std::fmt;
 use std::fs::File;
@@ -40,6 +42,8 @@ pub(super) struct Medium {
     options: Options,
     /// Something failed since it was opened last: redb's handle then refuses what is not in its memory.
     failed: Arc<AtomicBool>,
+    /// What was met that is not as it was written.
+    damage: Arc<Damage>,
 }
 
 enum Kind {
@@ -50,12 +54,13 @@ enum Kind {
 impl Medium {
     /// A file.
     pub(super) fn file(path: PathBuf, options: Options) -> Medium {
-        Medium { kind: Kind::File(path), options, failed: Arc::default() }
+        Medium { kind: Kind::File(path), options, failed: Arc::default(), damage: Arc::default() }
     }
 
     /// What can be had again and again.
     pub(super) fn ground(ground: impl Ground, options: Options) -> Medium {
-        Medium { kind: Kind::Ground(Box::new(ground)), options, failed: Arc::default() }
+        let kind = Kind::Ground(Box::new(ground));
+        Medium { kind, options, failed: Arc::default(), damage: Arc::default() }
     }
 
     /// Where it is, if in a file.
@@ -99,10 +104,19 @@ impl Medium {
         })
     }
 
-    fn database(&self, storage: Box<dyn StorageBackend>) -> Result<Database, Fault> {
+    /// Opens a storage: within `contained`.
+    pub(super) fn database(&self, storage: Box<dyn StorageBackend>) -> Result<Database, Fault> {
         self.failed.store(false, Ordering::Relaxed);
         let watched = Watched { inner: storage, failed: Arc::clone(&self.failed) };
-        Ok(Database::builder().set_cache_size(self.options.cache).create_with_backend(watched)?)
+        let (verified, lenient) = Verified::new(Box::new(watched), self.damage())?;
+        let database = Database::builder().set_cache_size(self.options.cache).create_with_backend(verified)?;
+        lenient.end();
+        Ok(database)
+    }
+
+    /// What was met that is not as it was written.
+    pub(super) fn damage(&self) -> Arc<Damage> {
+        Arc::clone(&self.damage)
     }
 
     /// Whether a write could reach it: asked without changing anything but a time stamp.

@@ -6,10 +6,10 @@
 
 use super::disk;
 use super::error::Fault;
+use super::guard::contained;
 use super::record::MailboxRecord;
 use super::rows::{Row, Rows};
 use super::snapshot::Snapshot;
-use super::store::contained;
 use super::write::Uids;
 use crate::mail::{MailboxId, ModSeq, Uid, UidValidity};
 use event_listener::{Event, EventListener};
@@ -335,9 +335,25 @@ impl Mirrors {
 fn load(mailbox: MailboxId, snapshot: &Snapshot) -> Result<Option<(Mirror, u32)>, Fault> {
     let Some(record) = snapshot.mailbox(mailbox)? else { return Ok(None) };
     let rows = load_rows(mailbox, &record, snapshot)?;
+    snapshot.guarded(|| fits(&record, &rows))?;
     let MailboxRecord { uid_validity, uid_next, modseq, keywords, recent_from, .. } = record;
     let mirror = Mirror { mailbox, uid_validity, uid_next, modseq, keywords: keywords.into(), rows, gone: false };
     Ok(Some((mirror, recent_from)))
+}
+
+/// A mailbox is shown as it is, or not at all: whoever mirrors it would delete what it lacks.
+fn fits(record: &MailboxRecord, rows: &Rows) -> Result<(), Fault> {
+    let next = record.uid_next.map_or(u64::MAX, |uid| u64::from(uid.number()));
+    let last = rows.len().checked_sub(1).and_then(|last| rows.get(last));
+    if rows.len() as u64 != record.messages {
+        Err(Fault::Corrupt("a mailbox has not as many messages as it counts"))
+    } else if last.is_some_and(|last| u64::from(last.uid.number()) >= next) {
+        Err(Fault::Corrupt("a mailbox has messages that are not below its next UID"))
+    } else if rows.from(0).any(|row| row.modseq > record.modseq) {
+        Err(Fault::Corrupt("a mailbox has changes after its last one"))
+    } else {
+        Ok(())
+    }
 }
 
 /// Reads the rows of a mailbox.

@@ -328,22 +328,26 @@ impl Snapshot {
     }
 
     fn one<T: DeserializeOwned>(&self, key: &[u8]) -> Result<Option<T>, Fault> {
-        let table = self.table(KEPT)?;
-        let found = table.get(key)?;
-        found.map(|record| decode(record.value(), "a mailbox at a provider")).transpose()
+        self.guarded(|| {
+            let table = self.table(KEPT)?;
+            let found = table.get(key)?;
+            found.map(|record| decode(record.value(), "a mailbox at a provider")).transpose()
+        })
     }
 
     fn below<T: DeserializeOwned>(&self, prefix: &[u8], limit: usize) -> Result<Vec<(Vec<u8>, T)>, Fault> {
-        let table = self.table(KEPT)?;
-        let mut records = Vec::new();
-        for row in table.range(prefix..)?.take(limit) {
-            let (key, value) = row?;
-            if !key.value().starts_with(prefix) {
-                break;
+        self.guarded(|| {
+            let table = self.table(KEPT)?;
+            let mut records = Vec::new();
+            for row in table.range(prefix..)?.take(limit) {
+                let (key, value) = row?;
+                if !key.value().starts_with(prefix) {
+                    break;
+                }
+                records.push((key.value().to_vec(), decode(value.value(), "a mailbox at a provider")?));
             }
-            records.push((key.value().to_vec(), decode(value.value(), "a mailbox at a provider")?));
-        }
-        Ok(records)
+            Ok(records)
+        })
     }
 }
 

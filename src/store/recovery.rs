@@ -1,7 +1,8 @@
 //! Opening the tables again after a failure: for writing where that is possible, else for reading.
 
 use super::error::Fault;
-use super::store::{Shared, contained};
+use super::guard::contained;
+use super::store::Shared;
 use super::{replay, way_back};
 use redb::Database;
 use std::panic::{AssertUnwindSafe, catch_unwind};

@@ -2,6 +2,7 @@
 
 use super::apply::{Batch, Settled};
 use super::error::{Fault, StoreError};
+use super::guard::undoable;
 use super::journal::{self, Journal, Record};
 use super::store::Shared;
 use redb::Database;
@@ -70,9 +71,17 @@ pub(super) fn prepare(shared: &Arc<Shared>, now: i64) -> Result<(), Fault> {
         return Ok(());
     }
     let transaction = database.begin_write()?;
-    let mut batch = Batch::begin(&transaction, shared, now)?;
-    let settled = match batch.clear_staging().and_then(|()| batch.settle_names()) {
+    let mut batch = undoable(|| Batch::begin(&transaction, shared, now))?;
+    let settled = match undoable(|| batch.clear_staging().and_then(|()| batch.settle_names())) {
         Ok(settled) => settled,
+        Err(StoreError::Fault(fault @ Fault::Corrupt(_))) => {
+            // No reason not to serve what is whole.
+            shared.medium.damage().note(&fault);
+            log::error!("what a start puts right was left undone: {fault}");
+            drop(batch);
+            transaction.abort()?;
+            return Ok(());
+        }
         Err(StoreError::Fault(fault)) => return Err(fault),
         Err(StoreError::Refused(_)) => return Err(Fault::Corrupt("what a start puts right was refused")),
     };

@@ -1,12 +1,14 @@
 //! What a reader sees: one consistent state. Never to be held across a wait: a slow client would pin redb's pages.
 
 use super::error::Fault;
+use super::guard::{Contained, contained};
 use super::queue::{Mark, QueueId, Queued, Space};
 use super::record::{Account, Head, MailboxRecord, Message, MessageStart, Usage, decode};
 use super::schema::{
     ACCOUNT, ADDRESS, BODY, Bytes, DUE, HEAD, KEPT, Key12, MAILBOX, MSG, NAME, QUEUE, SUBSCRIPTION, VANISHED, body_key,
     due_parts, kept_key, key_name, msg_key, msg_uid, name_key, vanished_key,
 };
+use super::verified::Damage;
 use super::write::Uids;
 use crate::mail::{AccountId, BlobId, MailboxId, MailboxName, Uid};
 use redb::{
@@ -14,7 +16,7 @@ use redb::{
 };
 use serde::de::DeserializeOwned;
 use std::ops::Bound;
-use std::sync::{Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 /// A consistent state of the store.
 pub struct Snapshot {
@@ -24,6 +26,7 @@ pub struct Snapshot {
     head: OnceLock<ReadOnlyTable<u64, Bytes>>,
     body: OnceLock<ReadOnlyTable<Key12, Bytes>>,
     walk: Mutex<Walk>,
+    damage: Arc<Damage>,
 }
 
 /// A walk through the heads, blob by blob, as most reading goes.
@@ -43,7 +46,7 @@ pub type Kept = (Vec<u8>, Vec<u8>);
 pub struct StoredHead<'s>(AccessGuard<'s, Bytes>);
 
 impl Snapshot {
-    pub(super) fn of(database: &redb::Database) -> Result<Snapshot, Fault> {
+    pub(super) fn of(database: &redb::Database, damage: Arc<Damage>) -> Result<Snapshot, Fault> {
         let transaction = database.begin_read()?;
         Ok(Snapshot {
             transaction,
@@ -51,37 +54,44 @@ impl Snapshot {
             head: OnceLock::new(),
             body: OnceLock::new(),
             walk: Mutex::default(),
+            damage,
         })
     }
 
     /// An account.
     pub fn account(&self, account: AccountId) -> Result<Option<Account>, Fault> {
-        let table = self.table(ACCOUNT)?;
-        let found = table.get(account.0)?;
-        found.map(|record| decode(record.value(), "account")).transpose()
+        self.guarded(|| {
+            let table = self.table(ACCOUNT)?;
+            let found = table.get(account.0)?;
+            found.map(|record| decode(record.value(), "account")).transpose()
+        })
     }
 
     /// The account that this address, in lower case, belongs to.
     pub fn account_of(&self, address: &str) -> Result<Option<AccountId>, Fault> {
-        Ok(self.table(ADDRESS)?.get(address)?.map(|account| AccountId(account.value())))
+        self.guarded(|| Ok(self.table(ADDRESS)?.get(address)?.map(|account| AccountId(account.value()))))
     }
 
     /// All accounts.
     pub fn accounts(&self) -> Result<Vec<(AccountId, Account)>, Fault> {
-        let table = self.table(ACCOUNT)?;
-        let mut accounts = Vec::new();
-        for row in table.iter()? {
-            let (id, record) = row?;
-            accounts.push((AccountId(id.value()), decode(record.value(), "account")?));
-        }
-        Ok(accounts)
+        self.guarded(|| {
+            let table = self.table(ACCOUNT)?;
+            let mut accounts = Vec::new();
+            for row in table.iter()? {
+                let (id, record) = row?;
+                accounts.push((AccountId(id.value()), decode(record.value(), "account")?));
+            }
+            Ok(accounts)
+        })
     }
 
     /// A mailbox by its id.
     pub fn mailbox(&self, mailbox: MailboxId) -> Result<Option<MailboxRecord>, Fault> {
-        let table = self.table(MAILBOX)?;
-        let found = table.get(mailbox.0)?;
-        found.map(|record| decode(record.value(), "mailbox")).transpose()
+        self.guarded(|| {
+            let table = self.table(MAILBOX)?;
+            let found = table.get(mailbox.0)?;
+            found.map(|record| decode(record.value(), "mailbox")).transpose()
+        })
     }
 
     /// A mailbox by its name, in any spelling of it; none where that is no name.
@@ -92,48 +102,56 @@ impl Snapshot {
 
     /// A mailbox by its name exactly as it is kept.
     pub(super) fn mailbox_kept_as(&self, account: AccountId, name: &str) -> Result<Option<MailboxId>, Fault> {
-        Ok(self.table(NAME)?.get(name_key(account, name).as_slice())?.map(|id| MailboxId(id.value())))
+        self.guarded(|| Ok(self.table(NAME)?.get(name_key(account, name).as_slice())?.map(|id| MailboxId(id.value()))))
     }
 
     /// The mailboxes of an account, in the order of their names' octets.
     pub fn mailboxes(&self, account: AccountId) -> Result<Vec<(MailboxId, MailboxRecord)>, Fault> {
-        let mut mailboxes = Vec::new();
-        for row in mailboxes_of(&self.table(MAILBOX)?, account)? {
-            mailboxes.push(row?);
-        }
-        mailboxes.sort_by(|a, b| a.1.name.cmp(&b.1.name));
-        Ok(mailboxes)
+        self.guarded(|| {
+            let mut mailboxes = Vec::new();
+            for row in mailboxes_of(&self.table(MAILBOX)?, account)? {
+                mailboxes.push(row?);
+            }
+            mailboxes.sort_by(|a, b| a.1.name.cmp(&b.1.name));
+            Ok(mailboxes)
+        })
     }
 
     /// Reads what leads to an account's mailboxes, so that it is in memory; returns the first ones, at most so many.
     pub(super) fn look_up(&self, account: AccountId, most: usize) -> Result<Vec<MailboxId>, Fault> {
-        self.account(account)?;
-        self.mailbox_named(account, "INBOX")?;
-        mailboxes_of(&self.table(MAILBOX)?, account)?.take(most).map(|row| Ok(row?.0)).collect()
+        self.guarded(|| {
+            self.account(account)?;
+            self.mailbox_named(account, "INBOX")?;
+            mailboxes_of(&self.table(MAILBOX)?, account)?.take(most).map(|row| Ok(row?.0)).collect()
+        })
     }
 
     /// The names that an account is subscribed to, in the order of their octets; mailboxes of these names need not exist.
     pub fn subscriptions(&self, account: AccountId) -> Result<Vec<String>, Fault> {
-        let table = self.table(SUBSCRIPTION)?;
-        let mut names = Vec::new();
-        let (from, to) = account_range(account);
-        let bounds = (from.as_ref().map(Vec::as_slice), to.as_ref().map(Vec::as_slice));
-        for row in table.range::<&[u8]>(bounds)? {
-            let (key, _) = row?;
-            names.push(key_name(key.value()).ok_or(Fault::Corrupt("a subscription's name"))?.to_owned());
-        }
-        Ok(names)
+        self.guarded(|| {
+            let table = self.table(SUBSCRIPTION)?;
+            let mut names = Vec::new();
+            let (from, to) = account_range(account);
+            let bounds = (from.as_ref().map(Vec::as_slice), to.as_ref().map(Vec::as_slice));
+            for row in table.range::<&[u8]>(bounds)? {
+                let (key, _) = row?;
+                names.push(key_name(key.value()).ok_or(Fault::Corrupt("a subscription's name"))?.to_owned());
+            }
+            Ok(names)
+        })
     }
 
     /// What an account stores.
     pub fn usage(&self, account: AccountId) -> Result<Usage, Fault> {
-        usage_of(&self.table(MAILBOX)?, account)
+        self.guarded(|| usage_of(&self.table(MAILBOX)?, account))
     }
 
     /// A message.
     pub fn message(&self, mailbox: MailboxId, uid: Uid) -> Result<Option<Message>, Fault> {
-        let found = self.msg()?.get(&msg_key(mailbox, uid))?;
-        found.map(|record| decode(record.value(), "message")).transpose()
+        self.guarded(|| {
+            let found = self.msg()?.get(&msg_key(mailbox, uid))?;
+            found.map(|record| decode(record.value(), "message")).transpose()
+        })
     }
 
     /// The messages of a mailbox whose UIDs lie between the two, inclusive, ascending.
@@ -143,7 +161,7 @@ impl Snapshot {
         from: u32,
         to: u32,
     ) -> Result<impl Iterator<Item = Result<(Uid, Message), Fault>>, Fault> {
-        messages_of(self.msg()?, mailbox, from, to)
+        self.guarded(|| Ok(Contained::new(messages_of(self.msg()?, mailbox, from, to)?)))
     }
 
     /// As `messages`, as far as rows in memory are made of them.
@@ -153,36 +171,42 @@ impl Snapshot {
         from: u32,
         to: u32,
     ) -> Result<impl Iterator<Item = Result<(Uid, MessageStart), Fault>>, Fault> {
-        records_of(self.msg()?, mailbox, from, to)
+        self.guarded(|| Ok(Contained::new(records_of(self.msg()?, mailbox, from, to)?)))
     }
 
     /// A message in the queue.
     pub fn queued(&self, id: QueueId) -> Result<Option<Queued>, Fault> {
-        let table = self.table(QUEUE)?;
-        let found = table.get(id.0)?;
-        found.map(|record| decode(record.value(), "queue")).transpose()
+        self.guarded(|| {
+            let table = self.table(QUEUE)?;
+            let found = table.get(id.0)?;
+            found.map(|record| decode(record.value(), "queue")).transpose()
+        })
     }
 
     /// Messages in the queue, from this id on, at most so many.
     pub fn queue(&self, from: QueueId, limit: usize) -> Result<Vec<(QueueId, Queued)>, Fault> {
-        let table = self.table(QUEUE)?;
-        let rows = table.range(from.0..)?.take(limit);
-        rows.map(|row| {
-            let (id, record) = row?;
-            Ok((QueueId(id.value()), decode(record.value(), "queue")?))
+        self.guarded(|| {
+            let table = self.table(QUEUE)?;
+            let rows = table.range(from.0..)?.take(limit);
+            rows.map(|row| {
+                let (id, record) = row?;
+                Ok((QueueId(id.value()), decode(record.value(), "queue")?))
+            })
+            .collect()
         })
-        .collect()
     }
 
     /// When what is tried next is due, and which that is: the first ones, at most so many.
     pub fn due(&self, limit: usize) -> Result<Vec<(i64, QueueId)>, Fault> {
-        let table = self.table(DUE)?;
-        table.iter()?.take(limit).map(|row| Ok(due_parts(row?.0.value()))).collect()
+        self.guarded(|| {
+            let table = self.table(DUE)?;
+            table.iter()?.take(limit).map(|row| Ok(due_parts(row?.0.value()))).collect()
+        })
     }
 
     /// A small record that a part of the program keeps for itself.
     pub fn kept(&self, space: Space, key: &[u8]) -> Result<Option<Vec<u8>>, Fault> {
-        Ok(self.table(KEPT)?.get(kept_key(space, key).as_slice())?.map(|value| value.value().to_vec()))
+        self.guarded(|| Ok(self.table(KEPT)?.get(kept_key(space, key).as_slice())?.map(|value| value.value().to_vec())))
     }
 
     /// Whether what is known by this key ([`super::Mark`]) was taken a short time ago.
@@ -192,33 +216,46 @@ impl Snapshot {
 
     /// All that is kept in a space, or below a key in it, by key: at most so many.
     pub fn all_kept(&self, space: Space, below: &[u8], limit: usize) -> Result<Vec<Kept>, Fault> {
-        let (table, prefix) = (self.table(KEPT)?, kept_key(space, below));
-        let mut kept = Vec::new();
-        for row in table.range(prefix.as_slice()..)?.take(limit) {
-            let (key, value) = row?;
-            if !key.value().starts_with(&prefix) {
-                break;
+        self.guarded(|| {
+            let (table, prefix) = (self.table(KEPT)?, kept_key(space, below));
+            let mut kept = Vec::new();
+            for row in table.range(prefix.as_slice()..)?.take(limit) {
+                let (key, value) = row?;
+                if !key.value().starts_with(&prefix) {
+                    break;
+                }
+                kept.push((key.value().get(1..).unwrap_or_default().to_vec(), value.value().to_vec()));
             }
-            kept.push((key.value().get(1..).unwrap_or_default().to_vec(), value.value().to_vec()));
-        }
-        Ok(kept)
+            Ok(kept)
+        })
     }
 
     /// What was expunged from a mailbox by changes after `since`, ascending (RFC 7162 §3.2.5.1).
     pub fn vanished(&self, mailbox: MailboxId, since: u64) -> Result<Vec<(u64, Uids)>, Fault> {
-        let (from, to) = (vanished_key(mailbox, since.saturating_add(1)), vanished_key(mailbox, u64::MAX));
-        let mut vanished = Vec::new();
-        for row in self.table(VANISHED)?.range::<&[u8; 16]>(&from..=&to)? {
-            let (key, record) = row?;
-            let [_, _, _, _, _, _, _, _, modseq @ ..] = *key.value();
-            let modseq = u64::from_be_bytes(modseq);
-            vanished.push((modseq, decode(record.value(), "expunge log")?));
-        }
-        Ok(vanished)
+        self.guarded(|| {
+            let (from, to) = (vanished_key(mailbox, since.saturating_add(1)), vanished_key(mailbox, u64::MAX));
+            let mut vanished = Vec::new();
+            for row in self.table(VANISHED)?.range::<&[u8; 16]>(&from..=&to)? {
+                let (key, record) = row?;
+                let [_, _, _, _, _, _, _, _, modseq @ ..] = *key.value();
+                let modseq = u64::from_be_bytes(modseq);
+                vanished.push((modseq, decode(record.value(), "expunge log")?));
+            }
+            Ok(vanished)
+        })
     }
 
     /// The head of a blob, `None` when it is gone.
     pub fn head(&self, blob: BlobId) -> Result<Option<StoredHead<'_>>, Fault> {
+        let found = self.guarded(|| self.find_head(blob));
+        if found.is_err() {
+            // What it was walking with is not to be trusted any more.
+            *self.walk.lock().unwrap_or_else(PoisonError::into_inner) = Walk::default();
+        }
+        found
+    }
+
+    fn find_head(&self, blob: BlobId) -> Result<Option<StoredHead<'_>>, Fault> {
         let table = open(&self.head, || self.table(HEAD))?;
         let mut walk = self.walk.lock().unwrap_or_else(PoisonError::into_inner);
         let ahead = blob.0.checked_sub(walk.last).filter(|ahead| (1..=NEAR).contains(ahead));
@@ -247,8 +284,15 @@ impl Snapshot {
     }
 
     pub(super) fn piece(&self, blob: BlobId, frame: u32, piece: u8) -> Result<AccessGuard<'_, Bytes>, Fault> {
-        let table = open(&self.body, || self.table(BODY))?;
-        table.get(&body_key(blob, frame, piece))?.ok_or(Fault::Corrupt("a piece of a body is missing"))
+        self.guarded(|| {
+            let table = open(&self.body, || self.table(BODY))?;
+            table.get(&body_key(blob, frame, piece))?.ok_or(Fault::Corrupt("a piece of a body is missing"))
+        })
+    }
+
+    /// What cannot be read, or is not what it should be, is a fault, and noted.
+    pub(super) fn guarded<T>(&self, read: impl FnOnce() -> Result<T, Fault>) -> Result<T, Fault> {
+        contained(read).inspect_err(|fault| self.damage.note(fault))
     }
 
     pub(super) fn table<K: Key + 'static, V: Value + 'static>(

@@ -3,6 +3,7 @@
 use super::alarm::{Alarm, Alarms};
 use super::blobs::{Abandoned, Pin, Pins};
 use super::error::{Fault, StoreError};
+use super::guard::contained;
 use super::journal::Journal;
 use super::layout::{Layout, TODAY};
 use super::medium::Medium;
@@ -25,7 +26,6 @@ use event_listener::{Event, EventListener};
 use redb::{Database, ReadableDatabase, ReadableTable, TableError};
 use ring::rand::{SecureRandom, SystemRandom};
 use std::collections::BTreeSet;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::{self, Sender};
@@ -312,7 +312,7 @@ impl Shared {
 
     pub(super) fn snapshot(&self) -> Result<Snapshot, Fault> {
         // Whoever is the last to hold a database that was given up closes it, and redb panics at some of what it finds.
-        contained(|| Snapshot::of(&*self.database()?))
+        contained(|| Snapshot::of(&*self.database()?, self.medium.damage()))
     }
 
     /// Whether nothing can be written.
@@ -355,13 +355,6 @@ fn make_database(folder: &Path, path: &Path, options: Options, layout: &Layout) 
 fn rename_new(from: &Path, to: &Path) -> Result<(), rustix::io::Errno> {
     use rustix::fs::{CWD, RenameFlags, renameat_with};
     renameat_with(CWD, from, CWD, to, RenameFlags::NOREPLACE)
-}
-
-/// Reads what may be damaged. redb trusts a file that was closed well, and panics on some of what it then finds: that
-/// must be told, and must not pass for anything else.
-pub(super) fn contained<T>(read: impl FnOnce() -> Result<T, Fault>) -> Result<T, Fault> {
-    let panicked = |_| Err(Fault::Io("the store is damaged: reading it failed".to_owned()));
-    catch_unwind(AssertUnwindSafe(read)).unwrap_or_else(panicked)
 }
 
 /// Makes the tables where there are none, checks the format; returns the first free blob id.

@@ -32,6 +32,7 @@ use std::fs;
 use std::io::{self, Write as _};
 use std::num::NonZeroU32;
 use std::path::Path;
+use std::sync::Arc;
 
 /// In the data folder: restore what there was before a newer format, and how far that may go.
 const MARKER: &str = "restore-format";
@@ -64,7 +65,8 @@ pub fn ask_to_restore(folder: &Path) -> io::Result<()> {
 impl Store {
     /// The way back, while there is one.
     pub fn way_back(&self) -> Result<Option<WayBack>, Fault> {
-        way_back(&self.snapshot()?)
+        let snapshot = self.snapshot()?;
+        snapshot.guarded(|| way_back(&snapshot))
     }
 }
 
@@ -174,7 +176,7 @@ struct Newer {
 }
 
 fn newer(database: &Database, layout: &Layout, folder: Option<&Path>, format: u32) -> Result<Newer, Fault> {
-    let snapshot = Snapshot::of(database)?;
+    let snapshot = Snapshot::of(database, Arc::default())?;
     let config = snapshot.table(CONFIG)?;
     let number = |key| Ok::<_, Fault>(config.get(key)?.map(|value| value.value()));
     let kept = number(SAVEPOINT_FORMAT)?.filter(|format| *format <= u64::from(layout.format));

@@ -2,6 +2,7 @@
 
 use super::apply::Batch;
 use super::error::{Fault, Refusal, StoreError};
+use super::guard::undoable;
 use super::journal::{self, Journal};
 use super::parcel::Parcel;
 use super::store::Shared;
@@ -251,9 +252,9 @@ fn transact<'w>(shared: &Shared, writes: impl Iterator<Item = &'w Write>) -> Res
     let mut outcomes = Vec::with_capacity(writes.size_hint().0);
     let mut granted = Vec::new();
     let mut transaction = database.begin_write()?;
-    let mut batch = Batch::begin(&transaction, shared, now)?;
+    let mut batch = undoable(|| Batch::begin(&transaction, shared, now))?;
     for write in writes {
-        match batch.apply(write) {
+        match undoable(|| batch.apply(write)) {
             Err(StoreError::Fault(fault)) => return Err(fault),
             Ok(outcome) => {
                 granted.push(write);
@@ -266,9 +267,9 @@ fn transact<'w>(shared: &Shared, writes: impl Iterator<Item = &'w Write>) -> Res
                     drop(batch);
                     transaction.abort()?;
                     transaction = database.begin_write()?;
-                    batch = Batch::begin(&transaction, shared, now)?;
+                    batch = undoable(|| Batch::begin(&transaction, shared, now))?;
                     for granted in &granted {
-                        match batch.apply(granted) {
+                        match undoable(|| batch.apply(granted)) {
                             Err(StoreError::Fault(fault)) => return Err(fault),
                             // It comes to what it came to before: it follows from the tables and the moment alone.
                             Ok(_) | Err(StoreError::Refused(_)) => {}
@@ -287,10 +288,10 @@ fn transact<'w>(shared: &Shared, writes: impl Iterator<Item = &'w Write>) -> Res
     let last = journal.as_ref().map_or(0, Journal::last);
     let mut fresh = shared.fresh();
     if matches!(way, Way::Tables { .. }) {
-        batch.gather_heads(&fresh)?;
+        undoable(|| batch.gather_heads(&fresh))?;
     }
     batch.note_journal(if matches!(way, Way::Journal(_)) { last + 1 } else { last })?;
-    let done = batch.finish()?;
+    let done = undoable(|| batch.finish())?;
     let durable = match &way {
         Way::Journal(payload) => {
             transaction.set_durability(Durability::None)?;
@@ -454,20 +455,20 @@ fn checkpoint(shared: &Shared, idle: bool) -> Result<(), Fault> {
     let mut transaction = database.begin_write()?;
     transaction.set_quick_repair(true);
     let now = shared.medium.now();
-    let mut batch = Batch::begin(&transaction, shared, now)?;
+    let mut batch = undoable(|| Batch::begin(&transaction, shared, now))?;
     let recents = shared.mirrors.recents();
-    batch.save_recents(&recents)?;
+    undoable(|| batch.save_recents(&recents))?;
     batch.save_room()?;
     // Room for mail comes before the way back, once the newer version is past its trial.
     let let_go = batch.let_go_of_the_way_back(way_back::long_ago(now, shared.space.is_short()))?;
     batch.note_journal(journal.as_ref().map_or(0, Journal::last))?;
     let mut fresh = shared.fresh();
-    batch.gather_heads(&fresh)?;
+    undoable(|| batch.gather_heads(&fresh))?;
     let grown = if idle { std::mem::take(&mut *shared.grown()) } else { BTreeSet::new() };
     for mailbox in grown {
-        batch.gather_rows(mailbox)?;
+        undoable(|| batch.gather_rows(mailbox))?;
     }
-    batch.finish()?;
+    undoable(|| batch.finish())?;
     transaction.commit()?;
     fresh.clear();
     drop(fresh);

@@ -198,6 +198,7 @@ impl Site {
             Health::Good if answers => text(StatusCode::OK, "ok\n"),
             Health::Full if answers => text(StatusCode::OK, "ok, but the disk is full\n"),
             Health::ReadOnly if answers => text(StatusCode::OK, "ok, but nothing can be written\n"),
+            Health::Damaged if answers => text(StatusCode::OK, "ok, but some of the mail is damaged\n"),
             _ => text(StatusCode::SERVICE_UNAVAILABLE, "the store does not answer\n"),
         }
     }
@@ -208,6 +209,7 @@ impl Site {
             Health::Good => None,
             Health::Full => Some("The disk is full: no new mail can be kept until some is deleted."),
             Health::ReadOnly => Some("The disk cannot be written: mail can be read, and nothing can be changed."),
+            Health::Damaged => Some("Some of the mail is damaged and cannot be read."),
             Health::Failing => Some("The disk cannot be read as it should."),
         }
     }

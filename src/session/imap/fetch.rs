@@ -46,6 +46,12 @@ pub(super) struct Fetching {
 }
 
 impl Fetching {
+    /// A message cannot be read; the others can.
+    fn damage(&mut self, uid: Uid, fault: Fault) {
+        log::error!("message {uid} cannot be read: {fault}");
+        self.damaged = Some(fault);
+    }
+
     /// How much of the messages is asked for.
     fn depth(&self) -> Option<Depth> {
         let bodies = |item: &FetchItem| match item {
@@ -194,17 +200,29 @@ impl Session {
                 if out.is_full() {
                     return Ok(false);
                 }
-                let message = match &mut messages {
-                    Some(messages) => {
-                        while let Some(passed) = messages.next_if(|m| m.as_ref().is_ok_and(|(uid, _)| *uid < row.uid)) {
-                            passed?;
-                        }
-                        messages
-                            .next_if(|m| !m.as_ref().is_ok_and(|(uid, _)| *uid > row.uid))
-                            .transpose()?
-                            .map(|(_, m)| m)
+                let found = match (&mut messages, &snapshot) {
+                    (Some(messages), _) => {
+                        while messages.next_if(|m| m.as_ref().is_ok_and(|(uid, _)| *uid < row.uid)).is_some() {}
+                        let next = messages.next_if(|m| !m.as_ref().is_ok_and(|(uid, _)| *uid > row.uid));
+                        next.transpose().map(|next| next.map(|(_, m)| m))
                     }
-                    None => None,
+                    // Behind a row that cannot be read, each is looked up by itself.
+                    (None, Some(snapshot)) => snapshot.message(selected.mailbox, row.uid),
+                    (None, None) => Ok(None),
+                };
+                let message = match found {
+                    Ok(message) => message,
+                    Err(fault @ Fault::Corrupt(_)) => {
+                        messages = None;
+                        if fetching.piece.is_none() {
+                            fetching.damage(row.uid, fault);
+                            fetching.at += 1;
+                            continue;
+                        }
+                        // It was read already.
+                        None
+                    }
+                    Err(fault) => return Err(fault.into()),
                 };
                 if fetching.deep && message.is_none() && fetching.piece.is_none() {
                     fetching.missing = true;
@@ -228,10 +246,7 @@ impl Session {
                         }
                     }
                     Went::Gone => fetching.missing = true,
-                    Went::Damaged(fault) => {
-                        log::error!("message {} cannot be read: {fault}", row.uid);
-                        fetching.damaged = Some(fault);
-                    }
+                    Went::Damaged(fault) => fetching.damage(row.uid, fault),
                     Went::Paused(item, piece) => {
                         fetching.piece = Some((item, piece, telling.message));
                         return Ok(false);
@@ -277,14 +292,19 @@ impl Telling<'_> {
         // What only the row tells needs no look at the content.
         let content = fetching.items.iter().any(needs_content);
         let stored = match (snapshot, blob) {
-            (Some(snapshot), Some(blob)) if content => match snapshot.head(blob).map_err(broken)? {
-                Some(stored) => Some(stored),
-                None if within => return Err(Broken::Within(Fault::Corrupt("the content went while it was read"))),
-                None => return Ok(Went::Gone),
+            (Some(snapshot), Some(blob)) if content => match snapshot.head(blob) {
+                Ok(Some(stored)) => Some(stored),
+                Err(fault @ Fault::Corrupt(_)) if !within => return Ok(Went::Damaged(fault)),
+                Err(fault) => return Err(broken(fault)),
+                Ok(None) if within => return Err(Broken::Within(Fault::Corrupt("the content went while it was read"))),
+                Ok(None) => return Ok(Went::Gone),
             },
             _ => None,
         };
-        let head = stored.as_ref().map(crate::store::StoredHead::read).transpose().map_err(broken)?;
+        let head = match stored.as_ref().map(crate::store::StoredHead::read).transpose() {
+            Err(fault) if !within => return Ok(Went::Damaged(fault)),
+            read => read.map_err(broken)?,
+        };
         let body = match (snapshot, blob, &head) {
             (Some(snapshot), Some(blob), Some(head)) => Some(Body { store, snapshot, blob, head }),
             _ => None,

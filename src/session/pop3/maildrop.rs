@@ -47,8 +47,10 @@ impl Maildrop {
     /// Reads the INBOX.
     pub(super) fn open(snapshot: &Snapshot, inbox: MailboxId, account: Pop3, lock: Lock) -> Result<Maildrop, Fault> {
         let mut entries = Vec::new();
+        let mut found = 0;
         for message in snapshot.messages(inbox, 1, u32::MAX)? {
             let (uid, message) = message?;
+            found += 1;
             if message.retired == Retired::Hidden {
                 continue;
             }
@@ -61,6 +63,10 @@ impl Maildrop {
                 deleted: false,
                 seen: if message.flags.is(SystemFlag::Seen) { Seen::Already } else { Seen::No },
             });
+        }
+        // Who fetches all mail deletes what a maildrop lacks.
+        if snapshot.mailbox(inbox)?.is_none_or(|record| record.messages != found) {
+            return Err(Fault::Corrupt("a maildrop has not as many messages as its mailbox counts"));
         }
         entries.shrink_to_fit();
         let mut maildrop = Maildrop { inbox, account, entries, messages: 0, octets: 0, lock };

@@ -12,6 +12,7 @@ mod settle;
 mod sweep;
 
 use super::error::{Fault, Refusal, StoreError};
+use super::guard::contained;
 use super::mirror::Change;
 use super::queue::Grace;
 use super::record::{Account, Limits, MailboxRecord, MessageStart, Usage, decode, encode};
@@ -243,7 +244,13 @@ impl<'t> Batch<'t> {
 
     /// Writes a head again; its octets.
     fn gather_head(&mut self, blob: BlobId) -> Result<usize, Fault> {
-        let head = redb::ReadableTable::get(&self.tables.head, blob.0)?.map(|head| head.value().to_vec());
+        // What cannot be read stays where it is: whoever asks for it is told.
+        let find =
+            || Ok::<_, Fault>(redb::ReadableTable::get(&self.tables.head, blob.0)?.map(|head| head.value().to_vec()));
+        let head = match contained(find) {
+            Err(Fault::Corrupt(_)) => return Ok(0),
+            found => found?,
+        };
         let Some(head) = head else { return Ok(0) };
         self.tables.head.insert(blob.0, head.as_slice())?;
         Ok(head.len())
@@ -263,13 +270,19 @@ impl<'t> Batch<'t> {
         }
         let (from, to) = (Uid::new(from).unwrap_or(Uid::FIRST), Uid::new(next).unwrap_or(Uid::FIRST));
         let range = msg_key(mailbox, from)..msg_key(mailbox, to);
-        let mut rows = Vec::new();
-        for row in
-            redb::ReadableTable::range::<&[u8; 12]>(&self.tables.msg, &range.start..&range.end)?.take(ROWS_AT_ONCE)
-        {
-            let (key, row) = row?;
-            rows.push((*key.value(), row.value().to_vec()));
-        }
+        let find = || {
+            let mut rows = Vec::new();
+            let found = redb::ReadableTable::range::<&[u8; 12]>(&self.tables.msg, &range.start..&range.end)?;
+            for row in found.take(ROWS_AT_ONCE) {
+                let (key, row) = row?;
+                rows.push((*key.value(), row.value().to_vec()));
+            }
+            Ok::<_, Fault>(rows)
+        };
+        let rows = match contained(find) {
+            Err(Fault::Corrupt(_)) => return Ok(()),
+            found => found?,
+        };
         for (key, row) in &rows {
             self.tables.msg.insert(key, row.as_slice())?;
         }
