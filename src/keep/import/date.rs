@@ -5,9 +5,7 @@ use mail_parser::DateTime;
 
 /// The moment of a Date field, or of what follows the last semicolon of a Received field (RFC 5322 §3.3, §3.6.7).
 pub(super) fn of_field(value: &[u8]) -> Option<Stamp> {
-    let value = String::from_utf8_lossy(value);
-    let date = value.rsplit(';').next()?.trim();
-    stamp(&DateTime::parse_rfc822(date)?)
+    Stamp::written(value.rsplit(|octet| *octet == b';').next()?)
 }
 
 /// The moment of a From_ line: `From sender Thu Jan  1 00:00:00 1970`, perhaps with a zone before or after the year.

@@ -10,6 +10,10 @@ const BAD_DATE: Reason = Reason::BadArguments("A date is not valid");
 /// `date = date-text / DQUOTE date-text DQUOTE`
 pub(super) fn date(cursor: &mut Cursor<'_>) -> Parsed<Day> {
     let quoted = cursor.eat(b'"');
+    // As dates of messages have it.
+    if quoted {
+        cursor.eat(b' ');
+    }
     let day = date_text(cursor)?;
     if quoted {
         cursor.expect(b'"', "A date is not valid")?;
