@@ -15,12 +15,16 @@ pub enum Encoding {
     Base64,
     /// quoted-printable
     QuotedPrintable,
+    /// What Unix had before MIME, and some programs put into it.
+    Uuencode,
 }
 
 /// Decodes a body that is fed to it.
 #[derive(Debug)]
 pub struct Decoder {
     encoding: Encoding,
+    /// Of uuencode: whether `begin` was read, and `end` was not.
+    begun: bool,
     /// What was fed and is not yet decoded: too little to know what it means.
     held: Vec<u8>,
 }
@@ -38,13 +42,25 @@ impl Encoding {
     #[must_use]
     pub fn named(name: Option<&[u8]>) -> Option<Encoding> {
         let Some(name) = name else { return Some(Encoding::Identity) };
-        let known: [(&[u8], Encoding); 5] = [
+        let known: [(&[u8], Encoding); 15] = [
             (b"7bit", Encoding::Identity),
             (b"8bit", Encoding::Identity),
             (b"binary", Encoding::Identity),
             (b"base64", Encoding::Base64),
             (b"quoted-printable", Encoding::QuotedPrintable),
+            // What some programs write for these.
+            (b"7-bit", Encoding::Identity),
+            (b"8-bit", Encoding::Identity),
+            (b"7bits", Encoding::Identity),
+            (b"8bits", Encoding::Identity),
+            (b"none", Encoding::Identity),
+            (b"quoted_printable", Encoding::QuotedPrintable),
+            (b"x-uuencode", Encoding::Uuencode),
+            (b"uuencode", Encoding::Uuencode),
+            (b"x-uue", Encoding::Uuencode),
+            (b"uue", Encoding::Uuencode),
         ];
+        let name = name.trim_ascii();
         known.iter().find(|(known, _)| name.eq_ignore_ascii_case(known)).map(|(_, encoding)| *encoding)
     }
 
@@ -59,7 +75,7 @@ impl Decoder {
     /// Nothing decoded yet.
     #[must_use]
     pub fn new(encoding: Encoding) -> Decoder {
-        Decoder { encoding, held: Vec::new() }
+        Decoder { encoding, begun: false, held: Vec::new() }
     }
 
     /// Decodes the next octets and appends what they are to `out`.
@@ -76,6 +92,15 @@ impl Decoder {
                     self.quoted_printable(piece, out);
                 }
             }
+            Encoding::Uuencode => {
+                for piece in octets.split_inclusive(|octet| *octet == b'\n') {
+                    let room = limits::DECODER.saturating_sub(self.held.len());
+                    self.held.extend_from_slice(piece.get(..room).unwrap_or(piece));
+                    if piece.ends_with(b"\n") {
+                        self.uuencoded_line(out);
+                    }
+                }
+            }
         }
     }
 
@@ -89,7 +114,31 @@ impl Decoder {
                 let held = self.held.trim_ascii_end();
                 out.extend_from_slice(held.strip_suffix(b"=").unwrap_or(held));
             }
+            Encoding::Uuencode => self.uuencoded_line(out),
         }
+    }
+
+    /// Decodes the line that is held: a character tells its length, and four stand for three octets each.
+    fn uuencoded_line(&mut self, out: &mut Vec<u8>) {
+        let line = std::mem::take(&mut self.held);
+        let line = line.trim_ascii_end();
+        if !self.begun {
+            self.begun = line.starts_with(b"begin ");
+            return;
+        }
+        if line == b"end" {
+            self.begun = false;
+            return;
+        }
+        // A blank and a backquote are the same, and blanks at the end may have been lost.
+        let six = |character: Option<&u8>| character.map_or(0, |character| character.wrapping_sub(b' ') & 63);
+        let length = usize::from(six(line.first()));
+        let before = out.len();
+        for group in line.get(1..).unwrap_or_default().chunks(4) {
+            let [a, b, c, d] = [0, 1, 2, 3].map(|place| six(group.get(place)));
+            out.extend_from_slice(&[a << 2 | b >> 4, b << 4 | c >> 2, c << 6 | d]);
+        }
+        out.resize(before + length, 0);
     }
 
     fn base64(&mut self, piece: &[u8], out: &mut Vec<u8>) {
@@ -262,6 +311,17 @@ mod tests {
     fn an_unknown_encoding_is_none() {
         assert_eq!(Encoding::named(None), Some(Encoding::Identity));
         assert_eq!(Encoding::named(Some(b"BASE64")), Some(Encoding::Base64));
-        assert_eq!(Encoding::named(Some(b"x-uuencode")), None);
+        assert_eq!(Encoding::named(Some(b" 8-Bit")), Some(Encoding::Identity));
+        assert_eq!(Encoding::named(Some(b"x-yenc")), None);
+    }
+
+    #[test]
+    fn uuencode_is_decoded_whatever_is_wrong_with_it() {
+        let uu = |text: &str| decoded(Encoding::Uuencode, text.as_bytes());
+        assert_eq!(uu("text\nbegin 644 a.txt\n+:&5L;&\\@=V]R;&0\n`\nend\nmore\n"), "hello world");
+        assert_eq!(uu("begin 644 a\r\n+:&5L;&\\@=V]R;&0\r\n \r\nend\r\n"), "hello world");
+        assert_eq!(uu("begin 644 a\n#86)C\n#86\nend\nbegin 644 b\n!86)C\nend"), "abca`\\x00a");
+        assert_eq!(uu("begin 644 a\n#86)C"), "abc");
+        assert_eq!(uu("no such thing\n"), "");
     }
 }

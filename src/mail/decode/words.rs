@@ -13,7 +13,8 @@ pub fn decode_words(value: &[u8]) -> Cow<'_, str> {
     let Some(first) = begin(value) else { return raw(value) };
     let mut out = String::with_capacity(value.len());
     // The octets of encoded words in a row: a character may be cut between two of them, though §5 (3) forbids it.
-    let mut run = Run::default();
+    let mut run = Run(None);
+    let mut follows_word = false;
     let mut rest = value;
     let mut at = first;
     loop {
@@ -25,11 +26,12 @@ pub fn decode_words(value: &[u8]) -> Cow<'_, str> {
             continue;
         };
         // White space between encoded words is not shown (§6.2).
-        if !(run.is_open() && before.iter().all(u8::is_ascii_whitespace)) {
+        if !(follows_word && before.iter().all(u8::is_ascii_whitespace)) {
             run.end(&mut out);
             out.push_str(&raw(before));
         }
         run.add(charset, &octets, &mut out);
+        follows_word = true;
         rest = after;
         match begin(rest) {
             Some(next) => at = next,
@@ -46,25 +48,25 @@ fn begin(value: &[u8]) -> Option<usize> {
     memchr_iter(b'=', value).find(|at| value.get(at + 1) == Some(&b'?'))
 }
 
-/// Encoded words of one charset in a row.
-#[derive(Default)]
-struct Run<'v>(Option<(&'v [u8], Charset)>);
+/// Encoded words of one charset in a row. Where a charset has states each word is by itself: it begins and ends in the
+/// same one (§5 (3), RFC 1468).
+struct Run(Option<Charset>);
 
-impl<'v> Run<'v> {
-    fn is_open(&self) -> bool {
-        self.0.is_some()
-    }
-
-    fn add(&mut self, charset: &'v [u8], octets: &[u8], out: &mut String) {
-        if self.0.as_ref().is_some_and(|(open, _)| !open.eq_ignore_ascii_case(charset)) {
+impl Run {
+    fn add(&mut self, label: &[u8], octets: &[u8], out: &mut String) {
+        // What says nothing parts nothing.
+        if octets.is_empty() {
+            return;
+        }
+        let charset = Charset::labelled(label);
+        if !self.0.as_ref().is_some_and(|open| open.goes_on(&charset)) {
             self.end(out);
         }
-        let (_, decoder) = self.0.get_or_insert_with(|| (charset, Charset::labelled(charset)));
-        decoder.feed(octets, out);
+        self.0.get_or_insert(charset).feed(octets, out);
     }
 
     fn end(&mut self, out: &mut String) {
-        if let Some((_, charset)) = self.0.take() {
+        if let Some(charset) = self.0.take() {
             charset.finish(out);
         }
     }
@@ -79,7 +81,7 @@ fn word_at(value: &[u8]) -> Option<(&[u8], Vec<u8>, &[u8])> {
     let (&[_, encoding, b'?'], rest) = rest.split_first_chunk::<3>()? else { return None };
     let (text, rest) = rest.split_at_checked(memmem::find(rest, b"?=")?)?;
     // RFC 2231 §5
-    let charset = charset.split(|&octet| octet == b'*').next()?;
+    let charset = charset.split(|&octet| octet == b'*').next()?.trim_ascii();
     if charset.is_empty() || charset.iter().any(u8::is_ascii_whitespace) {
         return None;
     }
@@ -133,6 +135,26 @@ mod tests {
         assert_eq!(decode_words(b"=?utf-8?q?=C3?= =?UTF-8?q?=BC?="), "ü");
         assert_eq!(decode_words(b"=?utf-7?Q?Fr+APY-sche?="), "Frösche");
         assert_eq!(decode_words(b"=?utf-8?q??= x"), " x");
+        assert_eq!(decode_words(b"=?utf-8?q??= =?utf-8?q?x?="), "x");
+        assert_eq!(
+            decode_words(b"=?UTF8?b?w7?==?utf-8*de?B?\tvA= ?= =?us-ascii?q??= =?utf-8?q?=C3?="),
+            "\u{fc}\u{fffd}"
+        );
+        assert_eq!(decode_words(b"\"=?utf-8?q?a_b?= c\" \xe9 \xc3\xbc"), "\"a b c\" \u{e9} \u{c3}\u{bc}");
+        assert_eq!(decode_words(b"=?x-unheard-of?q?a=E4?="), "a\u{fffd}");
+    }
+
+    #[test]
+    fn a_word_of_a_charset_with_states_is_by_itself() {
+        let (spring, meeting) = ("=?ISO-2022-JP?B?GyRCPVUkThsoQg==?=", "=?iso-2022-jp?B?GyRCMnE1RBsoQg==?=");
+        for between in ["", " ", "\t", " =?us-ascii?Q??= "] {
+            assert_eq!(decode_words(format!("{spring}{between}{meeting}").as_bytes()), "春の会議");
+        }
+        // Neither does one that forgot to go back reach into the next.
+        assert_eq!(decode_words(b"=?iso-2022-jp?B?GyRCPVU=?= =?iso-2022-jp?Q?plain?="), "春plain");
+        assert_eq!(decode_words(b"=?hz-gb-2312?Q?~{J@?= =?hz-gb-2312?Q?~{=g?="), "世界");
+        assert_eq!(decode_words(b"=?utf-7?Q?+AOQ-?= =?utf-7?Q?+APY-?="), "äö");
+        assert_eq!(decode_words(b"=?utf-16?B?/v8A5A==?= =?utf-16?B?/v8A9g==?="), "äö");
     }
 
     #[test]

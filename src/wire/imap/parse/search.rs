@@ -2,10 +2,10 @@
 
 use super::cursor::{Cursor, Parsed};
 use super::{date, set};
+use crate::mail::decode::Charset;
 use crate::mail::search::Key;
 use crate::mail::{Day, SystemFlag, limits};
 use crate::wire::imap::{Body, Reason, ReturnOption, SearchCommand};
-use encoding_rs::{Encoding, REPLACEMENT, UTF_8};
 
 /// ``search = "SEARCH" [search-return-opts] SP search-program``,
 /// ``search-program = ["CHARSET" SP charset SP] search-key *(SP search-key)``
@@ -23,16 +23,18 @@ pub(super) fn search(cursor: &mut Cursor<'_>, uid: bool) -> Parsed<Body> {
         cursor.space()?;
     }
     let mut charset = None;
-    let mut encoding = UTF_8;
     if cursor.eat_word("CHARSET") {
         cursor.space()?;
         let name = cursor.utf8_astring()?.to_ascii_uppercase();
         let saves = returns.as_ref().is_some_and(|options| options.contains(&ReturnOption::Save));
-        encoding = encoding_of(&name).ok_or(Reason::BadCharset { saves })?;
+        if !Charset::labelled(name.as_bytes()).is_known() {
+            return Err(Reason::BadCharset { saves });
+        }
         charset = Some(name);
         cursor.space()?;
     }
-    let mut program = Program { encoding, keys: 0, depth: 0 };
+    let label = charset.clone().unwrap_or_else(|| "UTF-8".to_owned());
+    let mut program = Program { label, keys: 0, depth: 0 };
     let mut keys = vec![program.search_key(cursor)?];
     while cursor.has_more() {
         cursor.space()?;
@@ -53,15 +55,6 @@ fn search_return_opt(cursor: &mut Cursor<'_>) -> Parsed<ReturnOption> {
     })
 }
 
-/// The charset of this name. ASCII is read as UTF-8, which holds it; what the label tables of the web call
-/// "replacement" is known and unreadable.
-fn encoding_of(name: &str) -> Option<&'static Encoding> {
-    if name == "US-ASCII" {
-        return Some(UTF_8);
-    }
-    Encoding::for_label(name.as_bytes()).filter(|&encoding| encoding != REPLACEMENT)
-}
-
 fn all_of(mut keys: Vec<Key>) -> Key {
     match keys.pop() {
         Some(only) if keys.is_empty() => only,
@@ -75,7 +68,8 @@ fn all_of(mut keys: Vec<Key>) -> Key {
 
 /// A search program being read, with what bounds it.
 struct Program {
-    encoding: &'static Encoding,
+    /// The charset of its strings.
+    label: String,
     keys: usize,
     depth: usize,
 }
@@ -153,8 +147,8 @@ impl Program {
     fn argument(&self, cursor: &mut Cursor<'_>) -> Parsed<String> {
         cursor.space()?;
         let bytes = cursor.astring()?;
-        let text = self.encoding.decode_without_bom_handling_and_without_replacement(&bytes);
-        text.map(std::borrow::Cow::into_owned).ok_or(Reason::BadArguments("A string is not in the search's charset"))
+        let text = Charset::decoded(self.label.as_bytes(), &bytes);
+        text.ok_or(Reason::BadArguments("A string is not in the search's charset"))
     }
 }
 
