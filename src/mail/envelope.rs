@@ -102,7 +102,8 @@ fn keep(slot: &mut Option<Cow<'static, [u8]>>, value: &[u8]) {
 
 fn extend(list: &mut Vec<Address<'static>>, value: &[u8], allowance: &mut usize) {
     let room = limits::ADDRESSES.saturating_sub(list.len()).min(*allowance);
-    let read = addresses(&line(value), room);
+    let value = value.get(..limits::ADDRESS_LIST).unwrap_or(value);
+    let read = addresses(&unfold(value), room);
     *allowance = allowance.saturating_sub(read.len());
     list.extend(read);
 }

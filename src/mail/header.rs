@@ -1,8 +1,10 @@
-//! The fields of a header block, as they stand in the message (RFC 5322 §2.2).
+//! The fields of a header block, as they stand in the message (RFC 5322 §2.2), and where it ends.
 //!
-//! Nothing is rejected: what is no field is passed over.
+//! Nothing is rejected: what is no field is passed over. [`Lines`] is the one rule for that; whoever looks at a header,
+//! in a stream or in one piece, asks it.
 
-use memchr::{memchr, memchr3};
+use super::limits;
+use memchr::{memchr, memchr2};
 use std::borrow::Cow;
 
 /// One field, in the octets of the message.
@@ -20,12 +22,66 @@ pub struct Field<'a> {
 #[derive(Clone, Debug)]
 pub struct Fields<'a> {
     rest: &'a [u8],
+    lines: Lines,
+}
+
+/// What a line of a header block is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Line {
+    /// The first line of a field.
+    Field,
+    /// A further line of a field.
+    Fold,
+    /// What mbox files have before a message, perhaps quoted: it belongs to the header, and says nothing.
+    Separator,
+    /// No part of a field. If a field follows before the empty line it is passed over; else the body begins here.
+    Stray,
+    /// Nothing: the header ends.
+    Empty,
+}
+
+/// Says of each line of a header block, shown in order from the first, what it is.
+///
+/// RFC 5322 §2.1 ends a header at the empty line. But mail comes with lines in its header that are none: a fold that
+/// lost its blank, a scanner's remark, the `From ` line of an mbox. They must not hide the fields below them. And text
+/// comes that was begun without an empty line, or without a header at all; then no field follows before the empty line,
+/// or none that mail is known to have.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Lines {
+    stage: Stage,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Stage {
+    /// Nothing was read.
+    #[default]
+    Begin,
+    /// The block began with what is no field: it may be text.
+    Doubt,
+    /// A field was read last.
+    Fields,
+    /// A line that is none was read after fields.
+    Strays,
 }
 
 /// The fields of a header block.
 #[must_use]
 pub fn fields(header: &[u8]) -> Fields<'_> {
-    Fields { rest: header }
+    Fields { rest: header, lines: Lines::default() }
+}
+
+/// Whether octets begin with a header: with a field, or with the empty line that ends one without any.
+#[must_use]
+pub fn is_begun(octets: &[u8]) -> bool {
+    let (mut lines, mut strays) = (Lines::default(), false);
+    for line in octets.split_inclusive(|octet| *octet == b'\n') {
+        match lines.line(line) {
+            Line::Field | Line::Separator => return true,
+            Line::Empty => return !strays,
+            Line::Stray | Line::Fold => strays = true,
+        }
+    }
+    false
 }
 
 /// The value of the first field of this name, compared without case.
@@ -49,35 +105,141 @@ pub fn select<N: AsRef<[u8]>>(header: &[u8], names: &[N], not: bool, out: &mut V
     out.extend_from_slice(b"\r\n");
 }
 
-/// The value on one line, trimmed. NUL goes with the line ends: no IMAP string can carry it (RFC 9051 §9, `CHAR8`).
+/// The value on one line, trimmed.
 #[must_use]
 pub fn unfold(value: &[u8]) -> Cow<'_, [u8]> {
     let value = value.trim_ascii();
-    if memchr3(b'\r', b'\n', 0, value).is_none() {
+    if memchr2(b'\r', b'\n', value).is_none() {
         return Cow::Borrowed(value);
     }
     let mut line = Vec::with_capacity(value.len());
-    for run in value.split(|octet| matches!(octet, b'\r' | b'\n' | 0)) {
+    for run in value.split(|octet| matches!(octet, b'\r' | b'\n')) {
         line.extend_from_slice(run);
     }
     Cow::Owned(line)
 }
 
-/// Whether a line belongs to a header. The first line that does not, ends it.
-///
-/// White space before the colon is obsolete syntax that must be understood (RFC 5322 §4.5), but a block that *begins*
-/// with such a line is more often text without a header.
-pub(super) fn is_header_line(line: &[u8], first: bool) -> bool {
-    if line.starts_with(b" ") || line.starts_with(b"\t") || line.starts_with(b"From ") {
-        return true;
+impl Lines {
+    /// What the next line is. As much of its beginning as [`limits::LINE_START`] suffices.
+    pub fn line(&mut self, line: &[u8]) -> Line {
+        // At the begin of a message, before which something was put on its way.
+        let line = without_mark(line);
+        if is_empty_line(line) {
+            return Line::Empty;
+        }
+        if matches!(line.first(), Some(b' ' | b'\t')) {
+            return if self.stage == Stage::Fields { Line::Fold } else { self.stray() };
+        }
+        if self.is_field(line) {
+            self.stage = Stage::Fields;
+            return Line::Field;
+        }
+        match self.stage {
+            Stage::Begin | Stage::Fields if is_separator(line, true) => Line::Separator,
+            Stage::Begin if is_separator(line, false) => {
+                self.stage = Stage::Strays;
+                Line::Stray
+            }
+            _ => self.stray(),
+        }
     }
-    let Some(name) = memchr(b':', line).and_then(|colon| line.get(..colon)) else { return false };
-    if first { is_name(name) } else { is_name(name.trim_ascii_end()) }
+
+    fn stray(&mut self) -> Line {
+        self.stage = match self.stage {
+            Stage::Begin | Stage::Doubt => Stage::Doubt,
+            Stage::Fields | Stage::Strays => Stage::Strays,
+        };
+        Line::Stray
+    }
+
+    /// White space before the colon is obsolete syntax that must be understood (RFC 5322 §4.5); but a block that begins
+    /// with such a line is more often text without a header.
+    fn is_field(self, line: &[u8]) -> bool {
+        let Some((written, name)) = name(line) else { return false };
+        if line.get(written + 1..).is_some_and(|value| value.starts_with(b"//")) {
+            // An address of the web.
+            return false;
+        }
+        match self.stage {
+            Stage::Fields => true,
+            Stage::Strays => name.iter().all(|octet| is_usual(*octet)),
+            Stage::Begin if written == name.len() => true,
+            Stage::Begin | Stage::Doubt => is_known(name),
+        }
+    }
 }
 
 /// Whether there is nothing on the line but its end.
-pub(super) fn is_empty_line(line: &[u8]) -> bool {
-    matches!(line, b"\n" | b"\r\n" | b"\r")
+fn is_empty_line(line: &[u8]) -> bool {
+    // Some programs end a line with CRLF, and others then make that CRCRLF.
+    let line = line.strip_suffix(b"\n").unwrap_or(line);
+    line.iter().all(|octet| *octet == b'\r')
+}
+
+/// The line without the byte order mark that text of some systems begins with.
+fn without_mark(line: &[u8]) -> &[u8] {
+    line.strip_prefix(b"\xef\xbb\xbf").unwrap_or(line)
+}
+
+/// The name of the field that begins with this line, and where its colon is.
+fn name(line: &[u8]) -> Option<(usize, &[u8])> {
+    let colon = memchr(b':', line.get(..limits::LINE_START).unwrap_or(line))?;
+    let written = line.get(..colon)?;
+    let length = written.iter().rposition(|octet| !matches!(octet, b' ' | b'\t'))? + 1;
+    let name = written.get(..length)?;
+    is_name(name).then_some((colon, name))
+}
+
+/// `From somebody Thu Jan  1 00:00:00 1970`: what has a time of the day in it, if it must be, is no sentence.
+fn is_separator(line: &[u8], timed: bool) -> bool {
+    let line = line.get(..limits::LINE_START).unwrap_or(line);
+    let quotes = line.iter().take_while(|octet| **octet == b'>').count();
+    let is_time = |window: &[u8]| {
+        let [hour, colon, minute @ ..] = window else { return false };
+        *colon == b':' && hour.is_ascii_digit() && minute.iter().all(u8::is_ascii_digit)
+    };
+    let line = line.get(quotes..).unwrap_or_default();
+    line.starts_with(b"From ") && (!timed || line.windows(4).any(is_time))
+}
+
+/// What names of fields are made of, where something tells that no sentence is meant.
+fn is_usual(octet: u8) -> bool {
+    octet.is_ascii_alphanumeric() || matches!(octet, b'-' | b'_' | b'.')
+}
+
+/// Whether mail has fields of this name: one of them makes a header of what did not begin as one.
+fn is_known(name: &[u8]) -> bool {
+    const FAMILIES: [&str; 10] =
+        ["ARC-", "Authentication-", "Content-", "DKIM-", "Delivery-", "List-", "MIME-", "Received", "Resent-", "X-"];
+    const NAMES: [&str; 24] = [
+        "Apparently-To",
+        "Bcc",
+        "Cc",
+        "Comments",
+        "Date",
+        "Delivered-To",
+        "Envelope-To",
+        "Errors-To",
+        "From",
+        "Importance",
+        "In-Reply-To",
+        "Keywords",
+        "Message-ID",
+        "Newsgroups",
+        "Organization",
+        "Precedence",
+        "References",
+        "Reply-To",
+        "Return-Path",
+        "Sender",
+        "Status",
+        "Subject",
+        "To",
+        "User-Agent",
+    ];
+    let begins =
+        |family: &&str| name.get(..family.len()).is_some_and(|begin| begin.eq_ignore_ascii_case(family.as_bytes()));
+    NAMES.iter().any(|known| name.eq_ignore_ascii_case(known.as_bytes())) || FAMILIES.iter().any(begins)
 }
 
 /// `ftext = %d33-57 / %d59-126` (RFC 5322 §3.6.8)
@@ -91,13 +253,10 @@ fn line_length(octets: &[u8]) -> usize {
 }
 
 impl<'a> Field<'a> {
+    /// The field that these lines are.
     fn split(whole: &'a [u8]) -> Option<Field<'a>> {
-        let (name, value) = whole.split_at_checked(memchr(b':', whole)?)?;
-        let name = name.trim_ascii_end();
-        if name.is_empty() || !is_name(name) {
-            return None;
-        }
-        let value = value.strip_prefix(b":").unwrap_or(value);
+        let (colon, name) = name(whole)?;
+        let value = whole.get(colon + 1..)?;
         let value = value.strip_suffix(b"\n").unwrap_or(value);
         Some(Field { name, value: value.strip_suffix(b"\r").unwrap_or(value), whole })
     }
@@ -109,17 +268,17 @@ impl<'a> Iterator for Fields<'a> {
     fn next(&mut self) -> Option<Field<'a>> {
         while !self.rest.is_empty() {
             let mut length = line_length(self.rest);
-            if self.rest.get(..length).is_some_and(is_empty_line) {
-                self.rest = &[];
-                break;
-            }
-            while let Some(b' ' | b'\t') = self.rest.get(length) {
-                length += line_length(self.rest.get(length..).unwrap_or_default());
-            }
-            let (whole, rest) = self.rest.split_at_checked(length).unwrap_or((self.rest, &[]));
-            self.rest = rest;
-            if let Some(field) = Field::split(whole) {
-                return Some(field);
+            match self.lines.line(self.rest.get(..length)?) {
+                Line::Empty => self.rest = &[],
+                Line::Field => {
+                    while let Some(b' ' | b'\t') = self.rest.get(length) {
+                        length += line_length(self.rest.get(length..)?);
+                    }
+                    let (whole, rest) = self.rest.split_at_checked(length)?;
+                    self.rest = rest;
+                    return Field::split(without_mark(whole));
+                }
+                Line::Fold | Line::Separator | Line::Stray => self.rest = self.rest.get(length..)?,
             }
         }
         None
@@ -143,6 +302,67 @@ mod tests {
     fn fields_come_in_order_and_what_is_none_is_passed_over() {
         let names: Vec<_> = fields(HEADER).map(|field| field.name).collect();
         assert_eq!(names, [&b"Subject"[..], b"X-A", b"subject", b"To"]);
+    }
+
+    #[test]
+    fn a_line_that_is_no_field_hides_nothing_below_it() {
+        for stray in [
+            "by two.example.net with SMTP; Fri, 12 Jun 2026 10:00:00 +0200",
+            "scanned and clean",
+            "Scan result: clean",
+            "Prüfer: sauber",
+            ">From bob Fri Jun 12 10:00:00 2026",
+            "From bob@example.net",
+            "http://example.net/",
+            ": nameless",
+            "NUL\0: x",
+        ] {
+            let names = |block: String| -> Vec<String> {
+                fields(block.as_bytes()).map(|field| String::from_utf8_lossy(field.name).into_owned()).collect()
+            };
+            for end in ["\n", "\r\n", "\r\r\n"] {
+                let block = format!("Received: x{end}{stray}{end} more of it{end}Subject: y{end}{end}To: body{end}");
+                assert_eq!(names(block), ["Received", "Subject"], "{stray}");
+                let block = format!("{stray}{end}Subject: y{end}X-Z: z{end}{end}To: body{end}");
+                assert_eq!(names(block), ["Subject", "X-Z"], "{stray}");
+            }
+        }
+    }
+
+    #[test]
+    fn the_first_line_decides_nothing() {
+        for (block, name, value) in [
+            ("\u{feff}Subject: x\r\n", "Subject", " x"),
+            ("\u{feff}\r\nSubject: x\r\n", "", ""),
+            ("no field\r\n\u{feff}Subject: x\r\n", "Subject", " x"),
+            ("Subject : x\r\n", "Subject", " x"),
+            ("Subject\t:x\r\n", "Subject", "x"),
+            ("Unheard : x\r\n", "", ""),
+            ("Unheard: x\r\n", "Unheard", " x"),
+            (" folded\r\nSubject:\r\n x\r\n", "Subject", "\r\n x"),
+        ] {
+            let found = fields(block.as_bytes()).next();
+            let found = found.map(|field| (field.name, field.value)).unwrap_or_default();
+            assert_eq!(found, (name.as_bytes(), value.as_bytes()), "{block:?}");
+        }
+    }
+
+    #[test]
+    fn text_that_was_begun_without_an_empty_line_is_no_header() {
+        for (octets, begun) in [
+            ("A: 1\r\n", true),
+            ("\r\nbody", true),
+            ("From me Thu Jan 1 10:00:00 1970\r\n\r\n", true),
+            (">From me Thu Jan 1\r\nTo: b\r\n", true),
+            ("hello\r\nTo: b\r\n", true),
+            ("hello\r\n\r\nTo: b\r\n", false),
+            ("Hello\r\nNote: it is text\r\n\r\n", false),
+            ("http://example.net/\r\n", false),
+            ("hello there: you\r\n", false),
+            ("", false),
+        ] {
+            assert_eq!(is_begun(octets.as_bytes()), begun, "{octets:?}");
+        }
     }
 
     #[test]

@@ -33,6 +33,10 @@ pub const FLAGS: usize = 160;
 pub const ARGUMENTS: usize = 64;
 /// Field-value pairs of one ID (RFC 2971 §3.3).
 pub const ID_PAIRS: usize = 30;
+/// Octets of a value of one ID (RFC 2971 §3.3).
+pub const ID_STRING: usize = 1024;
+/// Octets that are kept of an ID of one who is not logged in: tag, quotes, spaces. What stands in quotes is not kept.
+pub const ID_FORM: usize = 1 << 10;
 /// Octets of a string that is written quoted; a longer one goes as a literal, which the client need not scan.
 pub const QUOTED: usize = 4 << 10;
 /// Octets of a mailbox name in UTF-8 (the field's usual bound, and well under a redb key's).
@@ -57,12 +61,14 @@ pub const BOUNDARY: usize = 998;
 pub const LINE_START: usize = 2 << 10;
 /// Octets of one header value that is kept in an envelope or an outline.
 pub const HEADER_VALUE: usize = 16 << 10;
+/// Octets of one list of addresses that are read: announcements name thousands.
+pub const ADDRESS_LIST: usize = 128 << 10;
 /// Addresses of one header field that are kept in an envelope.
-pub const ADDRESSES: usize = 1_000;
+pub const ADDRESSES: usize = 4_000;
 /// Addresses that are kept in all envelopes of an outline together, the enclosed messages' included.
 pub const OUTLINE_ADDRESSES: usize = 4_000;
 /// Parameters of one structured field that are kept.
-pub const PARAMS: usize = 64;
+pub const PARAMS: usize = 128;
 /// Octets of an encoded word: RFC 2047 §2 allows 75; some writers never break a line.
 pub const ENCODED_WORD: usize = 2_000;
 /// Octets that a decoder holds back until it knows what they mean.

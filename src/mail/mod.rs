@@ -12,6 +12,8 @@ mod lines;
 pub mod mime;
 mod name;
 mod network;
+#[cfg(test)]
+pub(crate) mod odd;
 mod outline;
 pub mod search;
 mod section;

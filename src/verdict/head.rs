@@ -102,6 +102,19 @@ mod tests {
     }
 
     #[test]
+    fn what_is_verified_are_the_fields_that_are_shown() {
+        let mut dice = crate::mail::xorshift::Xorshift::new(13);
+        for _ in 0..30_000 {
+            let message = crate::mail::odd::message(&mut dice, "\r\n");
+            let names = |octets: &[u8]| -> Vec<Vec<u8>> {
+                crate::mail::header::fields(octets).map(|field| field.name.to_vec()).collect()
+            };
+            let (header, _, _) = split(&message, 1 + dice.below(9));
+            assert_eq!(names(&header), names(&message), "{}", message.escape_ascii());
+        }
+    }
+
+    #[test]
     fn a_header_without_end_is_not_held() {
         let long = [&b"A: b\r\n".repeat(100_000)[..], b"\r\nbody"].concat();
         for size in [1_000, 65_536, long.len()] {

@@ -1,6 +1,7 @@
 //! What an import reads of a header: when the message came, and what an mbox keeps there about it.
 
 use super::date;
+use crate::mail::header::{first, unfold};
 use crate::mail::{Stamp, limits};
 
 /// The header of the message that passes by.
@@ -61,19 +62,7 @@ impl Header {
 
     /// The value of the first field of this name, unfolded.
     fn field(&self, name: &str) -> Option<Vec<u8>> {
-        let mut lines = self.octets.split_inclusive(|octet| *octet == b'\n');
-        let mut value = lines.find_map(|line| {
-            let (start, rest) = line.split_at_checked(name.len())?;
-            if !start.eq_ignore_ascii_case(name.as_bytes()) {
-                return None;
-            }
-            rest.trim_ascii_start().strip_prefix(b":").map(|value| value.trim_ascii().to_vec())
-        })?;
-        for line in lines.take_while(|line| line.starts_with(b" ") || line.starts_with(b"\t")) {
-            value.push(b' ');
-            value.extend_from_slice(line.trim_ascii());
-        }
-        Some(value)
+        first(&self.octets, name.as_bytes()).map(|value| unfold(value).into_owned())
     }
 }
 
@@ -105,6 +94,20 @@ mod tests {
         assert_eq!(header("DATE : Thu, 1 Jan 1970 00:00:01 +0000\r\n\r\n").received(), Some(Stamp::utc(1)));
         assert_eq!(header("A: b\r\n\r\nDate: Thu, 1 Jan 1970 00:00:01 +0000\r\n").received(), None);
         assert_eq!(header("\r\nDate: Thu, 1 Jan 1970 00:00:01 +0000\r\n").received(), None);
+    }
+
+    #[test]
+    fn an_import_reads_the_fields_that_are_shown() {
+        let mut dice = crate::mail::xorshift::Xorshift::new(14);
+        for _ in 0..30_000 {
+            let message = crate::mail::odd::message(&mut dice, "\r\n");
+            let mut header = Header::default();
+            message.chunks(1 + dice.below(9)).for_each(|piece| header.feed(piece));
+            for name in ["Subject", "From", "X-A", "To", "Note"] {
+                let shown = first(&message, name.as_bytes()).map(|value| unfold(value).into_owned());
+                assert_eq!(header.field(name), shown, "{}", message.escape_ascii());
+            }
+        }
     }
 
     #[test]

@@ -1,9 +1,9 @@
 //! The Content-* fields of a part's header (RFC 2045, RFC 2183, RFC 2231), as far as an outline shows them.
 
+use super::params::{parameter, parameters, skip_comments};
 use crate::mail::envelope::line;
 use crate::mail::header::{Field, fields};
 use crate::mail::{Content, Disposition, Param, Part, Span, Tag, limits};
-use memchr::memchr;
 use std::borrow::Cow;
 
 /// What a part's header says of its content.
@@ -76,11 +76,10 @@ impl Head {
     /// The boundary of a multipart, if it has one that we can look for.
     pub fn boundary(&self) -> Option<Vec<u8>> {
         let Media(_, _, params) = self.media.as_ref().filter(|_| self.is_multipart())?;
-        let plain = params.iter().find(|param| param.name.eq_ignore_ascii_case(b"boundary"));
-        let boundary = plain.map(|param| param.value.to_vec()).or_else(|| continued(params, b"boundary"))?;
-        // `bcharsnospace` ends it.
-        let boundary = boundary.trim_ascii_end().to_vec();
-        (boundary.len() <= limits::BOUNDARY).then_some(boundary)
+        let boundary = parameter(params, b"boundary")?;
+        // `bcharsnospace` ends it, and there is one at least.
+        let boundary = boundary.trim_ascii_end();
+        (1..=limits::BOUNDARY).contains(&boundary.len()).then(|| boundary.to_vec())
     }
 
     /// The part with this header. A leaf is never shown as `multipart/*` or as an enclosed message: clients would look
@@ -119,9 +118,14 @@ fn some(value: &[u8]) -> Option<Cow<'static, [u8]>> {
 
 /// `type "/" subtype *(";" parameter)`; `None` if it is none (RFC 2045 §5.2 then says text/plain).
 fn media_type(value: &[u8]) -> Option<Media> {
-    let (media, rest) = split_token(skip_comments(value));
-    let rest = skip_comments(rest).strip_prefix(b"/")?;
-    let (subtype, rest) = split_token(skip_comments(rest));
+    let (media, rest) = split_token(value);
+    let Some(rest) = skip_comments(rest).strip_prefix(b"/") else {
+        // What only lacks its subtype may well tell a charset.
+        let params = parameters(rest);
+        let text = media.eq_ignore_ascii_case(b"text") && !params.is_empty();
+        return text.then_some(Media(Cow::Borrowed(b"text"), Cow::Borrowed(b"plain"), params));
+    };
+    let (subtype, rest) = split_token(rest);
     let rest = skip_comments(rest);
     if media.is_empty() || rest.starts_with(b"/") {
         return None;
@@ -136,8 +140,12 @@ fn media_type(value: &[u8]) -> Option<Media> {
 }
 
 fn disposition(value: &[u8]) -> Option<Disposition<'static>> {
-    let (kind, rest) = split_token(skip_comments(value));
-    let params = parameters(rest);
+    let (kind, rest) = split_token(value);
+    let (kind, params) = match skip_comments(rest).first() {
+        // It begins with its parameters.
+        Some(b'=') => (&b""[..], parameters(value)),
+        _ => (kind, parameters(rest)),
+    };
     if kind.is_empty() && params.is_empty() {
         return None;
     }
@@ -154,133 +162,18 @@ fn languages(value: &[u8]) -> Vec<Tag<'static>> {
 
 /// The first token of a value.
 fn token(value: &[u8]) -> &[u8] {
-    split_token(skip_comments(value)).0
+    split_token(value).0
 }
 
+/// The first token of a value, and what follows it. Some programs write it in quotes.
 fn split_token(value: &[u8]) -> (&[u8], &[u8]) {
+    let value = skip_comments(value);
+    let bare = value.strip_prefix(b"\"");
+    let value = bare.unwrap_or(value);
     let ends = |octet: &u8| octet.is_ascii_whitespace() || matches!(octet, b';' | b'/' | b'(' | b'"' | b',' | b'=');
-    value.split_at_checked(value.iter().position(ends).unwrap_or(value.len())).unwrap_or((value, b""))
-}
-
-fn skip_comments(mut value: &[u8]) -> &[u8] {
-    loop {
-        value = value.trim_ascii_start();
-        match comment(value) {
-            Some(length) => value = value.get(length..).unwrap_or_default(),
-            None => return value,
-        }
-    }
-}
-
-/// Cow<'static, [u8]> of the `comment` at the beginning.
-fn comment(value: &[u8]) -> Option<usize> {
-    let mut depth = 0_usize;
-    let mut octets = value.iter().enumerate();
-    while let Some((at, octet)) = octets.next() {
-        match octet {
-            b'(' => depth += 1,
-            b')' => depth = depth.checked_sub(1)?,
-            b'\\' => drop(octets.next()),
-            _ => {}
-        }
-        if depth == 0 {
-            return (at > 0).then_some(at + 1);
-        }
-    }
-    None
-}
-
-/// `*(";" attribute "=" value)`. What stands before a semicolon and is no parameter is passed over.
-fn parameters(mut rest: &[u8]) -> Vec<Param<'static>> {
-    let mut params = Vec::new();
-    while params.len() < limits::PARAMS
-        && let Some(begin) = memchr(b';', rest)
-    {
-        rest = skip_comments(rest.get(begin + 1..).unwrap_or_default());
-        let end = rest.iter().position(|octet| matches!(octet, b'=' | b';')).unwrap_or(rest.len());
-        let (name, after) = rest.split_at_checked(end).unwrap_or((rest, b""));
-        rest = after;
-        let Some(after) = after.strip_prefix(b"=") else { continue };
-        let (value, after) = parameter_value(skip_comments(after));
-        rest = after;
-        let name = name.trim_ascii();
-        if !name.is_empty() {
-            params.push(Param { name: Cow::Owned(name.to_vec()), value: Cow::Owned(value) });
-        }
-    }
-    params
-}
-
-/// `token / quoted-string`, and anything else up to the semicolon: names of files are often written without quotes.
-fn parameter_value(rest: &[u8]) -> (Vec<u8>, &[u8]) {
-    let mut value = Vec::new();
-    if let Some(quoted) = rest.strip_prefix(b"\"") {
-        let mut octets = quoted.iter();
-        while let Some(&octet) = octets.next() {
-            match (octet, octets.as_slice().first()) {
-                (b'"', _) => break,
-                // Only these two: a path of Windows is not meant as escapes.
-                (b'\\', Some(b'\\' | b'"')) => value.extend(octets.next()),
-                _ => value.push(octet),
-            }
-        }
-        return (value, octets.as_slice());
-    }
-    let end = memchr(b';', rest).unwrap_or(rest.len());
-    let (value, after) = rest.split_at_checked(end).unwrap_or((rest, b""));
-    let value = value.trim_ascii();
-    let spaced = value.windows(2).position(|pair| matches!(pair, [b' ' | b'\t', b'(']));
-    // A comment, if nothing follows it.
-    let value = match spaced.and_then(|at| value.split_at_checked(at + 1)) {
-        Some((before, after)) if comment(after) == Some(after.len()) => before.trim_ascii_end(),
-        _ => value,
-    };
-    (value.to_vec(), after)
-}
-
-/// A parameter in pieces or in an encoding (RFC 2231 §3, §4), put together.
-fn continued(params: &[Param<'_>], name: &[u8]) -> Option<Vec<u8>> {
-    let mut pieces: Vec<(u32, bool, &[u8])> = params
-        .iter()
-        .filter_map(|param| {
-            let rest = param.name.split_at_checked(name.len()).filter(|(head, _)| head.eq_ignore_ascii_case(name))?.1;
-            let rest = rest.strip_prefix(b"*")?;
-            let number = rest.strip_suffix(b"*").unwrap_or(rest);
-            let encoded = rest.is_empty() || rest.ends_with(b"*");
-            let number = if number.is_empty() { 0 } else { std::str::from_utf8(number).ok()?.parse().ok()? };
-            Some((number, encoded, param.value.as_ref()))
-        })
-        .collect();
-    pieces.sort_by_key(|piece| piece.0);
-    let encoded = pieces.iter().any(|piece| piece.1);
-    let mut whole = Vec::new();
-    for (_, encoded, value) in &pieces {
-        if *encoded { percent_decode(value, &mut whole) } else { whole.extend_from_slice(value) }
-    }
-    if encoded {
-        // `charset'language'` first.
-        let mut quotes = memchr::memchr_iter(b'\'', &whole);
-        if let Some(second) = quotes.nth(1) {
-            whole.drain(..=second);
-        }
-    }
-    (!pieces.is_empty()).then_some(whole)
-}
-
-fn percent_decode(value: &[u8], out: &mut Vec<u8>) {
-    let digit =
-        |octet: Option<&u8>| octet.and_then(|&octet| char::from(octet).to_digit(16)).and_then(|d| u8::try_from(d).ok());
-    let mut rest = value;
-    while let Some((&octet, after)) = rest.split_first() {
-        let (high, low) = (digit(after.first()), digit(after.get(1)));
-        if let (b'%', Some(high), Some(low)) = (octet, high, low) {
-            out.push(high << 4 | low);
-            rest = after.get(2..).unwrap_or_default();
-        } else {
-            out.push(octet);
-            rest = after;
-        }
-    }
+    let length = value.iter().position(ends).unwrap_or(value.len());
+    let (token, rest) = value.split_at_checked(length).unwrap_or((value, b""));
+    (token, rest.strip_prefix(b"\"").unwrap_or(rest))
 }
 
 #[cfg(test)]

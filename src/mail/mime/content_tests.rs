@@ -28,11 +28,12 @@ fn what_has_no_type_or_a_broken_one_is_plain_text() {
         "Content-Type:\r\n",
         "Content-Type: /plain",
         "Content-Type: a/b/c",
-        "Content-Type: \"x/y\"",
+        "Content-Type: html; charset=utf-8",
     ] {
         assert_eq!(shown(header), "text/plain; charset=us-ascii", "{header:?}");
     }
     assert_eq!(shown("Content-Type: text/html"), "text/html");
+    assert_eq!(shown("Content-Type: text; charset=utf-8"), "text/plain; charset=utf-8");
 }
 
 #[test]
@@ -48,8 +49,8 @@ fn parameters_are_shown_as_written_without_quotes() {
         "Text/Plain; CharSet=UTF-8; format=flowed"
     );
     assert_eq!(
-        shown("content-type:text/x;\r\n\tname*0*=utf-8''a%20;\r\n\tname*1=\"b;c\""),
-        "text/x; name*0*=utf-8''a%20; name*1=b;c"
+        shown("content-type:text/x;\r\n\tname*=utf-8''a%20;\r\n\tName=\"b;c\""),
+        "text/x; name*=utf-8''a%20; Name=b;c"
     );
     assert_eq!(shown("Content-Type: a/b; x=\"C:\\TEMP\\n\\\"q\\\\\""), "a/b; x=C:\\TEMP\\n\"q\\");
 }
@@ -65,9 +66,70 @@ fn comments_are_no_part_of_a_value() {
 
 #[test]
 fn broken_parameters_are_passed_over() {
-    assert_eq!(shown("Content-Type: text/html charset=utf-8; a; =b; c=; d=\"e"), "text/html; c=; d=e");
+    assert_eq!(shown("Content-Type: text/html charset=utf-8; a; =b; c=; d=\"e"), "text/html; charset=utf-8; c=; d=e");
     assert_eq!(shown("Content-Type: text/html; a=\"b\" c; d=e"), "text/html; a=b; d=e");
     assert_eq!(shown("Content-Type: text/html;;;(; a=b"), "text/html; a=b");
+}
+
+#[test]
+fn parameters_are_parted_by_whatever_stands_there() {
+    for header in [
+        "text/html; charset=utf-8; format=flowed",
+        "text/html;charset=utf-8;format=flowed;",
+        "text/html charset=utf-8 format=flowed",
+        "text/html, charset=utf-8, format=flowed,",
+        "text/html;; ; charset=utf-8 ;; format=flowed ; ;",
+        "text/html\r\n\tcharset=utf-8\r\n\tformat=flowed",
+        "\"text/html\"; charset=\"utf-8\" format=\"flowed\"",
+        "text/html; charset=\"utf-8\"format=flowed",
+        "text/html; charset=\"\"utf-8\"\"; format=\"flowed",
+        "text/html; charset=\"utf-8; format=flowed",
+        "(a(b)) text (c) / (d) html (e) ; (f) charset (g) = (h) utf-8 (i) ; format=flowed (j)",
+        "text/html; charset = utf-8 ; format\t=\tflowed (unclosed",
+    ] {
+        let shown = shown(&format!("Content-Type: {header}\r\n"));
+        assert!(shown.starts_with("text/html; charset=utf-8; format=flowed"), "{header}: {shown}");
+    }
+    let shown = |header: &str| shown(&format!("Content-Type: a/b; {header}"));
+    assert_eq!(shown("name=Report, May 2026.pdf"), "a/b; name=Report, May 2026.pdf");
+    assert_eq!(shown("name==?utf-8?Q?My file=2Epdf?="), "a/b; name==?utf-8?Q?My file=2Epdf?=");
+    assert_eq!(shown("name=\"C:\\dir\\\"; x=y"), "a/b; name=C:\\dir\\; x=y");
+}
+
+#[test]
+fn continued_parameters_are_put_together() {
+    let shown = |header: &str| shown(&format!("Content-Type: a/b; {header}"));
+    for (header, expected) in [
+        ("name*0=part-one; name*1=.xml", "name=part-one.xml"),
+        ("name*1=.xml; x=y; NAME*0=part-one", "name=part-one.xml; x=y"),
+        ("name*10=k; name*2=c; name*1=b; name*0=a", "name=abck"),
+        ("name*1=b; name*2=c", "name=bc"),
+        ("name*0=a; name*0=x; name*1=b", "name=ab"),
+        ("name*0*=utf-8''M%C3%A4; name*1=rz.xml", "name*=utf-8''M%C3%A4rz.xml"),
+        ("name*0*=utf-8''M%C3%A4; name*1=\"r z%.xml\"", "name*=utf-8''M%C3%A4r%20z%25.xml"),
+        ("name*0=a; name*1*=%C3%A4", "name*=''a%C3%A4"),
+        ("name*0*=M%C3%A4; name*1*=%zz", "name*=''M%C3%A4%zz"),
+        ("name*=utf-8''a; name*1*=b", "name*=utf-8''ab"),
+        ("name*=utf-8''a; name=b", "name*=utf-8''a; name=b"),
+        ("name=b; name*0=a; name*1=c", "name=b; name=ac"),
+        ("name*x=a; *0=b; name**=c; name*99999999999=d", "name*x=a; *0=b; name**=c; name*99999999999=d"),
+    ] {
+        assert_eq!(shown(header), format!("a/b; {expected}"), "{header}");
+    }
+}
+
+#[test]
+fn no_parameters_make_the_reader_loop() {
+    let alphabet: Vec<char> = "ab ;,=\"\\()*'%0\t/".chars().collect();
+    let mut dice = crate::mail::xorshift::Xorshift::new(7);
+    for _ in 0..20_000 {
+        let value: String = (0..24).filter_map(|_| alphabet.get(dice.below(alphabet.len()))).collect();
+        shown(&format!("Content-Type: text/plain; {value}"));
+        shown(&format!("Content-Type: {value}"));
+    }
+    for bad in ["(", "\"", "=", ";", "a=", "a", " ", "(\\", ",a=\"", "a*0=b;"] {
+        shown(&format!("Content-Type: a/b; {}", bad.repeat(limits::HEADER_VALUE / bad.len())));
+    }
 }
 
 #[test]
@@ -85,7 +147,8 @@ fn boundaries_are_found_in_all_their_forms() {
     assert_eq!(boundary("multipart/mixed; boundary*1=b; boundary*0=a").as_deref(), Some("ab"));
     assert_eq!(boundary("multipart/mixed; boundary*=us-ascii'en'a%2Bb").as_deref(), Some("a+b"));
     assert_eq!(boundary("multipart/mixed"), None);
-    assert_eq!(boundary("multipart/mixed boundary=x"), None);
+    assert_eq!(boundary("multipart/mixed boundary=x").as_deref(), Some("x"));
+    assert_eq!(boundary("multipart/mixed; boundary=\"\""), None);
     assert_eq!(boundary("text/plain; boundary=x"), None);
     assert_eq!(boundary(&format!("multipart/mixed; boundary={}", "x".repeat(limits::BOUNDARY + 1))), None);
 }
@@ -103,4 +166,16 @@ fn dispositions_and_the_rest_are_read() {
     assert_eq!(part.location.as_deref(), Some(&b"http://x/ y"[..]));
     assert_eq!(part.md5.as_deref(), Some(&b"Q2hl=="[..]));
     assert_eq!(part.description, None);
+    for (header, expected) in [
+        ("Content-Disposition: filename=x.pdf", "attachment; filename=x.pdf"),
+        ("Content-Disposition: \"inline\" filename=x.pdf", "inline; filename=x.pdf"),
+        ("Content-Disposition: Attachment, filename = x.pdf ;", "Attachment; filename=x.pdf"),
+    ] {
+        let part = Head::read(header.as_bytes(), false).part(Span::default(), Span::default(), 0, Content::Leaf);
+        let disposition = part.disposition.map(|d| shown_params(d.kind.to_vec(), &d.params));
+        assert_eq!(disposition.as_deref(), Some(expected));
+    }
+    let quoted = Head::read(b"Content-Transfer-Encoding: \"base64\"", false);
+    let part = quoted.part(Span::default(), Span::default(), 0, Content::Leaf);
+    assert_eq!(part.encoding.as_deref(), Some(&b"base64"[..]));
 }

@@ -6,22 +6,28 @@
 //! Read first: RFC 2046 §5.1. Where a message is broken we read what Python's `email` package reads, because it is
 //! what most other programs are compared with; where that contradicts the RFC, the RFC wins:
 //!
-//! - A header ends at an empty line, or before the first line that cannot belong to one; that line is body.
+//! - A header ends at an empty line. Lines that are no fields are passed over where a field follows; where none follows
+//!   the body begins with them (see `header::Lines`).
 //! - A boundary of an outer multipart ends all that is inside, also in a header. Of two multiparts with the same
 //!   boundary the outer one wins.
 //! - A multipart without a boundary parameter, or whose boundary never comes, is a leaf: `text/plain`.
+//! - What follows a boundary in its line does not undo it, but another multipart's boundary that is the whole line does.
 //! - Boundaries in a row are one. One at the very end begins an empty part.
 //! - Where the closing boundary is missing, it is taken to stand at the end: the last line end belongs to it.
 //! - A line ends at LF, and a CR before it belongs to the line end. A lone CR ends no line.
 //!
 //! What goes beyond `limits` is not lost: it is part of the body around it.
 
+mod block;
 mod content;
+mod delimiter;
+mod params;
 mod scanner;
 mod tree;
 
 use super::{Envelope, Part};
 
+pub use params::parameter;
 pub use scanner::Scanner;
 
 /// What there is to know of a message when it has passed.

@@ -1,7 +1,9 @@
 //! The rules of the outline, a sentence each, and what holds for any input.
 
 use super::*;
-use crate::mail::{Content, Span, limits};
+use crate::mail::header::{fields, is_begun};
+use crate::mail::xorshift::Xorshift;
+use crate::mail::{Content, Span, limits, odd};
 
 fn outline(message: &[u8]) -> Outline {
     let mut scanner = Scanner::new();
@@ -67,10 +69,45 @@ fn a_message_without_structure_is_one_leaf() {
 }
 
 #[test]
-fn a_header_ends_before_the_first_line_that_is_none() {
+fn a_header_ends_where_no_field_follows() {
     assert_eq!(shape("A: b\r\nno header\r\n\r\nbody"), "no header\\r\\n\\r\\nbody");
     assert_eq!(shape("From x@y Thu\r\nA: b\r\n folded\r\nB : c\r\n\r\nbody"), "body");
     assert_eq!(shape("Note : this\r\nis text"), "Note : this\\r\\nis text");
+}
+
+#[test]
+fn a_line_that_is_no_field_hides_nothing_below_it() {
+    assert_eq!(shape("A: b\r\nno header\r\nC: d\r\n\r\nbody"), "body");
+    assert_eq!(shape("\u{feff}A: b\r\n\r\nbody"), "body");
+    assert_eq!(shape("A: b\r\nno header\r\nhttp://x\r\n\r\nbody"), "no header\\r\\nhttp://x\\r\\n\\r\\nbody");
+    assert_eq!(shape("text\r\nTo: b\r\n\r\nbody"), "body");
+    assert_eq!(shape("text\r\nA: b\r\n\r\nbody"), "text\\r\\nA: b\\r\\n\\r\\nbody");
+    assert_eq!(shape(&mixed("--b\r\nstray\r\nContent-Type: a/b\r\n\r\none\r\n--b--")), "[one]");
+    assert_eq!(shape(&mixed("--b\r\nA: b\r\nstray\r\n--b--")), "[stray]");
+    assert_eq!(shape(&format!("{ENCLOSED}stray\r\nSubject: x\r\n\r\nbody")), "(body)");
+    assert_eq!(shape("Content-Type: message/rfc822\r\nstray\r\n\r\nbody"), "(stray\\r\\n\\r\\nbody)");
+    assert_eq!(shape("A: b\r\r\nB: c\r\r\n\r\r\nbody"), "body");
+    // A boundary that the header has just announced is none of its lines.
+    let announced = "Content-Type: multipart/mixed; boundary=b\r\n";
+    assert_eq!(shape(&format!("{announced}--b\r\nContent-Type: a/b\r\n\r\none\r\n--b--")), "[one]");
+    assert_eq!(shape(&format!("{announced}pre\r\n--b\r\nContent-Type: a/b\r\n\r\none\r\n--b--")), "[one]");
+    let inner = "Content-Type: multipart/mixed; boundary=bb\r\n";
+    assert_eq!(shape(&mixed(&format!("--b\r\n{inner}--bb\r\nA: b\r\n\r\none\r\n--bb--\r\n--b--"))), "[[one]]");
+}
+
+#[test]
+fn the_header_of_the_outline_holds_the_fields_that_the_message_has() {
+    let mut dice = Xorshift::new(11);
+    for round in 0..60_000 {
+        let message = odd::message(&mut dice, ["\r\n", "\n", "\r\r\n"][round % 3]);
+        let whole = outline(&message);
+        let shown = message.escape_ascii();
+        let (header, _) = message.split_at(whole.root.header.end as usize);
+        let names = |octets: &[u8]| fields(octets).map(|field| field.name.to_vec()).collect::<Vec<_>>();
+        assert_eq!(names(header), names(&message), "{shown}");
+        assert_eq!(whole.envelope, Envelope::read(&message), "{shown}");
+        assert_eq!(!header.is_empty(), is_begun(&message), "{shown}");
+    }
 }
 
 #[test]
@@ -83,9 +120,29 @@ fn the_line_end_before_a_boundary_belongs_to_it() {
 }
 
 #[test]
-fn lines_that_only_begin_like_a_boundary_are_text() {
-    let text = "--bc\r\n--b-\r\n -- b\r\n--b--c\r\n--B";
+fn what_follows_a_boundary_in_its_line_does_not_undo_it() {
+    for tail in ["", " ", "\t ", "x", "-", " x--", "\r", &"x".repeat(3_000)] {
+        assert_eq!(
+            shape(&mixed(&format!("--b{tail}\r\n\r\none\r\n--b{tail}\r\n\r\ntwo\r\n--b--{tail}\r\n"))),
+            "[one|two]"
+        );
+    }
+    let text = " -- b\r\n-b\r\n--B";
     assert_eq!(shape(&mixed(&format!("--b\r\n\r\n{text}\r\n--b--\r\n"))), format!("[{}]", text.escape_debug()));
+    assert_eq!(shape(&mixed("--b\r\n\r\none\r\n--b-->\r\n").replace("=b", "='b'")), "[one]");
+    assert_eq!(shape(&mixed("--'b'\r\n\r\none\r\n--'b'--\r\n").replace("=b", "='b'")), "[one]");
+}
+
+#[test]
+fn a_boundary_that_begins_with_another_is_its_own() {
+    let inner = INNER.replace("=c", "=bb");
+    let message = |end: &str| {
+        mixed(&format!(
+            "--b\r\n{inner}--bb\r\n\r\none\r\n--bbx\r\n\r\ntwo\r\n--bb--\r\n--bb\r\n{end}--b\r\n\r\nthree\r\n--b--\r\n"
+        ))
+    };
+    assert_eq!(shape(&message("")), "[[one|two]|three]");
+    assert_eq!(shape(&message("--bb--\r\n--bbx\r\n")), "[[one|two]|three]");
 }
 
 #[test]

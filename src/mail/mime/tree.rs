@@ -1,8 +1,9 @@
 //! The tree of parts as it grows, line by line.
 
 use super::Outline;
+use super::block::{Block, Ends};
 use super::content::Head;
-use crate::mail::header::{is_empty_line, is_header_line};
+use super::delimiter::Delimiter;
 use crate::mail::{Content, Envelope, Part, Span, limits};
 
 /// The beginning of a line, and what stands before it.
@@ -23,9 +24,8 @@ pub(super) struct Mark {
 pub(super) struct Tree {
     open: Vec<Node>,
     reading: Reading,
-    /// The header being read, within its limits; up to `kept` its lines are known to belong to it.
-    header: Vec<u8>,
-    kept: usize,
+    /// The header being read.
+    header: Block,
     /// Octets of header that may still be parsed.
     allowance: usize,
     /// Addresses that may still be kept.
@@ -73,8 +73,7 @@ impl Default for Tree {
         Tree {
             open: Vec::new(),
             reading: Reading::Header(Mark::default()),
-            header: Vec::new(),
-            kept: 0,
+            header: Block::default(),
             allowance: limits::OUTLINE_HEADERS,
             addresses: limits::OUTLINE_ADDRESSES,
             parts: 0,
@@ -94,29 +93,29 @@ impl Tree {
     /// Octets of a wanted line as they come, whether or not they turn out to be header.
     pub fn collect(&mut self, octets: &[u8]) {
         if matches!(self.reading, Reading::Header(_)) {
-            let room = limits::HEADER.min(self.allowance).saturating_sub(self.header.len());
-            self.header.extend_from_slice(octets.get(..room).unwrap_or(octets));
+            self.header.collect(octets, limits::HEADER.min(self.allowance));
         }
     }
 
     /// A wanted line, or as much of its beginning as matters; it begins at `here`, the next one at `next`.
     pub fn line(&mut self, line: &[u8], here: Mark, next: Mark) {
-        loop {
-            if line.len() as u64 == next.at - here.at
-                && let Some((depth, close)) = self.boundary(line)
-            {
-                return self.delimit(depth, close, here, next);
+        let whole = line.len() as u64 == next.at - here.at;
+        let in_header = matches!(self.reading, Reading::Header(_));
+        let mut found = self.delimiter(line, whole);
+        if in_header && self.header.announces(line, whole, found.map(|(_, found)| found)) {
+            // The header has just announced it, and lacks its empty line.
+            self.end_header(self.header.after());
+            found = self.delimiter(line, whole);
+        }
+        if let Some((depth, found)) = found {
+            return self.delimit(depth, found.close, here, next);
+        }
+        if matches!(self.reading, Reading::Header(_)) {
+            match self.header.line(line, next) {
+                Ends::Not => {}
+                Ends::Here => self.end_header(next),
+                Ends::Before => self.end_headers(next),
             }
-            let Reading::Header(begin) = self.reading else { return };
-            if is_empty_line(line) {
-                return self.end_header(next);
-            }
-            if is_header_line(line, begin.at == here.at) {
-                self.kept = self.header.len();
-                return;
-            }
-            // It is the first line of the body, and possibly the boundary that the header has just announced.
-            self.end_header(here);
         }
     }
 
@@ -133,18 +132,21 @@ impl Tree {
         Outline { envelope: self.envelope, root, size: offset(end.at) }
     }
 
-    /// `delimiter / close-delimiter` (RFC 2046 §5.1.1): which open multipart's, and whether it closes it.
-    fn boundary(&self, line: &[u8]) -> Option<(usize, bool)> {
-        let line = line.strip_prefix(b"--")?;
-        let line = line.strip_suffix(b"\n").map_or(line, |line| line.strip_suffix(b"\r").unwrap_or(line));
-        self.open.iter().enumerate().find_map(|(depth, node)| {
-            let Kind::Multipart { boundary, stage: Stage::Preamble | Stage::Parts, .. } = &node.kind else {
-                return None;
-            };
-            let rest = line.strip_prefix(boundary.as_slice())?;
-            let (close, padding) = rest.strip_prefix(b"--").map_or((false, rest), |rest| (true, rest));
-            padding.iter().all(|octet| matches!(octet, b' ' | b'\t')).then_some((depth, close))
-        })
+    /// Which open multipart's delimiter a line is. A line that is one to the last octet goes first, the outermost of
+    /// these; then the one with the longest boundary. What an ended multipart delimits is text.
+    fn delimiter(&self, line: &[u8], whole: bool) -> Option<(usize, Delimiter)> {
+        if !line.starts_with(b"--") {
+            return None;
+        }
+        let mut best: Option<(usize, Delimiter, bool)> = None;
+        for (depth, node) in self.open.iter().enumerate() {
+            let Kind::Multipart { boundary, stage, .. } = &node.kind else { continue };
+            let Some(found) = Delimiter::read(line, whole, boundary) else { continue };
+            if best.is_none_or(|(_, best, _)| found.beats(best)) {
+                best = Some((depth, found, *stage != Stage::Epilogue));
+            }
+        }
+        best.filter(|(_, _, open)| *open).map(|(depth, found, _)| (depth, found))
     }
 
     /// A boundary of the multipart at `depth` stands between `here` and `next`.
@@ -156,9 +158,7 @@ impl Tree {
             && !close
         {
             // Boundaries in a row: no part lies between them.
-            self.reading = Reading::Header(next);
-            self.header.clear();
-            return;
+            return self.begin_header(next);
         }
         self.end_headers(here);
         self.close(depth + 1, here, true);
@@ -166,14 +166,23 @@ impl Tree {
         if let Some(Node { kind: Kind::Multipart { stage, .. }, .. }) = self.open.last_mut() {
             *stage = if close || full { Stage::Epilogue } else { Stage::Parts };
         }
-        self.reading = if close || full { Reading::Body } else { Reading::Header(next) };
-        self.header.clear();
-        self.kept = 0;
+        if close || full {
+            self.reading = Reading::Body;
+        } else {
+            self.begin_header(next);
+        }
         self.note_bounds();
     }
 
-    /// Whatever header is being read ends at `mark`; an enclosed message that has just begun has none.
+    fn begin_header(&mut self, mark: Mark) {
+        self.reading = Reading::Header(mark);
+        self.header.begin(mark);
+    }
+
+    /// Whatever header is being read ends at `mark`, or earlier if what was read last is none; an enclosed message that
+    /// has just begun has none.
     fn end_headers(&mut self, mark: Mark) {
+        let mark = if self.header.is_astray() { self.header.after() } else { mark };
         while matches!(self.reading, Reading::Header(_)) {
             self.end_header(mark);
         }
@@ -182,22 +191,24 @@ impl Tree {
     /// The header being read ends at `mark`, where its body begins.
     fn end_header(&mut self, mark: Mark) {
         let Reading::Header(begin) = self.reading else { return };
-        self.header.truncate(self.kept);
+        let header = self.header.octets();
         let parent = self.open.last().map(|node| (&node.kind, node.head.is_digest()));
-        let head = Head::read(&self.header, matches!(parent, Some((Kind::Multipart { .. }, true))));
+        let head = Head::read(header, matches!(parent, Some((Kind::Multipart { .. }, true))));
         if !matches!(parent, Some((Kind::Multipart { .. }, _))) {
-            let envelope = Envelope::read_within(&self.header, &mut self.addresses);
+            let envelope = Envelope::read_within(header, &mut self.addresses);
             match self.open.last_mut() {
                 Some(Node { kind: Kind::Message(_, slot), .. }) => *slot = envelope,
                 _ => self.envelope = envelope,
             }
         }
-        self.allowance = self.allowance.saturating_sub(self.header.len());
-        self.header.clear();
-        self.kept = 0;
+        self.allowance = self.allowance.saturating_sub(header.len());
         self.parts += 1;
         let kind = self.kind(&head);
-        self.reading = if matches!(kind, Kind::Message(..)) { Reading::Header(mark) } else { Reading::Body };
+        self.reading = Reading::Body;
+        self.header.begin(mark);
+        if matches!(kind, Kind::Message(..)) {
+            self.begin_header(mark);
+        }
         self.open.push(Node { head, header: begin.at, body: mark, kind });
         self.note_bounds();
     }

@@ -4,7 +4,9 @@
 use super::needle::Seeker;
 use crate::mail::decode::{Charset, Decoder, Encoding, decode_words};
 use crate::mail::header::{fields, unfold};
+use crate::mail::mime::parameter;
 use crate::mail::{Content, Part, Span, limits};
+use std::borrow::Cow;
 use std::ops::ControlFlow;
 
 /// A stretch of the message that holds text, and how to read it.
@@ -37,11 +39,11 @@ fn body(part: &Part<'_>, list: &mut Vec<Stretch>) {
         }
         Content::Leaf => {
             let text = [&b"text"[..], b"message"].iter().any(|media| part.media.eq_ignore_ascii_case(media));
-            let charset = part.params.iter().find(|param| param.name.eq_ignore_ascii_case(b"charset"));
+            let charset = parameter(&part.params, b"charset");
             // What is encoded in an unknown way cannot be read.
             if let (true, Some(encoding)) = (text, Encoding::of(part)) {
-                let charset = charset.map_or(&b"us-ascii"[..], |param| param.value.as_ref());
-                list.push(Stretch::Body(part.body, encoding, charset.to_vec()));
+                let charset = charset.map_or_else(|| b"us-ascii".to_vec(), Cow::into_owned);
+                list.push(Stretch::Body(part.body, encoding, charset));
             }
         }
     }

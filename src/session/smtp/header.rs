@@ -1,7 +1,7 @@
 //! What is put before a message that came in, and what is taken out of its header.
 
 use super::terms::Kind;
-use crate::mail::header::{Field, fields, first};
+use crate::mail::header::{Field, fields, first, is_begun};
 use crate::mail::{Stamp, UniqueId};
 use crate::session::Privacy;
 use crate::verdict;
@@ -104,11 +104,7 @@ pub(super) fn of(mut head: Vec<u8>) -> Vec<u8> {
 
 /// Whether what came has no header: then what is put before it is all of it, and an empty line has to follow.
 pub(super) fn is_missing(head: &[u8]) -> bool {
-    let line = head.split(|octet| *octet == b'\r').next().unwrap_or_default();
-    let name = line.split(|octet| *octet == b':').next().unwrap_or_default();
-    let is_field = name.len() < line.len() && name.iter().all(u8::is_ascii_graphic);
-    // Some programs write what mbox files have before each message.
-    head.is_empty() || !(line.is_empty() || is_field || line.starts_with(b"From "))
+    !is_begun(head)
 }
 
 /// Whether the header goes on behind what was looked at of it, in a message of so many octets.
@@ -236,12 +232,34 @@ mod tests {
         for (head, missing) in [
             (&b"A: 1\r\n"[..], false),
             (b"\r\nbody", false),
-            (b"From me Thu Jan 1\r\nA: 1\r\n", false),
+            (b"From me Thu Jan 1 10:00:00 1970\r\nA: 1\r\n", false),
+            (b">From me\r\nTo: ann\r\n", false),
             (b"", true),
             (b"hello\r\n", true),
             (b"hello there: you\r\n", true),
         ] {
             assert_eq!(is_missing(head), missing, "{}", head.escape_ascii());
+        }
+    }
+
+    #[test]
+    fn what_is_put_before_a_message_hides_and_uncovers_none_of_its_fields() {
+        let mut dice = crate::mail::xorshift::Xorshift::new(12);
+        for _ in 0..30_000 {
+            let message = crate::mail::odd::message(&mut dice, "\r\n");
+            let head = of(message.clone());
+            let names = |octets: &[u8]| -> Vec<Vec<u8>> {
+                let known = |field: &Field<'_>| !field.name.eq_ignore_ascii_case(b"Note");
+                fields(octets).filter(known).map(|field| field.name.to_vec()).collect()
+            };
+            assert_eq!(names(&head), names(&message), "{}", message.escape_ascii());
+            let mut stored = b"Received: x\r\n".to_vec();
+            if is_missing(&head) {
+                stored.extend_from_slice(b"\r\n");
+            }
+            stored.extend_from_slice(&message);
+            let expected = [vec![b"Received".to_vec()], names(&message)].concat();
+            assert_eq!(names(&stored), expected, "{}", message.escape_ascii());
         }
     }
 
