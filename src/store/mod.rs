@@ -35,6 +35,7 @@ mod read_only;
 mod record;
 mod recovery;
 mod replay;
+mod reread;
 mod rows;
 mod schema;
 mod snapshot;

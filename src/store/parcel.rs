@@ -3,7 +3,7 @@
 use super::blobs::Abandoned;
 use super::codec;
 use super::error::{Fault, Refusal, StoreError};
-use super::record::{Frame, Head, encode};
+use super::record::{Frame, Head, encode, encode_read};
 use super::schema::FRAME;
 use crate::mail::mime::{Outline, Scanner};
 use crate::mail::{BlobId, LineEnds, UniqueId, limits};
@@ -13,7 +13,7 @@ use serde_bytes::ByteBuf;
 use std::sync::Arc;
 
 /// Octets of the header that are kept with the head. A longer header goes on in the body's frames.
-const TOP: usize = 64 << 10;
+pub(super) const TOP: usize = 64 << 10;
 
 /// Takes a message in pieces of any size and packs it.
 ///
@@ -126,7 +126,7 @@ impl Packer {
         let mut hash = [0; 16];
         hash.iter_mut().zip(digest.as_ref()).for_each(|(to, from)| *to = *from);
         let Outline { envelope, root, .. } = self.scanner.finish();
-        let (envelope, outline) = (encode(&envelope)?, encode(&root)?);
+        let (envelope, outline) = (encode_read(&envelope)?, encode_read(&root)?);
         let size = u32::try_from(self.size).map_err(|_| Refusal::TooLarge)?;
         self.parcel.size = size;
         self.parcel.line_ends = self.line_ends.missing();

@@ -241,7 +241,34 @@ pub(super) fn decode<'a, T: Deserialize<'a>>(bytes: &'a [u8], what: &'static str
     }
 }
 
+/// By which rules a message was read: an octet after its envelope, and one after its outline. Format 2 began without.
+const RULES: u8 = 1;
+
+/// An envelope or an outline, with the mark of the rules by which it was read.
+pub(super) fn encode_read<T: Serialize>(record: &T) -> Result<Vec<u8>, Fault> {
+    let mut bytes = encode(record)?;
+    bytes.push(RULES);
+    Ok(bytes)
+}
+
+/// The same back; `None` if it was read by other rules.
+fn decode_read<'a, T: Deserialize<'a>>(bytes: &'a [u8], what: &'static str) -> Result<Option<T>, Fault> {
+    let Some((&VERSION, fields)) = bytes.split_first() else { return Err(Fault::Corrupt(what)) };
+    let (record, rest) = postcard::take_from_bytes(fields).map_err(|_| Fault::Corrupt(what))?;
+    Ok((rest == [RULES]).then_some(record))
+}
+
 impl<'a> Head<'a> {
+    /// The envelope, if it was read by the rules of today; else see [`super::Snapshot::envelope`].
+    pub(super) fn envelope_of_today(&self) -> Result<Option<crate::mail::Envelope<'a>>, Fault> {
+        decode_read(self.envelope, "envelope")
+    }
+
+    /// The outline, if it was read by the rules of today; else see [`super::Snapshot::outline`].
+    pub(super) fn outline_of_today(&self) -> Result<Option<crate::mail::Part<'a>>, Fault> {
+        decode_read(self.outline, "outline")
+    }
+
     /// The envelope, read when the message came in.
     pub fn envelope(&self) -> Result<crate::mail::Envelope<'a>, Fault> {
         decode(self.envelope, "envelope")

@@ -123,7 +123,7 @@ pub fn key_of(header_block: &[u8]) -> u64 {
 pub fn stored_key(snapshot: &Snapshot, blob: BlobId) -> Result<u64, Error> {
     let Some(head) = snapshot.head(blob)? else { return Ok(0) };
     let head = head.read()?;
-    Ok(key(head.envelope()?.message_id.as_deref()))
+    Ok(key(snapshot.envelope(blob, &head)?.message_id.as_deref()))
 }
 
 /// A hash of a header that does not depend on how its lines end, and on the empty line after it.
