@@ -5,6 +5,7 @@
 
 mod event;
 mod header;
+mod id;
 mod skip;
 #[cfg(test)]
 mod tests;
@@ -14,6 +15,7 @@ pub use event::Event;
 use super::parse::leading_tag;
 use crate::mail::limits;
 use header::{Header, is_append_message};
+use id::{Fate, Id, is_id};
 use skip::{Report, Skip, Skipped};
 
 /// Cuts the client's bytes into commands.
@@ -49,6 +51,8 @@ enum State {
     Command(Gathered),
     /// A literal of a command, which ends at this offset from its first octet.
     Literal(Gathered, usize),
+    /// An ID of which only the form is kept.
+    Id(Id),
     /// An answer or DONE; this much of it has no line end.
     Line { scanned: usize },
     /// A message literal that nobody has accepted or refused yet.
@@ -183,6 +187,10 @@ impl Framer {
                     let (gathered, end) = (*gathered, *end);
                     self.literal(gathered, end)
                 }
+                State::Id(id) => {
+                    let id = *id;
+                    self.id(id)
+                }
                 State::Line { scanned } => {
                     let scanned = *scanned;
                     self.line(scanned)
@@ -261,6 +269,10 @@ impl Framer {
     fn command(&mut self, mut gathered: Gathered) -> Step {
         let (longest, largest) = self.bounds();
         let bytes = self.buffered();
+        if self.wary && gathered.line == 0 && is_id(bytes) {
+            self.state = State::Id(Id::default());
+            return Step::Again;
+        }
         let Some(newline) = newline(bytes, gathered.scanned) else {
             gathered.scanned = bytes.len();
             // One octet more than the bound may be the CR of a line that fits.
@@ -308,6 +320,55 @@ impl Framer {
         }
         self.state = State::Command(Gathered { line: end, scanned: end, ..gathered });
         Step::Again
+    }
+
+    /// Goes on with an ID, and closes the gaps where its strings stood.
+    fn id(&mut self, mut id: Id) -> Step {
+        let mut read = id.kept;
+        let mut came = Ok(Step::More);
+        while let Some(&octet) = self.buffered().get(read) {
+            read += 1;
+            match id.take(octet) {
+                Fate::Drop => continue,
+                Fate::Keep => {
+                    if let Some(place) = self.buffer.get_mut(self.start + id.kept) {
+                        *place = octet;
+                    }
+                    id.kept += 1;
+                    continue;
+                }
+                Fate::LineEnd => came = self.id_line(&mut id),
+                Fate::TooLong => came = Ok(Step::Report(Report::TooLong)),
+            }
+            break;
+        }
+        self.buffer.copy_within(self.start + read..self.end, self.start + id.kept);
+        self.end -= read - id.kept;
+        self.state = State::default();
+        match came {
+            Err(header) => return self.refuse_literal(header, id.kept, Report::TooBig),
+            Ok(Step::Report(_)) => return self.too_long(0),
+            Ok(Step::Command(..)) => self.start += id.kept,
+            Ok(_) => self.state = State::Id(id),
+        }
+        came.unwrap_or(Step::Again)
+    }
+
+    /// A line of an ID ended: with it the command, or a literal follows; one that is too large comes as an error.
+    fn id_line(&mut self, id: &mut Id) -> Result<Step, Header> {
+        let form = without_cr(self.buffered().get(..id.kept).unwrap_or_default());
+        let Some(header) = Header::at_end_of(form) else {
+            return Ok(Step::Command(self.start, self.start + form.len()));
+        };
+        let size = usize::try_from(header.size).ok().filter(|size| *size <= limits::ID_STRING).ok_or(header)?;
+        // `{1}` is as long as `""`, and then some.
+        let place = self.start + header.at;
+        if let Some(quotes) = self.buffer.get_mut(place..place + 2) {
+            quotes.fill(b'"');
+        }
+        id.kept = header.at + 2;
+        id.begin_literal(size);
+        Ok(if header.sync { Step::Continue } else { Step::Again })
     }
 
     fn line(&mut self, scanned: usize) -> Step {

@@ -289,3 +289,55 @@ fn who_is_not_known_is_held_to_less() {
         assert_eq!(matches!(framer.next_event(), Event::TooBig { tag: Some("a") }), wary);
     }
 }
+
+#[test]
+fn an_id_of_a_stranger_may_be_as_long_as_the_rfc_allows_and_takes_no_memory() {
+    let quoted = format!("\"{}\"", "x\\\"\\\\".repeat(204));
+    let sync = format!("{{1024}}\r\n{}", "y\n".repeat(512));
+    let at_once = format!("{{1024+}}\r\n{}", "\"(".repeat(512));
+    for value in ["NIL", &quoted, &sync, &at_once, "{0}\r\n"] {
+        let pairs: Vec<String> = (0..30).map(|number| format!("\"field{number}\" {value}")).collect();
+        let stream = format!("a ID ({})\r\nb NOOP\r\n", pairs.join(" "));
+        for size in [1, 2, 3, 7, 1000, stream.len()] {
+            let mut framer = Framer::new();
+            framer.be_wary(true);
+            let mut commands = Vec::new();
+            for piece in stream.as_bytes().chunks(size) {
+                framer.feed(piece);
+                loop {
+                    match framer.next_event() {
+                        Event::More => break,
+                        Event::Continue => {}
+                        Event::Command { bytes } => commands.push(String::from_utf8_lossy(bytes).into_owned()),
+                        other => panic!("{other:?}"),
+                    }
+                }
+                assert!(framer.buffered().len() <= limits::ID_FORM);
+            }
+            let kept = if value == "NIL" { "NIL" } else { "\"\"" };
+            let kept = vec![format!("\"\" {kept}"); 30].join(" ");
+            assert_eq!(commands, [format!("a ID ({kept})"), "b NOOP".to_owned()], "{value:.20} by {size}");
+        }
+    }
+}
+
+#[test]
+fn an_id_of_a_stranger_has_its_bounds() {
+    let event = |stream: &[u8]| {
+        let mut framer = Framer::new();
+        framer.be_wary(true);
+        framer.feed(stream);
+        let first = format!("{:?}", framer.next_event());
+        framer.feed(b"\r\nb NOOP\r\n");
+        let last = (0..3).map(|_| format!("{:?}", framer.next_event())).find(|event| event.contains("Command"));
+        (first, last.is_some())
+    };
+    let long = [b"a ID (\"".as_slice(), &vec![b'x'; 2 * limits::ID_STRING + 1], b"\")"].concat();
+    assert!(event(&[&long[..], b"\r\n"].concat()).0.contains("TooLong"));
+    let many = [b"a ID (".as_slice(), &b"\"\" ".repeat(limits::ID_FORM), b"\r\n"].concat();
+    assert!(event(&many).0.contains("TooLong"));
+    assert!(event(b"a ID (\"x\" {1025}\r\n").0.contains("TooBig"));
+    let (first, goes_on) = event(&[b"a ID (\"x\" {1025+}\r\n".as_slice(), &vec![b'x'; 1025], b")\r\n"].concat());
+    assert!(first.contains("TooBig") && goes_on);
+    assert!(event(b"a ID (\"x\0\" NIL)\r\n").0.contains("Command"));
+}
