@@ -1,5 +1,6 @@
 //! Flags of a message: the system flags and, per mailbox, up to 120 keywords, as one set of bits.
 
+use super::limits;
 use serde::{Deserialize, Serialize};
 use std::ops::{BitAnd, BitOr, Not};
 
@@ -57,6 +58,23 @@ impl FlagSet {
     pub const NONE: FlagSet = FlagSet(0);
     /// How many keywords a mailbox can know.
     pub const KEYWORDS: usize = 120;
+
+    /// Whether a mailbox that knows these keywords can learn those of `names` that it does not know: it has room for
+    /// them, and none is too long. Names that begin with a backslash are no keywords.
+    #[must_use]
+    pub fn has_room(known: &[String], names: &[String]) -> bool {
+        let is_known = |name: &String| known.iter().any(|known| known.eq_ignore_ascii_case(name));
+        let mut new: Vec<&String> = Vec::new();
+        for name in names.iter().filter(|name| !name.starts_with('\\') && !is_known(name)) {
+            if name.len() > limits::KEYWORD {
+                return false;
+            }
+            if !new.iter().any(|other| other.eq_ignore_ascii_case(name)) {
+                new.push(name);
+            }
+        }
+        known.len() + new.len() <= FlagSet::KEYWORDS
+    }
 
     /// The set that holds only the mailbox's keyword number `index`; empty when there can be no such keyword.
     #[must_use]

@@ -3,7 +3,7 @@
 use super::refusal::No;
 use super::session::Session;
 use super::work::{After, Work};
-use crate::mail::{MailboxId, Stamp, limits};
+use crate::mail::{FlagSet, MailboxId, Stamp, limits};
 use crate::session::Need;
 use crate::store::{History, NewMessage, Packer, Refusal, Store, Write};
 use crate::wire::Out;
@@ -19,12 +19,15 @@ pub(super) struct Upload {
     mailbox: MailboxId,
     flags: Vec<String>,
     received: Option<Stamp>,
+    /// It comes as a literal8, which may hold NUL.
+    binary: bool,
     packer: Result<Packer, No>,
 }
 
 impl Upload {
     pub(super) fn new(tag: Box<str>, mailbox: MailboxId, append: Append, packer: Packer) -> Upload {
-        Upload { tag, mailbox, flags: append.flags, received: append.date, packer: Ok(packer) }
+        let Append { flags, date: received, binary, .. } = append;
+        Upload { tag, mailbox, flags, received, binary, packer: Ok(packer) }
     }
 
     /// The rest is read, since the client sends it, but not kept.
@@ -33,9 +36,10 @@ impl Upload {
     }
 
     pub(super) fn push(&mut self, octets: &[u8]) {
-        if let Ok(packer) = &mut self.packer
-            && let Err(error) = packer.push(octets)
-        {
+        let Ok(packer) = &mut self.packer else { return };
+        if !self.binary && memchr::memchr(0, octets).is_some() {
+            self.packer = Err(No::Nul);
+        } else if let Err(error) = packer.push(octets) {
             self.packer = Err(error.into());
         }
     }
@@ -61,6 +65,9 @@ impl Session {
         if append.size == 0 {
             return Err(No::Cannot("A message has at least one octet"));
         }
+        if !FlagSet::has_room(&snapshot.mailbox(mailbox)?.ok_or(No::TargetMissing)?.keywords, &append.flags) {
+            return Err(No::TooManyKeywords);
+        }
         let quota = snapshot.account(account)?.ok_or(Refusal::NoAccount)?.limits;
         if quota.bytes.is_some() || quota.messages.is_some() {
             let usage = snapshot.usage(account)?;
@@ -75,7 +82,7 @@ impl Session {
     /// The message is whole.
     pub(super) fn uploaded(&mut self, out: &mut Out) -> Need {
         let Work::Upload(upload) = std::mem::take(&mut self.work) else { return Need::Input };
-        let Upload { tag, mailbox, flags, received, packer } = *upload;
+        let Upload { tag, mailbox, flags, received, packer, .. } = *upload;
         let now = self.now;
         let parcel = packer.and_then(|packer| packer.finish().map_err(No::from));
         match parcel {

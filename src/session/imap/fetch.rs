@@ -1,7 +1,7 @@
 //! FETCH (RFC 9051 §6.4.5): a cursor over the view. Each turn reads one snapshot, fills the output, and leaves behind
 //! where to go on; nothing but a number of places is held between turns.
 
-use super::finish::Last;
+use super::finish::{Last, coded};
 use super::message::Places;
 use super::piece::{Body, Piece, Put};
 use super::refusal::No;
@@ -11,7 +11,7 @@ use crate::mail::{SectionText, SequenceSet, SystemFlag, Uid};
 use crate::session::Need;
 use crate::store::{Ahead, Depth, Fault, FlagChange, Message, Mirror, Refusal, Row, Snapshot, Store, Uids, Write};
 use crate::wire::Out;
-use crate::wire::imap::reply;
+use crate::wire::imap::reply::{self, Code};
 use crate::wire::imap::{Dialect, FetchItem};
 use std::sync::Arc;
 
@@ -144,7 +144,8 @@ impl Session {
                 } else if fetching.unknown_cte {
                     Last::No(No::UnknownCte)
                 } else if fetching.missing && !fetching.uid {
-                    Last::No(No::ExpungeIssued)
+                    // RFC 9051 §7.1: the others were told.
+                    coded(&fetching.tag, Code::ExpungeIssued, "FETCH done: some of the messages are gone")
                 } else {
                     Last::Ok("FETCH done")
                 };

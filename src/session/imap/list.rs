@@ -56,6 +56,11 @@ impl Session {
             reply::list(out, &line, self.dialect);
             return Ok(self.finish(tag, true, "LIST done", out));
         }
+        for returned in &returns {
+            if let ListReturn::Status(items) = returned {
+                offered(items)?;
+            }
+        }
         let subscribed = select.contains(&ListSelect::Subscribed);
         let special = select.contains(&ListSelect::SpecialUse);
         let recursive = select.contains(&ListSelect::RecursiveMatch);
@@ -165,6 +170,7 @@ impl Session {
         store: &Store,
         out: &mut Out,
     ) -> Result<Need, No> {
+        offered(items)?;
         let snapshot = store.snapshot()?;
         let id = self.find_mailbox(&snapshot, mailbox)?;
         let record = snapshot.mailbox(id)?.ok_or(Refusal::NoMailbox)?;
@@ -265,6 +271,14 @@ impl Session {
         }
         Ok(entries)
     }
+}
+
+/// Whether what is asked for is offered: CONDSTORE (RFC 7162) is not, neither here nor in FETCH.
+fn offered(items: &[StatusItem]) -> Result<(), No> {
+    if items.contains(&StatusItem::HighestModSeq) {
+        return Err(No::Cannot("MODSEQ is not offered"));
+    }
+    Ok(())
 }
 
 impl Entry {

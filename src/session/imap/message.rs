@@ -5,7 +5,7 @@ use super::refusal::No;
 use super::select::{Access, Selected};
 use super::session::Session;
 use super::work::{After, Work};
-use crate::mail::{Bound, SequenceSet, Uid};
+use crate::mail::{Bound, FlagSet, SequenceSet, Uid};
 use crate::session::Need;
 use crate::store::{Outcome, Refusal, Store, Uids, Write};
 use crate::wire::Out;
@@ -43,12 +43,27 @@ impl Selected {
         }
     }
 
+    /// The keywords of the messages at these places.
+    fn keywords_at(&self, places: &[(usize, usize)]) -> Vec<String> {
+        let rows = self.view.rows();
+        let rows = places.iter().flat_map(|&(from, to)| rows.from(from).take(to - from));
+        let used = rows.fold(FlagSet::NONE, |used, row| used | row.flags);
+        let now = self.watch.now();
+        used.keywords().filter_map(|keyword| now.keywords.get(keyword).cloned()).collect()
+    }
+
     /// The UIDs at these places. Between two of the view there are none that the client does not know: new ones are
     /// higher than all.
     pub(super) fn uids(&self, places: &[(usize, usize)]) -> Uids {
         let rows = self.view.rows();
         let uid = |place: usize| rows.get(place).map(|row| row.uid.number());
         Uids(places.iter().filter_map(|&(from, to)| uid(from).zip(uid(to.checked_sub(1)?))).collect())
+    }
+
+    /// Whether some of the messages that the client knows are gone.
+    pub(super) fn lacks_messages(&self) -> bool {
+        let all = [(0, self.view.rows().len())];
+        !self.are_there(&all, &self.uids(&all))
     }
 
     /// Whether the messages at these places, with these UIDs, are all still in the mailbox.
@@ -114,6 +129,10 @@ impl Session {
         if !complete {
             // All or nothing (RFC 9051 §6.4.7): who names messages by number means each of them.
             return Ok(self.finish_with(tag, true, Last::No(No::ExpungeIssued), out));
+        }
+        let keywords = selected.keywords_at(&places);
+        if !FlagSet::has_room(&store.snapshot()?.mailbox(to)?.ok_or(No::TargetMissing)?.keywords, &keywords) {
+            return Err(No::TooManyKeywords);
         }
         self.work = Work::Waiting(Box::new(After::Copied { tag: tag.into(), moved: moves }));
         Ok(Need::Write(if moves { Write::Move { from, uids, to } } else { Write::Copy { from, uids, to } }))

@@ -1,10 +1,10 @@
 //! One item of content in a FETCH response, in one go or piece by piece.
 
-use crate::mail::decode::{Decoder, Encoding};
-use crate::mail::{self, BlobId, Section, SectionText, Span, header, limits};
+use crate::mail::decode::Served;
+use crate::mail::{self, BlobId, Part, Section, SectionText, Span, header, limits};
 use crate::store::{Fault, Head, Pin, Reading, Snapshot, Store};
 use crate::wire::imap::FetchItem;
-use crate::wire::imap::reply::Fetch;
+use crate::wire::imap::reply::{self, Fetch};
 
 /// A message's content, in one snapshot.
 pub(super) struct Body<'b> {
@@ -27,14 +27,24 @@ pub(super) enum Put {
 #[derive(Debug)]
 pub(super) struct Piece {
     reading: Reading,
-    decoding: Option<Decoding>,
+    form: Form,
     _pin: Pin,
 }
 
-/// A part that is decoded while it is sent.
+/// How the octets of a message become those of a literal.
+#[derive(Debug)]
+enum Form {
+    /// As a literal has them: without a NUL.
+    Plain,
+    /// As they are, in a literal8.
+    Raw,
+    /// A part that is decoded while it is sent.
+    Decoded(Decoding),
+}
+
 #[derive(Debug)]
 struct Decoding {
-    decoder: Option<Decoder>,
+    served: Option<Served>,
     /// Decoded octets still to be left out, and to be sent.
     skip: u64,
     left: u64,
@@ -47,9 +57,27 @@ impl Piece {
 
     /// Sends more, until the output holds `enough`; true when all is sent.
     pub(super) fn go_on(&mut self, body: &Body<'_>, out: &mut Vec<u8>, enough: usize) -> Result<bool, Fault> {
-        match &mut self.decoding {
-            None => self.reading.read(body.snapshot, body.head, out, enough),
-            Some(decoding) => decoding.go_on(&mut self.reading, body, out, enough),
+        self.form.go_on(&mut self.reading, body, out, enough)
+    }
+}
+
+impl Form {
+    fn go_on(
+        &mut self,
+        reading: &mut Reading,
+        body: &Body<'_>,
+        out: &mut Vec<u8>,
+        enough: usize,
+    ) -> Result<bool, Fault> {
+        let start = out.len();
+        match self {
+            Form::Plain => {
+                let ended = reading.read(body.snapshot, body.head, out, enough)?;
+                reply::without_nul(out.get_mut(start..).unwrap_or_default());
+                Ok(ended)
+            }
+            Form::Raw => reading.read(body.snapshot, body.head, out, enough),
+            Form::Decoded(decoding) => decoding.go_on(reading, body, out, enough),
         }
     }
 }
@@ -71,11 +99,11 @@ impl Decoding {
             raw.clear();
             decoded.clear();
             let ended = reading.read(body.snapshot, body.head, &mut raw, 1)?;
-            if let Some(decoder) = &mut self.decoder {
-                decoder.feed(&raw, &mut decoded);
+            if let Some(served) = &mut self.served {
+                served.feed(&raw, &mut decoded);
             }
-            if ended && let Some(decoder) = self.decoder.take() {
-                decoder.finish(&mut decoded);
+            if ended && let Some(served) = self.served.take() {
+                served.finish(&mut decoded);
             }
             let skipped = usize::try_from(self.skip).unwrap_or(usize::MAX).min(decoded.len());
             self.skip -= skipped as u64;
@@ -91,20 +119,37 @@ impl Decoding {
     }
 }
 
+/// What there is to know of decoded content before it is sent.
+#[derive(Default)]
+struct Measure {
+    length: u64,
+    /// Whether there is a NUL in the octets that were asked for.
+    nul: bool,
+}
+
+impl Measure {
+    fn count(&mut self, octets: &[u8], from: u64, to: u64) {
+        let place = |at: u64| usize::try_from(at.saturating_sub(self.length)).unwrap_or(usize::MAX).min(octets.len());
+        let asked = octets.get(place(from)..place(to)).unwrap_or_default();
+        self.nul = self.nul || memchr::memchr(0, asked).is_some();
+        self.length += octets.len() as u64;
+    }
+}
+
 impl Body<'_> {
     /// Puts an item of content.
     pub(super) fn put(&self, item: &FetchItem, fetch: &mut Fetch<'_>, scratch: &mut Vec<u8>) -> Result<Put, Fault> {
         match item {
             FetchItem::Envelope => {
-                fetch.envelope(&self.head.envelope()?);
+                fetch.envelope(&self.snapshot.envelope(self.blob, self.head)?);
                 Ok(Put::Whole)
             }
             FetchItem::Body => {
-                fetch.body(&self.head.outline()?);
+                fetch.body(&self.outline()?);
                 Ok(Put::Whole)
             }
             FetchItem::BodyStructure => {
-                fetch.body_structure(&self.head.outline()?);
+                fetch.body_structure(&self.outline()?);
                 Ok(Put::Whole)
             }
             FetchItem::Section { section, partial, .. } => self.section(section, *partial, fetch, scratch),
@@ -114,11 +159,11 @@ impl Body<'_> {
             }
             FetchItem::Rfc822Header => {
                 fetch.rfc822_header();
-                self.octets(self.head.outline()?.header, None, fetch)
+                self.octets(self.outline()?.header, None, fetch)
             }
             FetchItem::Rfc822Text => {
                 fetch.rfc822_text();
-                self.octets(self.head.outline()?.body, None, fetch)
+                self.octets(self.outline()?.body, None, fetch)
             }
             FetchItem::Binary { path, partial, .. } => self.binary(path, *partial, fetch),
             FetchItem::BinarySize(path) => self.binary_size(path, fetch),
@@ -126,6 +171,10 @@ impl Body<'_> {
                 Ok(Put::Whole)
             }
         }
+    }
+
+    fn outline(&self) -> Result<Part<'_>, Fault> {
+        self.snapshot.outline(self.blob, self.head)
     }
 
     fn whole(&self) -> Span {
@@ -143,7 +192,7 @@ impl Body<'_> {
         if section.path.is_empty() && section.text == SectionText::Whole {
             return self.octets(self.whole(), partial, fetch);
         }
-        match self.head.outline()?.resolve(section) {
+        match self.outline()?.resolve(section) {
             Some(mail::Piece::Octets(span)) => self.octets(span, partial, fetch),
             Some(mail::Piece::Fields { header: span, names, not }) => {
                 scratch.clear();
@@ -167,58 +216,61 @@ impl Body<'_> {
 
     /// A literal with these octets of the message, or with a part of them.
     fn octets(&self, span: Span, partial: Option<(u32, u32)>, fetch: &mut Fetch<'_>) -> Result<Put, Fault> {
-        let span = match partial {
-            None => span,
-            Some((offset, length)) => {
-                let start = span.start.saturating_add(offset).min(span.end);
-                Span { start, end: start.saturating_add(length).min(span.end) }
-            }
-        };
+        let span = part_of_span(span, partial);
         fetch.literal_header(u64::from(span.len()));
-        let mut reading = Reading { blob: self.blob, rest: span };
-        let enough = fetch.limit();
-        if reading.read(self.snapshot, self.head, fetch.buffer(), enough)? {
-            return Ok(Put::Whole);
-        }
-        Ok(Put::Paused(Piece { reading, decoding: None, _pin: self.store.pin(self.blob) }))
+        self.begin(Reading { blob: self.blob, rest: span }, Form::Plain, fetch)
     }
 
+    fn begin(&self, mut reading: Reading, mut form: Form, fetch: &mut Fetch<'_>) -> Result<Put, Fault> {
+        let enough = fetch.limit();
+        if form.go_on(&mut reading, self, fetch.buffer(), enough)? {
+            return Ok(Put::Whole);
+        }
+        Ok(Put::Paused(Piece { reading, form, _pin: self.store.pin(self.blob) }))
+    }
+
+    /// A string where that can hold the octets, and a literal8 where there is a NUL in them (RFC 9051 §4.3.1, §6.4.5).
     fn binary(&self, path: &[u32], partial: Option<(u32, u32)>, fetch: &mut Fetch<'_>) -> Result<Put, Fault> {
-        let outline = self.head.outline()?;
+        let outline = self.outline()?;
+        let origin = partial.map(|(origin, _)| origin);
         if path.is_empty() {
             // The whole message has no encoding to be taken off (RFC 3516 §4.2).
-            fetch.binary(path, partial.map(|(origin, _)| origin));
-            return self.octets(self.whole(), partial, fetch);
+            let span = part_of_span(self.whole(), partial);
+            let nul = self.measured(span, None, 0, u64::MAX)?.nul;
+            fetch.binary(path, origin);
+            if !nul {
+                return self.octets(span, None, fetch);
+            }
+            fetch.literal8_header(u64::from(span.len()));
+            return self.begin(Reading { blob: self.blob, rest: span }, Form::Raw, fetch);
         }
         let Some(part) = outline.leaf(path) else {
-            fetch.binary(path, partial.map(|(origin, _)| origin));
+            fetch.binary(path, origin);
             fetch.nil();
             return Ok(Put::Whole);
         };
-        let Some(encoding) = Encoding::of(part) else { return Ok(Put::UnknownCte) };
-        fetch.binary(path, partial.map(|(origin, _)| origin));
-        let whole = self.decoded_length(part.body, encoding)?;
-        let (offset, length) = partial.map_or((0, whole), |(offset, length)| (u64::from(offset), u64::from(length)));
-        let skip = offset.min(whole);
-        let left = length.min(whole - skip);
-        // A literal8 always: whether there is a NUL in it nobody knows before it is sent.
-        fetch.literal8_header(left);
-        let mut reading = Reading { blob: self.blob, rest: part.body };
-        let mut decoding = Decoding { decoder: Some(Decoder::new(encoding)), skip, left };
-        let enough = fetch.limit();
-        if decoding.go_on(&mut reading, self, fetch.buffer(), enough)? {
-            return Ok(Put::Whole);
+        let Some(served) = Served::of(part) else { return Ok(Put::UnknownCte) };
+        fetch.binary(path, origin);
+        let (from, length) = partial.map_or((0, u64::MAX), |(from, length)| (u64::from(from), u64::from(length)));
+        let whole = self.measured(part.body, Some(served), from, from.saturating_add(length))?;
+        let skip = from.min(whole.length);
+        let left = length.min(whole.length - skip);
+        if whole.nul {
+            fetch.literal8_header(left);
+        } else {
+            fetch.literal_header(left);
         }
-        Ok(Put::Paused(Piece { reading, decoding: Some(decoding), _pin: self.store.pin(self.blob) }))
+        let decoding = Decoding { served: Served::of(part), skip, left };
+        self.begin(Reading { blob: self.blob, rest: part.body }, Form::Decoded(decoding), fetch)
     }
 
     fn binary_size(&self, path: &[u32], fetch: &mut Fetch<'_>) -> Result<Put, Fault> {
-        let outline = self.head.outline()?;
+        let outline = self.outline()?;
         let length = match outline.leaf(path) {
             _ if path.is_empty() => u64::from(self.head.size),
             None => 0,
-            Some(part) => match Encoding::of(part) {
-                Some(encoding) => self.decoded_length(part.body, encoding)?,
+            Some(part) => match Served::of(part) {
+                Some(served) => self.measured(part.body, Some(served), 0, 0)?.length,
                 None => return Ok(Put::UnknownCte),
             },
         };
@@ -226,25 +278,37 @@ impl Body<'_> {
         Ok(Put::Whole)
     }
 
-    fn decoded_length(&self, span: Span, encoding: Encoding) -> Result<u64, Fault> {
-        let mut decoder = Decoder::new(encoding);
+    /// How long the octets of the message are when they are served, and whether there is a NUL between two places.
+    fn measured(&self, span: Span, mut served: Option<Served>, from: u64, to: u64) -> Result<Measure, Fault> {
         let mut reading = Reading { blob: self.blob, rest: span };
         let (mut raw, mut decoded) = (Vec::new(), Vec::new());
-        let mut length = 0;
+        let mut measure = Measure::default();
         loop {
             raw.clear();
             decoded.clear();
             let ended = reading.read(self.snapshot, self.head, &mut raw, 1)?;
-            decoder.feed(&raw, &mut decoded);
-            length += decoded.len() as u64;
+            match &mut served {
+                Some(served) => served.feed(&raw, &mut decoded),
+                None => std::mem::swap(&mut raw, &mut decoded),
+            }
+            measure.count(&decoded, from, to);
             if ended {
                 break;
             }
         }
         decoded.clear();
-        decoder.finish(&mut decoded);
-        Ok(length + decoded.len() as u64)
+        if let Some(served) = served {
+            served.finish(&mut decoded);
+        }
+        measure.count(&decoded, from, to);
+        Ok(measure)
     }
+}
+
+fn part_of_span(span: Span, partial: Option<(u32, u32)>) -> Span {
+    let Some((offset, length)) = partial else { return span };
+    let start = span.start.saturating_add(offset).min(span.end);
+    Span { start, end: start.saturating_add(length).min(span.end) }
 }
 
 /// The octets that a partial asks for.

@@ -34,6 +34,10 @@ pub(super) enum No {
     BadNumber,
     /// BINARY of a part whose encoding is unknown (RFC 3516 §3).
     UnknownCte,
+    /// More keywords than a mailbox can have, or a longer one (RFC 9051 §7.1).
+    TooManyKeywords,
+    /// NUL in a literal that is no literal8 (RFC 9051 §4.3.1).
+    Nul,
 }
 
 impl From<Refusal> for No {
@@ -67,7 +71,7 @@ impl No {
     /// The tagged reply.
     pub(super) fn reply(&self, out: &mut Out, tag: &str) {
         let (code, text) = self.answer();
-        let condition = if let No::BadNumber = self { Condition::Bad } else { Condition::No };
+        let condition = if let No::BadNumber | No::Nul = self { Condition::Bad } else { Condition::No };
         reply::tagged(out, tag, condition, code, text);
     }
 
@@ -91,6 +95,8 @@ impl No {
             No::ExpungeIssued => (Some(Code::ExpungeIssued), "Some of the messages are gone"),
             No::BadNumber => (None, "There is no message of this number"),
             No::UnknownCte => (Some(Code::UnknownCte), "The part's encoding is unknown"),
+            No::TooManyKeywords => (Some(Code::Limit), "The mailbox has no room for these keywords"),
+            No::Nul => (None, "NUL can only come in a literal8: ~{...}"),
         }
     }
 }

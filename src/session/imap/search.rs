@@ -1,6 +1,8 @@
 //! SEARCH (RFC 9051 §6.4.4, RFC 4731, RFC 5182).
 
+use super::finish::coded;
 use super::refusal::No;
+use super::select::Selected;
 use super::session::Session;
 use super::work::Work;
 use crate::mail::search::{self, Facts, Key, Program, World};
@@ -8,7 +10,7 @@ use crate::mail::{Envelope, FlagSet, Part, Span, Stamp};
 use crate::session::Need;
 use crate::store::{Fault, Reading, Refusal, Row, Snapshot, Store, StoredHead, Uids};
 use crate::wire::Out;
-use crate::wire::imap::reply::{Esearch, SearchReply, SetRun};
+use crate::wire::imap::reply::{Code, Esearch, SearchReply, SetRun};
 use crate::wire::imap::{ReturnOption, SearchCommand};
 use std::num::NonZeroU32;
 use std::ops::ControlFlow;
@@ -104,6 +106,10 @@ impl Session {
         }
         if let (Some(selected), true) = (self.selected_mut(), searching.saves()) {
             selected.saved = Uids::from_ascending(searching.what_is_saved());
+        }
+        if !searching.uid && self.selected().is_some_and(Selected::lacks_messages) {
+            let last = coded(&searching.tag, Code::ExpungeIssued, "SEARCH done: some of the messages are gone");
+            return self.finish_with(&searching.tag, false, last, out);
         }
         self.finish(&searching.tag, searching.uid, "SEARCH done", out)
     }
@@ -289,12 +295,16 @@ impl Facts for Message<'_> {
     }
 
     fn envelope(&mut self, see: &mut dyn FnMut(&Envelope<'_>)) -> Result<(), Fault> {
-        see(&self.head()?.1.envelope()?);
+        let snapshot = self.snapshot;
+        let (blob, head) = self.head()?;
+        see(&snapshot.envelope(blob, &head)?);
         Ok(())
     }
 
     fn header(&mut self, see: &mut dyn FnMut(&[u8])) -> Result<(), Fault> {
-        let span = self.head()?.1.outline()?.header;
+        let snapshot = self.snapshot;
+        let (blob, head) = self.head()?;
+        let span = snapshot.outline(blob, &head)?.header;
         let mut header = Vec::new();
         self.octets(span, &mut |octets| {
             header.extend_from_slice(octets);
@@ -305,7 +315,9 @@ impl Facts for Message<'_> {
     }
 
     fn outline(&mut self, see: &mut dyn FnMut(&Part<'_>)) -> Result<(), Fault> {
-        see(&self.head()?.1.outline()?);
+        let snapshot = self.snapshot;
+        let (blob, head) = self.head()?;
+        see(&snapshot.outline(blob, &head)?);
         Ok(())
     }
 

@@ -1,6 +1,6 @@
 //! STORE (RFC 9051 §6.4.6), and telling its result.
 
-use super::finish::Last;
+use super::finish::{Last, coded};
 use super::message::Places;
 use super::refusal::No;
 use super::session::Session;
@@ -10,7 +10,7 @@ use crate::session::Need;
 use crate::store::{FlagChange, Row, Write};
 use crate::wire::Out;
 use crate::wire::imap::StoreMode;
-use crate::wire::imap::reply;
+use crate::wire::imap::reply::{self, Code};
 
 /// Rows that are looked at before the output is asked whether it is full.
 const ROWS: usize = 512;
@@ -49,6 +49,9 @@ impl Session {
         let mailbox = selected.mailbox;
         if uids.0.is_empty() {
             return Ok(self.finish(tag, uid, "STORE done", out));
+        }
+        if mode != StoreMode::Remove && !FlagSet::has_room(&selected.watch.now().keywords, &flags) {
+            return Err(No::TooManyKeywords);
         }
         let change = match mode {
             StoreMode::Replace => FlagChange::Replace(flags.clone()),
@@ -114,7 +117,13 @@ impl Session {
                 }
             }
         }
-        let last = if echo.missing && !echo.uid { Last::No(No::ExpungeIssued) } else { Last::Ok("STORE done") };
+        let last = match (echo.missing && !echo.uid, echo.silent) {
+            (false, _) => Last::Ok("STORE done"),
+            // RFC 2180 §4.2.1: who wants no answer is told that what is there was changed,
+            (true, true) => coded(&echo.tag, Code::ExpungeIssued, "STORE done: some of the messages are gone"),
+            // and who waits for one (§4.2.2) that some will not come.
+            (true, false) => Last::No(No::ExpungeIssued),
+        };
         self.finish_with(&echo.tag, echo.uid, last, out)
     }
 }

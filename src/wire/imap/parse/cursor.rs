@@ -186,7 +186,7 @@ impl<'a> Cursor<'a> {
             .ok_or(Reason::BadArguments("A number is too large"))
     }
 
-    /// `"(" item *(SP item) ")"`; with `min` 0 also `"()"`.
+    /// `"(" item *(SP item) ")"`; with `min` 0 also `"()"`. Some clients put a space inside of the parentheses.
     pub fn list<T>(
         &mut self,
         min: usize,
@@ -195,6 +195,7 @@ impl<'a> Cursor<'a> {
     ) -> Parsed<Vec<T>> {
         self.expect(b'(', "An opening parenthesis is missing")?;
         let mut items = Vec::new();
+        self.eat(b' ');
         if min == 0 && self.eat(b')') {
             return Ok(items);
         }
@@ -207,6 +208,9 @@ impl<'a> Cursor<'a> {
                 return Ok(items);
             }
             self.expect(b' ', "A closing parenthesis is missing")?;
+            if self.eat(b')') {
+                return Ok(items);
+            }
         }
     }
 

@@ -23,4 +23,4 @@ pub use search::{Esearch, SearchReply};
 pub use session::{capability, enabled, exists, expunge, flags, id, recent};
 pub use set::{SetRun, set};
 pub use status::{Condition, challenge, continuation, tagged, untagged};
-pub use string::{astring, mailbox, nstring, string};
+pub use string::{astring, mailbox, nstring, string, without_nul};

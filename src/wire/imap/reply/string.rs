@@ -63,10 +63,15 @@ pub(super) fn literal(out: &mut Out, bytes: &[u8]) {
     literal_header(out, bytes.len() as u64);
     let start = out.buffer().len();
     out.put(bytes);
-    if memchr::memchr(0, bytes).is_some() {
-        for byte in out.buffer().iter_mut().skip(start).filter(|byte| **byte == 0) {
-            *byte = 0x80;
-        }
+    without_nul(out.buffer().get_mut(start..).unwrap_or_default());
+}
+
+/// What a literal holds in place of these octets; see [`string`] about NUL.
+pub fn without_nul(mut octets: &mut [u8]) {
+    while let Some(at) = memchr::memchr(0, octets) {
+        let Some((nul, rest)) = octets.get_mut(at..).and_then(<[u8]>::split_first_mut) else { return };
+        *nul = 0x80;
+        octets = rest;
     }
 }
 
