@@ -186,7 +186,8 @@ impl<'a> Cursor<'a> {
             .ok_or(Reason::BadArguments("A number is too large"))
     }
 
-    /// `"(" item *(SP item) ")"`; with `min` 0 also `"()"`. Some clients put a space inside of the parentheses.
+    /// `"(" item *(SP item) ")"`; with `min` 0 also `"()"`. Some clients put a space before the
+    /// closing parenthesis.
     pub fn list<T>(
         &mut self,
         min: usize,
@@ -195,7 +196,6 @@ impl<'a> Cursor<'a> {
     ) -> Parsed<Vec<T>> {
         self.expect(b'(', "An opening parenthesis is missing")?;
         let mut items = Vec::new();
-        self.eat(b' ');
         if min == 0 && self.eat(b')') {
             return Ok(items);
         }
