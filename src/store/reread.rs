@@ -47,23 +47,47 @@ impl Snapshot {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::mail::UniqueId;
-    use crate::store::parcel::Packer;
     use crate::store::record::{decode, encode};
+    use crate::store::tests::{Folder, account, message};
+    use crate::store::{Limits, Write};
+
+    /// The head as the versions before wrote it, which saw less of it.
+    fn old(record: &[u8]) -> Vec<u8> {
+        let head: Head = decode(record, "head").unwrap();
+        let (envelope, outline) = (encode(&Envelope::default()).unwrap(), encode(&head.outline().unwrap()).unwrap());
+        encode(&Head { envelope: &envelope, outline: &outline, ..head.clone() }).unwrap()
+    }
 
     #[test]
-    fn what_was_read_by_older_rules_is_told_from_what_is_read_by_these() {
-        let mut packer = Packer::new(BlobId(1), UniqueId(1));
-        packer.push(b"Subject: x\r\nstray\r\nFrom: a@b\r\n\r\nbody\r\n").unwrap();
-        let record = packer.finish().unwrap().head.clone();
-        let head: Head = decode(&record, "head").unwrap();
-        assert_eq!(head.envelope_of_today().unwrap().unwrap().from.len(), 1);
-        assert!(head.outline_of_today().unwrap().is_some());
-        // As the versions before wrote it, which read no more of it today.
-        let (envelope, outline) = (encode(&Envelope::default()).unwrap(), encode(&head.outline().unwrap()).unwrap());
-        let old = encode(&Head { envelope: &envelope, outline: &outline, ..head.clone() }).unwrap();
-        let old: Head = decode(&old, "head").unwrap();
-        assert!(old.envelope_of_today().unwrap().is_none() && old.outline_of_today().unwrap().is_none());
-        assert_eq!(old.outline().unwrap(), head.outline().unwrap());
+    fn what_was_read_by_older_rules_is_read_anew() {
+        let folder = Folder::new("reread");
+        let store = folder.store();
+        let (_, inbox) = account(&store, Limits::default());
+        let text = b"Subject: x\r\nstray\r\nFrom: a@b\r\n\r\nbody\r\n";
+        let long = [b"X: y\r\n".repeat(20_000), text.to_vec()].concat();
+        for octets in [&text[..], &long] {
+            let today = message(&store, octets);
+            let mut before = message(&store, octets);
+            before.parcel.head = old(&before.parcel.head);
+            let told: Vec<_> = [today, before]
+                .into_iter()
+                .map(|message| {
+                    let blob = message.parcel.blob;
+                    store.write_blocking(Write::Append { mailbox: inbox, message }).unwrap();
+                    let snapshot = store.snapshot().unwrap();
+                    let stored = snapshot.head(blob).unwrap().unwrap();
+                    let head = stored.read().unwrap();
+                    let is_of_today = head.envelope_of_today().unwrap().is_some();
+                    assert_eq!(head.outline_of_today().unwrap().is_some(), is_of_today);
+                    let envelope = snapshot.envelope(blob, &head).unwrap();
+                    let span = snapshot.outline(blob, &head).unwrap().body;
+                    (is_of_today, envelope.from.len(), span)
+                })
+                .collect();
+            let [today, before] = told.as_slice() else { panic!() };
+            assert!(today.0 && !before.0);
+            assert_eq!((today.1, today.2), (before.1, before.2));
+            assert_eq!(today.1, 1);
+        }
     }
 }
