@@ -5,6 +5,8 @@ mod cli;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
+    // What began as /proc/self/exe would be listed as `exe`.
+    let _ = rustix::thread::set_name(c"pillarbox");
     if pillarbox::host::is_pid1() {
         cli::be_pid1();
     }

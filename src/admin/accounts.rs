@@ -2,6 +2,7 @@
 
 use super::action::{Checked, Failure, Limit, Listed, MailboxLine, Quota, Reply, Request, Secret, Shown, Status};
 use super::address::{Address, BadAddress};
+use super::choice::{self, WeakPassword};
 use super::crypt::{self, BadHash};
 use super::delivery;
 use super::keys;
@@ -15,9 +16,6 @@ use crate::store::{
 };
 use crate::sys;
 use std::time::{SystemTime, UNIX_EPOCH};
-
-/// Octets of a password: what a client can send at log-in, and more than anybody types.
-const PASSWORD: usize = 512;
 
 /// Does what is asked for. `strength`: of the hashes of new passwords.
 #[must_use]
@@ -62,7 +60,7 @@ fn add(
     if store.snapshot()?.account_of(address.as_str())?.is_some() {
         return Err(Failure::Refused(format!("there is an account {address} already")));
     }
-    let (credentials, made) = new_password(strength, password)?;
+    let (credentials, made) = new_password(strength, password, address.as_str())?;
     let limits = quota.of(Limits::default());
     let new = NewAccount { address: address.clone().into(), credentials, limits, now: now() };
     store.write_blocking(Write::AddAccount(new))?;
@@ -114,7 +112,7 @@ fn show(store: &Store, address: &str) -> Result<Shown, Failure> {
 
 fn set_password(store: &Store, strength: Strength, address: &str, password: Option<Secret>) -> Result<Reply, Failure> {
     let (account, Account { address, .. }) = find(&store.snapshot()?, address)?;
-    let (credentials, made) = new_password(strength, password)?;
+    let (credentials, made) = new_password(strength, password, &address)?;
     store.write_blocking(Write::SetCredentials { account, credentials })?;
     Ok(Reply::Password { address, made })
 }
@@ -208,15 +206,18 @@ fn listed(snapshot: &Snapshot, id: AccountId, account: Account) -> Result<Listed
     })
 }
 
-fn new_password(strength: Strength, given: Option<Secret>) -> Result<(Credentials, Option<Secret>), Failure> {
+fn new_password(
+    strength: Strength,
+    given: Option<Secret>,
+    address: &str,
+) -> Result<(Credentials, Option<Secret>), Failure> {
     let (password, made) = match given {
-        Some(Secret(password)) => (password, false),
+        Some(Secret(password)) => {
+            choice::check(&password, address)?;
+            (password, false)
+        }
         None => (password::readable()?, true),
     };
-    // NUL ends a SASL PLAIN message's field (RFC 4616 §2); a line end would never come through a prompt.
-    if password.is_empty() || password.len() > PASSWORD || password.contains(['\0', '\r', '\n']) {
-        return Err(Failure::Refused("a password is 1 to 512 octets long, on one line".to_owned()));
-    }
     let credentials = password::credentials(&password, strength)?;
     Ok((credentials, made.then_some(Secret(password))))
 }
@@ -240,6 +241,12 @@ impl Quota {
 impl From<BadAddress> for Failure {
     fn from(bad: BadAddress) -> Self {
         Failure::Refused(bad.to_string())
+    }
+}
+
+impl From<WeakPassword> for Failure {
+    fn from(weak: WeakPassword) -> Self {
+        Failure::Refused(weak.to_string())
     }
 }
 

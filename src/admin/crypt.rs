@@ -5,6 +5,7 @@
 //! hold a small board up for minutes with each guess.
 
 use super::password::prepare;
+use crate::mail::limits;
 use argon2::Params;
 use argon2::password_hash::PasswordHash;
 use sha_crypt::{PasswordVerifier, ShaCrypt};
@@ -18,8 +19,6 @@ const ROUNDS: std::ops::RangeInclusive<u32> = 1_000..=1_000_000;
 const MEMORY_KIB: u32 = 64 << 10;
 /// Passes of argon2 over its memory.
 const PASSES: u32 = 10;
-/// Octets of a password that are compared with a crypt string. Each round of SHA-crypt hashes all of them.
-const PASSWORD: usize = 256;
 /// Digits of crypt's base64, in their order.
 const DIGITS: &[u8; 64] = b"./0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
 
@@ -53,7 +52,8 @@ pub(super) fn is_crypt(hash: &str) -> bool {
 
 /// Whether this is the password of a crypt string.
 pub(super) fn verify(password: &[u8], hash: &str) -> bool {
-    if password.len() > PASSWORD {
+    // Each round of SHA-crypt hashes all of them.
+    if password.len() > limits::PASSWORD {
         return false;
     }
     let fits = |password: &[u8]| match Kind::of(hash) {

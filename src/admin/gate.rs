@@ -4,7 +4,7 @@ use super::memory::Memory;
 use super::password::{self, Strength, random};
 use super::settings::Settings;
 use super::throttle::{Throttle, Who};
-use crate::mail::AccountId;
+use crate::mail::{AccountId, limits};
 use crate::store::{Account, Credentials, Fault, Store, Write};
 use crate::wire::sasl::ScramKeys;
 use smol::Timer;
@@ -14,8 +14,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-/// Octets of a password that are looked at. Nobody types more, and hashing it costs time.
-const PASSWORD: usize = 1_024;
+/// Octets of a password that are looked at: one more than there can be, so that a longer one is never right.
+const PASSWORD: usize = limits::PASSWORD + 1;
 /// Log-ins that wait for argon2. On a small board each takes its turn after some 100 ms: the last one waits 7 s.
 const QUEUE: usize = 64;
 

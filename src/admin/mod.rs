@@ -6,6 +6,7 @@
 mod accounts;
 mod action;
 mod address;
+mod choice;
 mod crypt;
 mod delivery;
 mod door;
@@ -32,6 +33,7 @@ pub use crate::store::WayBack;
 pub use accounts::perform;
 pub use action::{Checked, Failure, Limit, Listed, MailboxLine, Quota, Reply, Request, Secret, Shown, Status};
 pub use address::{Address, BadAddress};
+pub use choice::{WeakPassword, check as check_password};
 pub use delivery::{DeliveryReply, DeliveryRequest};
 pub use door::{Door, DoorError};
 pub use gate::{Denied, Entered, Gate};

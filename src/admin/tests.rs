@@ -105,10 +105,10 @@ fn only_the_first_log_in_pays_and_a_new_password_is_known_at_once() {
     let (entered, second) = timed(PASSWORD);
     assert!(entered && second * 4 < first, "{first:?}, then {second:?}");
     let passwd =
-        Request::SetPassword { address: "only@b.example".to_owned(), password: Some(Secret("another".to_owned())) };
+        Request::SetPassword { address: "only@b.example".to_owned(), password: Some(Secret("another one".to_owned())) };
     assert!(matches!(perform(&world.store, cheap().password.strength(), passwd), Reply::Password { .. }));
     assert!(!timed(PASSWORD).0);
-    assert!(timed(b"another").0);
+    assert!(timed(b"another one").0);
 }
 
 #[test]
@@ -268,7 +268,7 @@ fn accounts_are_made_listed_changed_and_removed() {
 fn a_request_does_not_show_its_password_when_it_is_debugged() {
     let add = Request::AddAccount {
         address: "a@b".to_owned(),
-        password: Some(Secret("hidden".to_owned())),
+        password: Some(Secret("hidden words".to_owned())),
         quota: Quota::default(),
     };
     assert!(!format!("{add:?}").contains("hidden"));

@@ -19,23 +19,40 @@ pub fn run(data: &Path, action: Action) -> Result<ExitCode, Failed> {
                 let (hash, quota) = (terminal::hash()?, Quota { bytes, messages });
                 return said(door.ask(Request::AddHashedAccount { address, hash, quota, unless_there: false })?);
             }
-            let password = terminal::new_password(password_stdin)?;
+            let password = terminal::new_password(password_stdin, &address)?;
             door.ask(Request::AddAccount { address, password, quota: Quota { bytes, messages } })?
         }
         Action::List => ask(data, Request::ListAccounts)?,
         Action::Show { address } => ask(data, Request::ShowAccount { address })?,
         Action::Passwd { address, password_stdin } => {
             let mut door = super::door(data)?;
-            let password = terminal::new_password(password_stdin)?;
+            let password = terminal::new_password(password_stdin, &address)?;
             door.ask(Request::SetPassword { address, password })?
         }
         Action::Quota { address, bytes, messages } => {
             ask(data, Request::SetQuota { address, quota: Quota { bytes, messages } })?
         }
         Action::Pop3 { address, deleted, mark_seen } => ask(data, Request::SetPop3 { address, deleted, mark_seen })?,
-        Action::Remove { address } => ask(data, Request::RemoveAccount { address })?,
+        Action::Remove { address, yes } => remove(data, address, yes)?,
     };
     said(reply)
+}
+
+/// Removes an account, once it is sure that this is what is wanted.
+fn remove(data: &Path, address: String, yes: bool) -> Result<Reply, Failed> {
+    let mut door = super::door(data)?;
+    let Reply::Account(shown) = door.ask(Request::ShowAccount { address: address.clone() })? else {
+        return Err(unexpected());
+    };
+    if !yes {
+        let question = format!("Remove {} with its mail ({})?", shown.account.address, usage(&shown.account));
+        match terminal::confirms(&question)? {
+            Some(true) => {}
+            Some(false) => return Err(Failed::because("nothing was removed")),
+            None => return Err(Failed::because(format!("{question} Nobody can be asked: say it with --yes"))),
+        }
+    }
+    Ok(door.ask(Request::RemoveAccount { address })?)
 }
 
 fn said(reply: Reply) -> Result<ExitCode, Failed> {

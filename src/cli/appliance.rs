@@ -1,6 +1,6 @@
 //! Being PID 1 of an appliance: what `host` asks of the other rooms.
 
-use pillarbox::admin::{Door, Quota, Reply, Request, Secret, Settings, Status};
+use pillarbox::admin::{Door, Quota, Reply, Request, Secret, Settings, Status, check_password};
 use pillarbox::host::{RUNTIME, Seed, Store, Wiring, run};
 use pillarbox::store::{FORMAT, Health};
 use std::path::Path;
@@ -31,6 +31,9 @@ impl Wiring for Rooms {
     fn add_account(&self, folder: &Path, seed: &Seed) -> Result<(), String> {
         let settings = Settings::read(folder).map_err(|error| error.to_string())?;
         let address = settings.address_of(&seed.user);
+        if let Some(password) = &seed.password {
+            check_password(password, &address).map_err(|weak| weak.to_string())?;
+        }
         let hash = Secret(seed.hash.clone());
         let request = Request::AddHashedAccount { address, hash, quota: Quota::default(), unless_there: true };
         ask(folder, request).map(drop)

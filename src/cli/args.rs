@@ -106,7 +106,7 @@ pub enum Action {
     Passwd { address: String, password_stdin: bool },
     Quota { address: String, bytes: Option<Limit>, messages: Option<Limit> },
     Pop3 { address: String, deleted: Option<OnDelete>, mark_seen: Option<bool> },
-    Remove { address: String },
+    Remove { address: String, yes: bool },
 }
 
 /// Everything that any command knows; each command then takes what is its own.
@@ -127,6 +127,7 @@ struct Given {
     format: Format,
     password_stdin: bool,
     hash_stdin: bool,
+    yes: bool,
     mend: bool,
     json: bool,
     help: bool,
@@ -159,6 +160,7 @@ pub fn parse(mut parser: Parser) -> Result<Wish, Error> {
             Arg::Long("format") => given.format = parser.value()?.parse_with(format)?,
             Arg::Long("password-stdin") => given.password_stdin = true,
             Arg::Long("password-hash-stdin") => given.hash_stdin = true,
+            Arg::Long("yes") => given.yes = true,
             Arg::Long("mend") => given.mend = true,
             Arg::Long("json") => given.json = true,
             Arg::Long("discard-newer") => given.discard = true,
@@ -202,7 +204,10 @@ fn options(command: &str, action: Option<&str>) -> &'static [&'static str] {
         ("serve", _) => &["bind", "port-offset", "read-only", "runtime"],
         // Options may stand before the action.
         ("account", Some("add")) => &["quota", "messages", "password-stdin", "password-hash-stdin"],
-        ("account", None) => &["quota", "messages", "password-stdin", "password-hash-stdin", "deleted", "mark-seen"],
+        ("account", None) => {
+            &["quota", "messages", "password-stdin", "password-hash-stdin", "deleted", "mark-seen", "yes"]
+        }
+        ("account", Some("remove")) => &["yes"],
         ("account", Some("pop3")) => &["deleted", "mark-seen"],
         ("account", Some("passwd")) => &["password-stdin"],
         ("account", Some("quota")) => &["messages"],
@@ -310,7 +315,7 @@ fn account(action: Option<&str>, given: &mut Given) -> Result<Action, Error> {
             }
             Action::Pop3 { address: given.next("ADDRESS")?, deleted, mark_seen }
         }
-        Some("remove") => Action::Remove { address: given.next("ADDRESS")? },
+        Some("remove") => Action::Remove { address: given.next("ADDRESS")?, yes: given.yes },
         Some(other) => return Err(format!("there is no command account {other:?}").into()),
         None => {
             return Err(

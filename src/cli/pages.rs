@@ -1,7 +1,8 @@
 //! The pages, wired to the server that lets browsers in.
 
+use super::Failed;
 use pillarbox::net::{Pages, Socket};
-use pillarbox::web::{Code, Site, Visit, answer};
+use pillarbox::web::{Code, LEAST, Site, Visit, answer};
 use std::future::Future;
 use std::io;
 use std::net::IpAddr;
@@ -30,15 +31,20 @@ impl Pages for Browsers {
 pub enum First {
     /// This start, which tells of it.
     Start,
-    /// Who knows the code; nobody where there is none.
-    Claim(Option<Code>),
+    /// Who knows the code; nobody where there is none. A code that could be guessed is an error.
+    Claim(Result<Option<Code>, Failed>),
 }
 
 impl First {
     pub fn from_environment() -> First {
         match std::env::var_os(CLAIM) {
             None => First::Start,
-            Some(code) => First::Claim(Code::new(&code.to_string_lossy())),
+            Some(code) => First::Claim(match code.to_string_lossy() {
+                nothing if nothing.trim().is_empty() => Ok(None),
+                code => Code::new(&code)
+                    .map(Some)
+                    .ok_or_else(|| Failed::because(format!("{CLAIM}: a code has at least {LEAST} letters or digits"))),
+            }),
         }
     }
 }

@@ -2,14 +2,16 @@
 
 use super::args::Serve;
 use super::carry::carry;
+use super::found::Found;
 use super::pages::{Browsers, First};
-use super::welcome::{Chosen, Found, deliver, first};
-use super::{Failed, quotas};
+use super::running::{self, Waits};
+use super::welcome::{self, Chosen, deliver};
+use super::{Failed, quotas, terminal};
 use pillarbox::admin::socket::{self, Place};
 use pillarbox::admin::{Gate, Settings};
 use pillarbox::courier::{Connector, Names, mirror};
 use pillarbox::dns::{Lookup, Resolver, Servers};
-use pillarbox::net::{Doors, Errand, Identity, OwnersFiles, Serving, serve};
+use pillarbox::net::{Doors, Errand, Identity, OwnersFiles, Serving, probe, serve};
 use pillarbox::session::pop3::{self, Maildrops};
 use pillarbox::session::smtp::{self, Rules};
 use pillarbox::store::{Fault, Options, Store};
@@ -26,54 +28,38 @@ pub fn run(wish: &Serve) -> Result<ExitCode, Failed> {
     let (bind, port_offset, read_only) = (*bind, *port_offset, *read_only);
     log_to_stderr()?;
     settle_heap();
-    if !read_only {
-        super::make_folder(data)?;
-    }
+    let (makes_first, code) = match First::from_environment() {
+        First::Start => (true, None),
+        First::Claim(code) => (false, code?),
+    };
     let settings = Settings::read(data)?;
     let name = settings.name();
+    let doors = Doors {
+        mx: settings.smtp.mx,
+        submission: settings.smtp.submission,
+        lmtp: settings.smtp.lmtp,
+        lmtp_socket: (!read_only).then(|| data.join("lmtp.sock")),
+    };
+    if !read_only {
+        if !data.join("mail.redb").exists() {
+            // A start that must fail leaves no half-made folder behind.
+            probe(bind, port_offset, &doors)?;
+        }
+        super::make_folder(data)?;
+    }
+    let found = Arc::new(Found::new(&settings, bind, port_offset, data.to_owned()));
     let store = Arc::new(open(data, read_only, Options { cache: settings.cache() })?);
     let owners = settings.tls.certificate.clone().zip(settings.tls.key.clone());
     let owners = owners.map(|(certificate, key)| OwnersFiles { certificate, key });
     let identity = Arc::new(if read_only {
-        Identity::open_read_only(data, &name, owners)?
+        Identity::open_read_only(data, &name, bind, owners)?
     } else {
-        Identity::open(data, &name, owners)?
+        Identity::open(data, &name, bind, owners)?
     });
     let socket = if read_only { in_runtime(runtime.clone(), data) } else { Some(Place::in_data(data)) };
     let gate = Arc::new(Gate::new(Arc::clone(&store), &settings)?);
-    let found = Arc::new(Found {
-        name: name.clone(),
-        bind,
-        port_offset,
-        data: data.to_owned(),
-        submission: settings.smtp.submission,
-    });
-    let (makes_first, code) = match First::from_environment() {
-        First::Start => (true, None),
-        First::Claim(code) => (false, code),
-    };
-    let welcome = {
-        let (store, found) = (Arc::clone(&store), Arc::clone(&found));
-        move |address: &str| deliver(&store, address, &found, Chosen::ByOwner)
-    };
-    let site = Site::new(
-        Arc::clone(&store),
-        gate.strength(),
-        web::Found {
-            name: name.clone(),
-            mail: found.ports(),
-            submission: found.submission(),
-            http: found.http(),
-            https: found.https(),
-            authority: identity.ca_file(),
-            fingerprint: {
-                let identity = Arc::clone(&identity);
-                Box::new(move || identity.ca_fingerprint())
-            },
-        },
-        code,
-        Box::new(welcome),
-    );
+    let is_claimed_by_code = code.is_some();
+    let site = site(&store, &gate, &identity, &found, code);
     let lookup: Arc<dyn Lookup> = Arc::new(Resolver::new(servers(&settings)));
     let serving = Serving {
         store: Arc::clone(&store),
@@ -85,12 +71,7 @@ pub fn run(wish: &Serve) -> Result<ExitCode, Failed> {
         })),
         terms: Arc::new(terms(&settings, data, read_only)),
         lookup: Arc::clone(&lookup),
-        doors: Doors {
-            mx: settings.smtp.mx,
-            submission: settings.smtp.submission,
-            lmtp: settings.smtp.lmtp,
-            lmtp_socket: (!read_only).then(|| data.join("lmtp.sock")),
-        },
+        doors,
         trash_days: settings.pop3.trash_days,
         pages: Some(Arc::new(Browsers(Arc::new(site)))),
         bind,
@@ -100,18 +81,75 @@ pub fn run(wish: &Serve) -> Result<ExitCode, Failed> {
         errands: errands(&store, &settings, &lookup, read_only),
     };
     // Only once all ports are ours, so that a start that fails does not use up what is told once.
-    let served = serve(serving, || {
+    let served = serve(serving, |pages| {
         if read_only {
             log::warn!("nothing is written to {}: mail can only be read", data.display());
-        } else if makes_first && let Err(Failed(why)) = first(&store, gate.strength(), &identity, &found) {
-            log::error!("the first account could not be made: {why}");
         }
+        let makes_first = makes_first && !read_only;
+        greet(&store, &gate, &identity, &found, pages, makes_first, is_claimed_by_code);
     });
     if let Some(socket) = &socket {
         socket.unbind();
     }
     served?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// All pages.
+fn site(
+    store: &Arc<Store>,
+    gate: &Gate,
+    identity: &Arc<Identity>,
+    found: &Arc<Found>,
+    code: Option<web::Code>,
+) -> Site {
+    let welcome = {
+        let (store, found) = (Arc::clone(store), Arc::clone(found));
+        move |address: &str| deliver(&store, address, &found, Chosen::ByOwner)
+    };
+    let fingerprints = {
+        let identity = Arc::clone(identity);
+        move || (identity.fingerprint(), identity.authority_fingerprint())
+    };
+    let found = web::Found {
+        name: found.name.clone(),
+        names: found.all_names(),
+        mail: found.ports(),
+        submission: found.submission(),
+        http: found.http(),
+        https: found.https(),
+        authority: identity.ca_file(),
+        fingerprints: Box::new(fingerprints),
+    };
+    Site::new(Arc::clone(store), gate.strength(), found, code, Box::new(welcome))
+}
+
+/// Says that the server runs, and what waits; makes the first account where this start is to.
+fn greet(
+    store: &Arc<Store>,
+    gate: &Gate,
+    identity: &Identity,
+    found: &Found,
+    pages: bool,
+    makes_first: bool,
+    is_claimed_by_code: bool,
+) {
+    let made = if makes_first { welcome::first(store, gate.strength(), found) } else { Ok(None) };
+    let made = made.unwrap_or_else(|Failed(why)| {
+        log::error!("the first account could not be made: {why}");
+        None
+    });
+    let settled = store.snapshot().and_then(|snapshot| snapshot.accounts()).is_ok_and(|all| !all.is_empty());
+    let waits = match &made {
+        Some(_) => Waits::FirstAccount,
+        None if is_claimed_by_code && !settled => Waits::Claim,
+        None => Waits::Nothing,
+    };
+    let mut text = running::lines(store, gate.strength(), found, pages, waits);
+    if let Some(made) = &made {
+        text += &welcome::told(made, identity, found, pages);
+    }
+    terminal::tell("where the server is, and what waits,", text);
 }
 
 /// What holds for mail that comes in.

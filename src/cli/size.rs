@@ -10,6 +10,11 @@ pub fn parse_count(text: &str) -> Result<Limit, String> {
     text.parse().map(Limit::Of).map_err(|_| format!("{text:?} is no number of messages"))
 }
 
+/// `1 message`, `2 messages`
+pub fn counted(count: u64, one: &str, many: &str) -> String {
+    format!("{count} {}", if count == 1 { one } else { many })
+}
+
 /// `1.5 GB`
 pub fn shown(octets: u64) -> String {
     let units = ["KB", "MB", "GB", "TB"];

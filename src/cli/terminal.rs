@@ -1,15 +1,18 @@
 //! The person at the terminal: what is asked, and what is shown.
 
 use super::Failed;
-use pillarbox::admin::Secret;
+use pillarbox::admin::{Secret, check_password};
+use pillarbox::mail::limits;
 use pillarbox::sys;
 use rustix::termios::{LocalModes, OptionalActions, tcgetattr, tcsetattr};
 use std::io::{self, BufRead, IsTerminal, Read, Write};
 use std::sync::mpsc;
 use std::time::Duration;
 
-/// Octets of a password that are read: more than are taken.
-const PASSWORD: u64 = 4_096;
+/// Octets of a line that are read: more than the longest password and the longest hash have.
+const LINE: u64 = 8 * limits::PASSWORD as u64;
+/// How often a person is asked for a password that can be taken.
+const TRIES: usize = 3;
 
 /// How long a server waits for what it prints to be taken.
 const TAKEN: Duration = Duration::from_secs(1);
@@ -44,8 +47,8 @@ pub fn tell(what: &'static str, text: String) {
     let _ = told.recv_timeout(TAKEN);
 }
 
-/// A new password: from stdin, from the person, or `None` for a random one.
-pub fn new_password(from_stdin: bool) -> Result<Option<Secret>, Failed> {
+/// A new password for an address: from stdin, from the person, or `None` for a random one.
+pub fn new_password(from_stdin: bool, address: &str) -> Result<Option<Secret>, Failed> {
     if from_stdin {
         return match line()? {
             password if password.is_empty() => Err(Failed::because("there is no password on stdin")),
@@ -55,14 +58,35 @@ pub fn new_password(from_stdin: bool) -> Result<Option<Secret>, Failed> {
     if !io::stdin().is_terminal() {
         return Ok(None);
     }
-    let first = unseen("Password (empty: a random one): ")?;
-    if first.is_empty() {
+    let mut wrong = "";
+    for _ in 0..TRIES {
+        let first = unseen("Password (empty: a random one): ")?;
+        if first.is_empty() {
+            return Ok(None);
+        }
+        // Told before it is typed once more.
+        if let Err(weak) = check_password(&first, address) {
+            say(&format!("{weak}\n"));
+            wrong = "no password was set";
+            continue;
+        }
+        if first == unseen("Once more: ")? {
+            return Ok(Some(Secret(first)));
+        }
+        say("These were two different passwords.\n");
+        wrong = "these were two different passwords";
+    }
+    Err(Failed::because(wrong))
+}
+
+/// Whether the person says yes; `None`: nobody is there to ask.
+pub fn confirms(question: &str) -> Result<Option<bool>, Failed> {
+    if !io::stdin().is_terminal() {
         return Ok(None);
     }
-    if first != unseen("Once more: ")? {
-        return Err(Failed::because("these were two different passwords"));
-    }
-    Ok(Some(Secret(first)))
+    say(&format!("{question} (yes or no): "));
+    let answer = line()?.to_lowercase();
+    Ok(Some(answer == "yes" || answer == "y"))
 }
 
 /// A password that somebody else set: from stdin, or from the person.
@@ -96,6 +120,6 @@ fn unseen(question: &str) -> Result<String, Failed> {
 /// The first line of stdin, without its end.
 fn line() -> Result<String, Failed> {
     let mut line = String::new();
-    io::stdin().lock().take(PASSWORD).read_line(&mut line)?;
+    io::stdin().lock().take(LINE).read_line(&mut line)?;
     Ok(line.trim_end_matches(['\r', '\n']).to_owned())
 }

@@ -1,25 +1,14 @@
 //! The first start: an account, a first mail in it, and all that is needed to read it, printed once.
 
-use super::{Failed, terminal, unexpected};
+use super::found::Found;
+use super::{Failed, unexpected};
 use pillarbox::admin::{Quota, Reply, Request, Secret, Strength, perform};
 use pillarbox::keep::{Destination, Direct, Meta, Verdict};
 use pillarbox::mail::Stamp;
 use pillarbox::net::Identity;
 use pillarbox::store::{History, Store};
-use std::net::IpAddr;
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
-
-/// Where the server is found.
-pub struct Found {
-    pub name: String,
-    pub bind: IpAddr,
-    pub port_offset: u16,
-    pub data: PathBuf,
-    /// Whether mail programs can give their mail to us.
-    pub submission: bool,
-}
 
 /// Where the password came from.
 #[derive(Clone, Copy, Debug)]
@@ -28,48 +17,16 @@ pub enum Chosen {
     ByOwner,
 }
 
-/// The well-known ports of IMAP, POP3, submission, and pages.
-const IMAP: u16 = 143;
-const IMAPS: u16 = 993;
-const POP3: u16 = 110;
-const POP3S: u16 = 995;
-const SUBMISSION: u16 = 587;
-const SUBMISSIONS: u16 = 465;
-const HTTP: u16 = 80;
-const HTTPS: u16 = 443;
-
-impl Found {
-    pub fn ports(&self) -> [u16; 4] {
-        [IMAP, IMAPS, POP3, POP3S].map(|port| port.saturating_add(self.port_offset))
-    }
-
-    /// Without TLS at first, and in TLS.
-    pub fn submission(&self) -> Option<[u16; 2]> {
-        self.submission.then(|| [SUBMISSION, SUBMISSIONS].map(|port| port.saturating_add(self.port_offset)))
-    }
-
-    pub fn http(&self) -> u16 {
-        HTTP.saturating_add(self.port_offset)
-    }
-
-    pub fn https(&self) -> u16 {
-        HTTPS.saturating_add(self.port_offset)
-    }
-
-    /// As another program on this machine says where we are.
-    fn here(&self) -> String {
-        match self.bind {
-            bind if bind.is_loopback() || bind.is_unspecified() => "localhost".to_owned(),
-            IpAddr::V6(bind) => format!("[{bind}]"),
-            IpAddr::V4(bind) => bind.to_string(),
-        }
-    }
+/// The first account, which was just made.
+pub struct First {
+    address: String,
+    password: String,
 }
 
-/// Makes the first account where there is none, and tells of it.
-pub fn first(store: &Arc<Store>, strength: Strength, identity: &Identity, found: &Found) -> Result<(), Failed> {
+/// Makes the first account where there is none.
+pub fn first(store: &Arc<Store>, strength: Strength, found: &Found) -> Result<Option<First>, Failed> {
     if !store.snapshot()?.accounts()?.is_empty() {
-        return Ok(());
+        return Ok(None);
     }
     let add = Request::AddAccount { address: format!("me@{}", found.name), password: None, quota: Quota::default() };
     let (address, password) = match perform(store, strength, add) {
@@ -78,36 +35,36 @@ pub fn first(store: &Arc<Store>, strength: Strength, identity: &Identity, found:
         _ => return Err(unexpected()),
     };
     deliver(store, &address, found, Chosen::AtRandom);
-    terminal::tell("the first account, with its password,", told(&address, &password, identity, found));
-    Ok(())
+    Ok(Some(First { address, password }))
 }
 
-/// What is printed, so that it can be pasted.
-fn told(address: &str, password: &str, identity: &Identity, found: &Found) -> String {
+/// What is printed of the first account, so that it can be pasted. `pages`: whether there are any.
+pub fn told(First { address, password }: &First, identity: &Identity, found: &Found, pages: bool) -> String {
     let [imap, imaps, pop3, pop3s] = found.ports();
-    let (here, https) = (found.here(), found.https());
-    let server = match found.bind {
-        bind if bind.is_loopback() => "localhost",
-        _ => &found.name,
-    };
+    let (server, here, https) = (found.server(), found.here(), found.https());
     let authority = identity.ca_file();
-    let file = authority.as_ref().map_or("the owner's certificate".to_owned(), |file| file.display().to_string());
     let sending = found.submission().map_or_else(String::new, |[starttls, tls]| {
         format!("sending      port {tls} (TLS) or port {starttls} (STARTTLS)\n")
     });
+    let ours = match (&authority, identity.authority_fingerprint()) {
+        (Some(file), Some(fingerprint)) => {
+            format!("authority    {}\n  SHA-256    {fingerprint}\n", file.display())
+        }
+        _ => String::new(),
+    };
     let trust = authority.map_or_else(String::new, |file| format!("--cacert '{}' ", file.display()));
-    let fingerprint = identity.ca_fingerprint();
+    let fingerprint = identity.fingerprint();
+    let page = if pages { format!("web page     https://{here}:{https}/\n") } else { String::new() };
     format!(
-        "\nPillarbox is ready. Its first account, told only this once:\n\n\
-         server       {server}\n\
+        "\nserver       {server}\n\
          IMAP         port {imaps} (TLS) or port {imap} (STARTTLS)\n\
          POP3         port {pop3s} (TLS) or port {pop3} (STLS)\n\
          {sending}\
          user         {address}\n\
          password     {password}\n\
-         CA           {file}\n\
-         SHA-256      {fingerprint}\n\
-         web page     https://{here}:{https}/\n\n\
+         certificate\n  SHA-256    {fingerprint}\n\
+         {ours}\
+         {page}\n\
          Read the first mail:\n\n\
          curl {trust}--user '{address}:{password}' 'imaps://{here}:{imaps}/INBOX;MAILINDEX=1'\n\n"
     )
@@ -137,6 +94,7 @@ fn try_deliver(store: &Arc<Store>, address: &str, found: &Found, chosen: Chosen)
 
 fn mail(address: &str, found: &Found, chosen: Chosen, date: &str) -> String {
     let (name, folder) = (&found.name, found.data.display());
+    let server = found.names.join(", or ");
     let password = match chosen {
         Chosen::AtRandom => "the one that was printed at the first start",
         Chosen::ByOwner => "the one that you chose on the set-up page",
@@ -158,7 +116,7 @@ fn mail(address: &str, found: &Found, chosen: Chosen, date: &str) -> String {
          Good to have you here. This is how a mail program is set up for this mailbox:\n\
          \n\
          \x20 kind of account   IMAP\n\
-         \x20 server            {name} (on the same machine: localhost)\n\
+         \x20 server            {server}\n\
          \x20 port              {imaps} with TLS (some say SSL), or {imap} with STARTTLS\n\
          \x20 user              {address}\n\
          \x20 password          {password}\n\
@@ -209,9 +167,11 @@ mod tests {
     fn the_first_mail_is_a_mail() {
         let found = Found {
             name: "pillarbox.local".to_owned(),
-            bind: IpAddr::from([0, 0, 0, 0]),
+            bind: [0, 0, 0, 0].into(),
             port_offset: 0,
-            data: PathBuf::from("/data"),
+            names: vec!["mail.example.org".to_owned(), "192.0.2.7".to_owned()],
+            data: "/data".into(),
+            mx: true,
             submission: true,
         };
         let mail = mail("me@pillarbox.local", &found, Chosen::ByOwner, "Thu, 1 Jan 1970 00:00:00 +0000");
@@ -219,5 +179,6 @@ mod tests {
         assert!(mail.contains("\r\n\r\nGood") && !mail.replace("\r\n", "").contains(['\r', '\n']));
         assert!(mail.contains("port              993 with TLS"));
         assert!(mail.contains("sending           port 465 with TLS"));
+        assert!(mail.contains("server            mail.example.org, or 192.0.2.7\r\n") && !mail.contains("localhost"));
     }
 }

@@ -148,7 +148,7 @@ mod tests {
     #[test]
     fn an_account_that_could_not_be_made_is_told_and_tried_again() {
         let file = std::env::temp_dir().join(format!("pillarbox-owners-{}", std::process::id()));
-        let anna = Seed { user: "anna".to_owned(), hash: "$y$".to_owned() };
+        let anna = Seed { user: "anna".to_owned(), hash: "$y$".to_owned(), password: None };
         let mut made = Made::read(file.clone());
         let mut missing = made.without(vec![anna.clone()]);
         let known = look(&Works(false), &mut missing, &mut made);

@@ -39,12 +39,12 @@ impl Preseed {
             // Not trimmed: a blank may be a part of it.
             match user.get("password").and_then(|password| password.get_ref().as_str()) {
                 Some(password) if !password.is_empty() => {
-                    let hash = if encrypted.unwrap_or(password.starts_with('$')) {
-                        Some(password.to_owned())
+                    let user = name.to_lowercase();
+                    preseed.user = if encrypted.unwrap_or(password.starts_with('$')) {
+                        Some(Seed { user, hash: password.to_owned(), password: None })
                     } else {
-                        hashed(password)
+                        hashed(password).map(|hash| Seed { user, hash, password: Some(password.to_owned()) })
                     };
-                    preseed.user = hash.map(|hash| Seed { user: name.to_lowercase(), hash });
                 }
                 // Taken away by who did not want it to stay on the card.
                 Some(_) => {}

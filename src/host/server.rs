@@ -175,7 +175,8 @@ fn start(mode: Mode, claim: &str) -> io::Result<Process> {
     if mode == Mode::ReadOnly {
         command.args(["--read-only", "--runtime", RUNTIME]);
     }
-    command.env_clear().env("PILLARBOX_CLAIM", claim);
+    // This machine answers to its name by mDNS.
+    command.env_clear().env("PILLARBOX_CLAIM", claim).env("PILLARBOX_MDNS", "1");
     // On stdout it tells passwords, which no log may see.
     command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
     let (process, mut child) = children::start(&mut command)?;

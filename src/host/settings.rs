@@ -40,6 +40,8 @@ pub struct Seed {
     pub user: String,
     /// Her password's hash: a crypt string, or argon2.
     pub hash: String,
+    /// The password itself, where it came so: it is looked at as any other that is chosen.
+    pub password: Option<String>,
 }
 
 /// The name of the file, on the FAT partition and for the mail server.
@@ -217,7 +219,7 @@ impl Taking<'_> {
         {
             self.reader.complain(&key.span(), &format!("there is no setting account.{}", key.get_ref()));
         }
-        Some(Seed { user: user?.to_lowercase(), hash: hash? })
+        Some(Seed { user: user?.to_lowercase(), hash: hash?, password: None })
     }
 }
 

@@ -73,6 +73,10 @@ pub const PARAMS: usize = 128;
 pub const ENCODED_WORD: usize = 2_000;
 /// Octets that a decoder holds back until it knows what they mean.
 pub const DECODER: usize = 4 << 10;
+/// Octets of a password, at every way in: more than anybody types, and what each round of SHA-crypt hashes.
+pub const PASSWORD: usize = 512;
+/// Characters of a password that is chosen (NIST SP 800-63B §3.1.1.2, for one that is not all there is).
+pub const PASSWORD_LEAST: usize = 8;
 /// Octets of an initial SASL response or of one SASL answer, decoded (RFC 4954 §4 allows 12288 as base64).
 pub const SASL: usize = 9_000;
 /// Addresses that one alias leads to, by itself and through others.

@@ -15,5 +15,5 @@ mod tls;
 mod turns;
 
 pub use pages::{Pages, Socket};
-pub use serve::{Doors, Errand, Serving, serve};
-pub use tls::{Identity, OwnersFiles, TlsFault};
+pub use serve::{Doors, Errand, Serving, probe, serve};
+pub use tls::{Identity, OwnersFiles, TlsFault, outward_addresses};

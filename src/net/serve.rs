@@ -170,8 +170,8 @@ impl House {
     }
 }
 
-/// Serves until SIGINT or SIGTERM; `ready` runs when all listeners are bound.
-pub fn serve(serving: Serving<'_>, ready: impl FnOnce()) -> io::Result<()> {
+/// Serves until SIGINT or SIGTERM; `ready` runs when all listeners are bound, and hears whether those of pages are.
+pub fn serve(serving: Serving<'_>, ready: impl FnOnce(bool)) -> io::Result<()> {
     let executor: Arc<Executor<'static>> = Arc::new(Executor::new());
     let mut errands = serving.errands;
     errands.extend([
@@ -204,33 +204,7 @@ pub fn serve(serving: Serving<'_>, ready: impl FnOnce()) -> io::Result<()> {
         logins: Logins::default(),
         turns: Turns::default(),
     });
-    let port_at = |bind: IpAddr, standard: u16| {
-        let port = standard.checked_add(serving.port_offset);
-        port.map(|port| SocketAddr::new(bind, port))
-            .ok_or_else(|| io::Error::new(io::ErrorKind::InvalidInput, "the port offset is too large"))
-    };
-    let port = |standard: u16| port_at(serving.bind, standard);
-    let mail = |speaks, tls| Entrance::Mail(Door { speaks, tls });
-    let mut doors = vec![
-        (port(IMAP)?, mail(Speaks::Imap, false)),
-        (port(IMAPS)?, mail(Speaks::Imap, true)),
-        (port(POP3)?, mail(Speaks::Pop3, false)),
-        (port(POP3S)?, mail(Speaks::Pop3, true)),
-    ];
-    if serving.doors.mx {
-        doors.push((port(SMTP)?, mail(Speaks::Smtp(Kind::Mx), false)));
-    }
-    if serving.doors.submission {
-        doors.push((port(SUBMISSIONS)?, mail(Speaks::Smtp(Kind::Submission), true)));
-        doors.push((port(SUBMISSION)?, mail(Speaks::Smtp(Kind::Submission), false)));
-    }
-    if serving.doors.lmtp {
-        doors.push((port_at(loopback(serving.bind), LMTP)?, mail(Speaks::Smtp(Kind::Lmtp), false)));
-    }
-    if house.pages.is_some() {
-        doors.push((port(HTTP)?, Entrance::Pages { tls: false }));
-        doors.push((port(HTTPS)?, Entrance::Pages { tls: true }));
-    }
+    let doors = entrances(serving.bind, serving.port_offset, &serving.doors, house.pages.is_some())?;
     let sockets = Sockets { admin: serving.socket, lmtp: serving.doors.lmtp_socket.filter(|_| serving.doors.lmtp) };
     let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
     let (running, ended) = smol::channel::bounded::<()>(1);
@@ -253,30 +227,74 @@ pub fn serve(serving: Serving<'_>, ready: impl FnOnce()) -> io::Result<()> {
     })
 }
 
+/// Whether all that mail comes in by could be listened on: to be asked before anything is made for a server that then
+/// could not run.
+pub fn probe(bind: IpAddr, port_offset: u16, doors: &Doors) -> io::Result<()> {
+    for (address, _) in entrances(bind, port_offset, doors, false)? {
+        std::net::TcpListener::bind(address).map_err(|error| taken(address, &error))?;
+    }
+    Ok(())
+}
+
+fn taken(address: SocketAddr, error: &io::Error) -> io::Error {
+    let (address, port) = (address.ip(), address.port());
+    io::Error::new(error.kind(), format!("port {port} of {address} cannot be listened on: {error}"))
+}
+
+/// Where to listen, and for what.
+fn entrances(bind: IpAddr, port_offset: u16, doors: &Doors, pages: bool) -> io::Result<Vec<(SocketAddr, Entrance)>> {
+    let port_at = |bind: IpAddr, standard: u16| {
+        let port = standard.checked_add(port_offset);
+        port.map(|port| SocketAddr::new(bind, port))
+            .ok_or_else(|| io::Error::new(io::ErrorKind::InvalidInput, "the port offset is too large"))
+    };
+    let port = |standard: u16| port_at(bind, standard);
+    let mail = |speaks, tls| Entrance::Mail(Door { speaks, tls });
+    let mut entrances = vec![
+        (port(IMAP)?, mail(Speaks::Imap, false)),
+        (port(IMAPS)?, mail(Speaks::Imap, true)),
+        (port(POP3)?, mail(Speaks::Pop3, false)),
+        (port(POP3S)?, mail(Speaks::Pop3, true)),
+    ];
+    if doors.mx {
+        entrances.push((port(SMTP)?, mail(Speaks::Smtp(Kind::Mx), false)));
+    }
+    if doors.submission {
+        entrances.push((port(SUBMISSIONS)?, mail(Speaks::Smtp(Kind::Submission), true)));
+        entrances.push((port(SUBMISSION)?, mail(Speaks::Smtp(Kind::Submission), false)));
+    }
+    if doors.lmtp {
+        entrances.push((port_at(loopback(bind), LMTP)?, mail(Speaks::Smtp(Kind::Lmtp), false)));
+    }
+    if pages {
+        entrances.push((port(HTTP)?, Entrance::Pages { tls: false }));
+        entrances.push((port(HTTPS)?, Entrance::Pages { tls: true }));
+    }
+    Ok(entrances)
+}
+
 async fn run(
     executor: &Arc<Executor<'static>>,
     house: &Arc<House>,
     doors: &[(SocketAddr, Entrance)],
     sockets: &Sockets<'_>,
     errands: Vec<Errand>,
-    ready: impl FnOnce(),
+    ready: impl FnOnce(bool),
 ) -> io::Result<()> {
     let mut signals = Signals::new([Signal::Int, Signal::Term])?;
     let lmtp = sockets.lmtp.as_deref().and_then(local::bind);
     let admin = sockets.admin.map(admin::socket::bind_where_possible).transpose()?.flatten();
     // All are bound before one is answered at: who sees one port open may count on the others.
-    let mut listeners = Vec::new();
+    let (mut listeners, mut pages) = (Vec::new(), house.pages.is_some());
     for (address, entrance) in doors {
         match (TcpListener::bind(address).await, entrance) {
             (Ok(listener), _) => listeners.push((listener, *entrance)),
             // Another program has pages of its own on this machine. Mail need not wait for it.
             (Err(error), Entrance::Pages { .. }) => {
+                pages = false;
                 log::warn!("no pages on port {}, which cannot be listened on: {error}", address.port());
             }
-            (Err(error), Entrance::Mail(_)) => {
-                let why = format!("port {} cannot be listened on: {error}", address.port());
-                return Err(io::Error::new(error.kind(), why));
-            }
+            (Err(error), Entrance::Mail(_)) => return Err(taken(*address, &error)),
         }
     }
     let accepting: Vec<_> = listeners
@@ -301,7 +319,7 @@ async fn run(
         .chain(errands)
         .map(|errand| executor.spawn(errand.run()))
         .collect();
-    threads::guarded("the start", ready);
+    threads::guarded("the start", || ready(pages));
     signals.next().await;
     log::info!("ending: sessions are told");
     drop(accepting);

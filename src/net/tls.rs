@@ -5,6 +5,8 @@
 
 mod make;
 
+pub use make::outward_addresses;
+
 use async_rustls::TlsAcceptor;
 use async_rustls::pki_types::pem::PemObject;
 use async_rustls::pki_types::{CertificateDer, PrivateKeyDer};
@@ -13,6 +15,7 @@ use async_rustls::rustls::server::{ClientHello, ResolvesServerCert};
 use async_rustls::rustls::sign::CertifiedKey;
 use async_rustls::rustls::{ServerConfig, version};
 use std::fmt;
+use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::SystemTime;
@@ -55,18 +58,19 @@ struct Own {
 struct Shown(RwLock<Arc<CertifiedKey>>);
 
 impl Identity {
-    /// The identity of a data folder, made where there is none. `name`: our host name.
-    pub fn open(data: &Path, name: &str, owners: Option<OwnersFiles>) -> Result<Identity, TlsFault> {
+    /// The identity of a data folder, made where there is none. `name`: our host name; `bind`: the address that we listen
+    /// on, which is one of the certificate's names as well.
+    pub fn open(data: &Path, name: &str, bind: IpAddr, owners: Option<OwnersFiles>) -> Result<Identity, TlsFault> {
         let (files, own) = if let Some(files) = owners {
             (files, None)
         } else {
             let folder = data.join("tls");
-            let names = make::names(name);
+            let names = make::names(name, bind);
             let authority = make::ensure(&folder, &names, SystemTime::now())?;
             let files = OwnersFiles { certificate: folder.join("cert.pem"), key: folder.join("key.pem") };
             (files, Some(Own { folder, names, authority }))
         };
-        let key = load(&files)?;
+        let key = load(&files, own.as_ref().map(|own| &own.authority))?;
         Identity::of(key, files, own, false)
     }
 
@@ -86,13 +90,19 @@ impl Identity {
 
     /// The identity of a data folder that nothing is written to. What is there is used; what is missing, or cannot be
     /// used any more, is made, and kept in memory: a certificate that must be trusted anew is better than no mail.
-    pub fn open_read_only(data: &Path, name: &str, owners: Option<OwnersFiles>) -> Result<Identity, TlsFault> {
+    pub fn open_read_only(
+        data: &Path,
+        name: &str,
+        bind: IpAddr,
+        owners: Option<OwnersFiles>,
+    ) -> Result<Identity, TlsFault> {
         let owns = owners.is_none();
         let folder = data.join("tls");
         let files =
             owners.unwrap_or_else(|| OwnersFiles { certificate: folder.join("cert.pem"), key: folder.join("key.pem") });
-        let names = make::names(name);
-        let found = load(&files);
+        let names = make::names(name, bind);
+        let lying = CertificateDer::from_pem_file(folder.join("ca.pem")).ok().filter(|_| owns);
+        let found = load(&files, lying.as_ref());
         let kept = match &found {
             // The owner's certificate is the owner's affair, expired or not.
             Ok(_) if !owns => None,
@@ -106,12 +116,11 @@ impl Identity {
             None => (found?, None),
             Some(made) => {
                 log::warn!("a certificate was made that lasts until the server ends");
-                (certified(vec![made.leaf], made.key, &"the new key")?, Some(made.authority))
+                let chain = vec![made.leaf, made.authority.clone()];
+                (certified(chain, made.key, &"the new key")?, Some(made.authority))
             }
         };
-        let authority =
-            authority.or_else(|| CertificateDer::from_pem_file(folder.join("ca.pem")).ok().filter(|_| owns));
-        let own = authority.map(|authority| Own { folder, names, authority });
+        let own = authority.or(lying).map(|authority| Own { folder, names, authority });
         Identity::of(key, files, own, true)
     }
 
@@ -133,7 +142,7 @@ impl Identity {
             return;
         }
         *seen = now;
-        match load(&self.files) {
+        match load(&self.files, self.own.as_ref().map(|own| &own.authority)) {
             Ok(key) => {
                 *self.shown.0.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(key);
                 log::info!("the certificate changed: new sessions are shown the new one");
@@ -148,14 +157,17 @@ impl Identity {
         TlsAcceptor::from(Arc::clone(&self.config))
     }
 
-    /// The SHA-256 fingerprint, in hexadecimal with colons, of what a client is to trust: our authority, or the owner's
-    /// certificate.
+    /// The SHA-256 fingerprint of the certificate that new sessions are shown, in hexadecimal with colons: what programs
+    /// and browsers show for comparison.
     #[must_use]
-    pub fn ca_fingerprint(&self) -> String {
-        match &self.own {
-            Some(own) => fingerprint(&own.authority),
-            None => self.shown.now().cert.first().map(fingerprint).unwrap_or_default(),
-        }
+    pub fn fingerprint(&self) -> String {
+        self.shown.now().cert.first().map(fingerprint).unwrap_or_default()
+    }
+
+    /// That of our own authority; `None` with the owner's certificate.
+    #[must_use]
+    pub fn authority_fingerprint(&self) -> Option<String> {
+        self.own.as_ref().map(|own| fingerprint(&own.authority))
     }
 
     /// The file with what a client is to trust, where that is our own authority.
@@ -185,13 +197,17 @@ impl fmt::Display for TlsFault {
 
 impl std::error::Error for TlsFault {}
 
-/// Reads a certificate with its key; they must fit.
-fn load(files: &OwnersFiles) -> Result<CertifiedKey, TlsFault> {
-    let chain: Vec<CertificateDer<'static>> = CertificateDer::pem_file_iter(&files.certificate)
+/// Reads a certificate with its key; they must fit. Our own `authority` is sent along: who pins it, or takes it over at
+/// the first visit, then finds it in the handshake.
+fn load(files: &OwnersFiles, authority: Option<&CertificateDer<'static>>) -> Result<CertifiedKey, TlsFault> {
+    let mut chain: Vec<CertificateDer<'static>> = CertificateDer::pem_file_iter(&files.certificate)
         .and_then(Iterator::collect)
         .map_err(|error| TlsFault(format!("{}: {error}", files.certificate.display())))?;
     if chain.is_empty() {
         return Err(TlsFault(format!("{}: there is no certificate in it", files.certificate.display())));
+    }
+    if let Some(authority) = authority.filter(|authority| !chain.contains(authority)) {
+        chain.push(authority.clone());
     }
     let in_key = |error: &dyn fmt::Display| TlsFault(format!("{}: {error}", files.key.display()));
     let key = PrivateKeyDer::from_pem_file(&files.key).map_err(|error| in_key(&error))?;

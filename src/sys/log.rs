@@ -26,7 +26,10 @@ struct Here {
 /// From now on `log`'s macros write one line each to stderr. `wanted` is a level, or levels of modules, as in
 /// `warn,pillarbox::net=debug`; where it says nothing, info. The text of the error is for the owner.
 pub fn begin(wanted: &str) -> Result<(), String> {
-    let mut levels = SimpleLogger::new().with_level(LevelFilter::Info);
+    // It warns of each client that names an address instead of a host, and is served all the same.
+    let mut levels = SimpleLogger::new()
+        .with_level(LevelFilter::Info)
+        .with_module_level("rustls::msgs::handshake", LevelFilter::Error);
     for part in wanted.split(',').map(str::trim).filter(|part| !part.is_empty()) {
         let (module, level) = part.split_once('=').map_or((None, part), |(module, level)| (Some(module), level));
         let level: LevelFilter =

@@ -5,8 +5,8 @@ use base64::engine::general_purpose::STANDARD;
 use http_body_util::Full;
 use hyper::body::Bytes;
 use hyper::header::{
-    ALLOW, CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderName, HeaderValue, REFERRER_POLICY, RETRY_AFTER,
-    X_CONTENT_TYPE_OPTIONS, X_FRAME_OPTIONS,
+    ALLOW, CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderName, HeaderValue, LOCATION, REFERRER_POLICY,
+    RETRY_AFTER, X_CONTENT_TYPE_OPTIONS, X_FRAME_OPTIONS,
 };
 use hyper::{Response, StatusCode};
 use std::sync::LazyLock;
@@ -17,11 +17,11 @@ pub(super) type Answer = Response<Full<Bytes>>;
 /// The one style of all pages, inside of each of them: a page asks for nothing else.
 pub(super) const STYLE: &str = include_str!("style.css");
 
-/// No scripts, no pictures, nobody's frame; forms go to where they came from.
+/// No scripts, no pictures but what a page itself brings along, nobody's frame; forms go to where they came from.
 static POLICY: LazyLock<HeaderValue> = LazyLock::new(|| {
     let style = STANDARD.encode(ring::digest::digest(&ring::digest::SHA256, STYLE.as_bytes()));
     let policy = format!(
-        "default-src 'none'; style-src 'sha256-{style}'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
+        "default-src 'none'; style-src 'sha256-{style}'; img-src data:; form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
     );
     HeaderValue::try_from(policy).unwrap_or(HeaderValue::from_static("default-src 'none'"))
 });
@@ -58,6 +58,21 @@ pub(super) fn of(status: StatusCode, kind: &'static str, content: impl Into<Byte
 pub(super) fn only(methods: &'static str) -> Answer {
     let mut answer = text(StatusCode::METHOD_NOT_ALLOWED, "This cannot be done here.\n");
     answer.headers_mut().insert(ALLOW, HeaderValue::from_static(methods));
+    answer
+}
+
+/// It is done: what became of it is another page, which can be loaded again and come back to (RFC 9110 §15.4.4).
+pub(super) fn see(path: &str) -> Answer {
+    let mut answer = text(StatusCode::SEE_OTHER, "");
+    if let Ok(path) = HeaderValue::try_from(path) {
+        answer.headers_mut().insert(LOCATION, path);
+    }
+    answer
+}
+
+/// What answers a form, and holds no secret: the browser may keep it for who goes back to it.
+pub(super) fn kept_for_back(mut answer: Answer) -> Answer {
+    answer.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("private, max-age=0"));
     answer
 }
 

@@ -8,6 +8,9 @@ const GUESSES: u32 = 5;
 /// and the time in which one more comes back: five a minute, for all who guess. A code has at least 40 bits.
 const AGAIN: Duration = Duration::from_secs(12);
 
+/// Letters and digits of a code at least: fewer could be guessed, however slowly.
+pub const LEAST: usize = 8;
+
 /// The code that whoever sets the box up must know.
 #[derive(Clone)]
 pub struct Code(String);
@@ -29,12 +32,12 @@ pub(super) struct Guesses {
 }
 
 impl Code {
-    /// A code as it was made, or as somebody typed it: case, blanks and hyphens do not matter. `None` where nothing is
-    /// left of it.
+    /// A code as it was made, or as somebody typed it: case, blanks and hyphens do not matter. `None` where fewer than
+    /// [`LEAST`] letters and digits are left of it, which is no code.
     #[must_use]
     pub fn new(text: &str) -> Option<Code> {
         let code: String = text.chars().filter(char::is_ascii_alphanumeric).map(|c| c.to_ascii_lowercase()).collect();
-        (!code.is_empty()).then_some(Code(code))
+        (code.len() >= LEAST).then_some(Code(code))
     }
 }
 
@@ -82,14 +85,16 @@ mod tests {
         for wrong in ["", "k3mf", "k3mf-w8ta-9xya", "k3mf-w8ta-9xyz0", "\u{212a}3mf-w8ta-9xyz"] {
             assert_eq!(Guesses::new(now).weigh(&code, wrong, now), Guess::Wrong, "{wrong}");
         }
-        assert!(Code::new(" - ").is_none());
+        for short in ["", " - ", "a", "K3MF-W8T", "\u{e4}\u{e4}\u{e4}\u{e4}\u{e4}\u{e4}\u{e4}\u{e4}\u{e4}"] {
+            assert!(Code::new(short).is_none(), "{short}");
+        }
         assert_eq!(format!("{code:?}"), "Code");
     }
 
     #[test]
     fn a_few_guesses_a_minute_are_all_there_are_for_everybody_together() {
         let began = Instant::now();
-        let code = Code::new("right").unwrap();
+        let code = Code::new("right-code").unwrap();
         let mut guesses = Guesses::new(began);
         let at = |seconds| began + Duration::from_secs(seconds);
         let mut looked_at = 0;
@@ -97,7 +102,7 @@ mod tests {
             looked_at += u32::from(guesses.weigh(&code, "wrong", at(second)) == Guess::Wrong);
         }
         assert_eq!(looked_at, 5 + 599 / 12);
-        assert_eq!(guesses.weigh(&code, "right", at(599)), Guess::TooMany);
-        assert_eq!(guesses.weigh(&code, "right", at(612)), Guess::Right);
+        assert_eq!(guesses.weigh(&code, "right-code", at(599)), Guess::TooMany);
+        assert_eq!(guesses.weigh(&code, "right-code", at(612)), Guess::Right);
     }
 }

@@ -7,7 +7,8 @@ mod claim;
 mod connection;
 mod page;
 mod site;
+mod welcomes;
 
-pub use claim::Code;
+pub use claim::{Code, LEAST};
 pub use connection::{Visit, answer};
 pub use site::{Found, Site};

@@ -4,11 +4,12 @@
 //! says why, with the way to the other one: a browser must be told once that it may trust the box, and it is better that
 //! a person does that knowingly than that everybody in the house can read the first password.
 
-use super::answer::{self, Answer, html, later, only, text};
+use super::answer::{self, Answer, html, kept_for_back, later, only, see, text};
 use super::claim::{Code, Guess, Guesses};
 use super::connection::Visit;
-use super::page::{self, Html, button, form, notice, page, paragraph};
-use crate::admin::{Failure, Limit, Quota, Reply, Request, Secret, Strength, perform};
+use super::page::{self, Entry, Html, bad, button, form, good, page, paragraph};
+use super::welcomes::Welcomes;
+use crate::admin::{Failure, Limit, Quota, Reply, Request, Secret, Strength, check_password, perform};
 use crate::events::Event;
 use crate::store::{Fault, Health, Store};
 use hyper::body::Bytes;
@@ -22,10 +23,15 @@ use std::time::{Duration, Instant};
 /// How long the store has to answer when somebody asks for our health.
 const HEALTHY: Duration = Duration::from_secs(5);
 
+/// Below it is the page that whoever set the box up is led to.
+const WELCOME: &str = "/welcome/";
+
 /// Where the server is found, as pages tell it.
 pub struct Found {
-    /// Our host name.
+    /// Our host name, which is the domain of who enters a name alone.
     pub name: String,
+    /// The names and addresses by which this box is reached, the best one first.
+    pub names: Vec<String>,
     /// The ports of IMAP, of IMAP in TLS, of POP3, and of POP3 in TLS.
     pub mail: [u16; 4],
     /// The ports that mail programs give their mail to, without TLS at first and in TLS, if there are any.
@@ -36,8 +42,8 @@ pub struct Found {
     pub https: u16,
     /// The file with our own authority; `None` with the owner's certificate.
     pub authority: Option<PathBuf>,
-    /// The SHA-256 fingerprint of what a client is to trust.
-    pub fingerprint: Box<dyn Fn() -> String + Send + Sync>,
+    /// The SHA-256 fingerprints of the certificate that programs are shown, and of our own authority.
+    pub fingerprints: Box<dyn Fn() -> (String, Option<String>) + Send + Sync>,
 }
 
 /// All pages.
@@ -47,6 +53,7 @@ pub struct Site {
     found: Found,
     /// The code, until there is an account.
     claim: Mutex<Option<(Code, Guesses)>>,
+    welcomes: Welcomes,
     welcome: Box<dyn Fn(&str) + Send + Sync>,
 }
 
@@ -81,7 +88,7 @@ impl Site {
         welcome: Box<dyn Fn(&str) + Send + Sync>,
     ) -> Site {
         let claim = Mutex::new(code.map(|code| (code, Guesses::new(Instant::now()))));
-        Site { store, strength, found, claim, welcome }
+        Site { store, strength, found, claim, welcomes: Welcomes::default(), welcome }
     }
 
     pub(super) async fn answer(self: &Arc<Self>, asked: Asked) -> Answer {
@@ -92,6 +99,7 @@ impl Site {
             "/claim" if asked.method == Method::POST => self.claim(&asked).await,
             "/health" if reads => self.health().await,
             "/ca.pem" if reads => self.authority().await,
+            path if reads && path.starts_with(WELCOME) => self.welcome(&asked),
             "/" | "/health" | "/ca.pem" => only("GET, HEAD"),
             "/claim" => only("GET, HEAD, POST"),
             _ => text(StatusCode::NOT_FOUND, "There is nothing here.\n"),
@@ -102,7 +110,7 @@ impl Site {
     async fn front(self: &Arc<Self>, asked: &Asked) -> Answer {
         match self.is_settled().await {
             Ok(true) => {
-                let content = self.trouble().map(notice).into_iter().chain([self.program(asked, None)]);
+                let content = self.trouble().map(bad).into_iter().chain([self.program(asked, None)]);
                 html(StatusCode::OK, page("Mail is served here", content))
             }
             Ok(false) if self.claim.lock().await.is_none() => html(
@@ -131,7 +139,7 @@ impl Site {
             Err(fault) => return broken(&fault),
         }
         let Some((code, guesses)) = claim.as_mut() else {
-            let content = [notice("This box is set up already."), self.program(asked, None)];
+            let content = [bad("This box is set up already."), self.program(asked, None)];
             return html(StatusCode::CONFLICT, page("Mail is served here", content));
         };
         let entries = Entries::of(&asked.form);
@@ -140,28 +148,35 @@ impl Site {
             Guess::Wrong => {
                 let login = Event::new("login").with("result", "failed").with("protocol", "web").with("tls", "yes");
                 login.with("address", asked.visit.from.to_canonical()).with("reason", "wrong-code").log();
-                return html(StatusCode::FORBIDDEN, self.set_up(Some("This is not the code."), &entries));
+                let why = Some((Entry::Code, "This is not the code."));
+                return kept_for_back(html(StatusCode::FORBIDDEN, self.set_up(why, &entries)));
             }
             Guess::TooMany => {
                 let wait = "There were too many wrong codes. Please wait a minute, then try again.";
-                return later(html(StatusCode::TOO_MANY_REQUESTS, self.set_up(Some(wait), &entries)));
+                let page = self.set_up(Some((Entry::Code, wait)), &entries);
+                return later(kept_for_back(html(StatusCode::TOO_MANY_REQUESTS, page)));
             }
         }
-        let wrong = |why: &str| html(StatusCode::BAD_REQUEST, self.set_up(Some(why), &entries));
+        let wrong =
+            |entry, why: &str| kept_for_back(html(StatusCode::BAD_REQUEST, self.set_up(Some((entry, why)), &entries)));
+        let address = if entries.name.contains('@') {
+            entries.name.clone()
+        } else {
+            format!("{}@{}", entries.name, self.found.name)
+        };
+        if let Err(weak) = check_password(&entries.password, &address) {
+            return wrong(Entry::Password, &sentence(&weak.to_string()));
+        }
         if entries.password != entries.again {
-            return wrong("These were two different passwords.");
+            return wrong(Entry::Again, "These were two different passwords.");
         }
         let bytes = match entries.quota.parse() {
             _ if entries.quota.is_empty() => Limit::Lifted,
             Ok(limit) => limit,
-            Err(why) => return wrong(&why),
+            Err(why) => return wrong(Entry::Quota, &sentence(&why)),
         };
         let add = Request::AddAccount {
-            address: if entries.name.contains('@') {
-                entries.name.clone()
-            } else {
-                format!("{}@{}", entries.name, self.found.name)
-            },
+            address,
             password: Some(Secret(entries.password.clone())),
             quota: Quota { bytes: Some(bytes), messages: None },
         };
@@ -177,14 +192,24 @@ impl Site {
             Reply::Password { address, .. } => {
                 log::info!("{}: this box was set up, for {address}", asked.visit.from);
                 *claim = None;
-                let done =
-                    [notice("The box is set up. Your first mail is waiting."), self.program(asked, Some(&address))];
-                html(StatusCode::OK, page("Welcome", done))
+                match self.welcomes.add(address, Instant::now()) {
+                    Some(token) => see(&format!("{WELCOME}{token}")),
+                    None => see("/"),
+                }
             }
-            Reply::Failed(Failure::Refused(why)) => wrong(&why),
+            Reply::Failed(Failure::Refused(why)) => wrong(Entry::Name, &sentence(&why)),
             Reply::Failed(Failure::Fault(why)) => broken(&Fault::Io(why)),
             _ => broken(&Fault::Corrupt("an answer that does not fit its question")),
         }
+    }
+
+    /// What whoever set the box up sees then, for as long as the page may be loaded again; others see the first page.
+    fn welcome(&self, asked: &Asked) -> Answer {
+        let token = asked.path.strip_prefix(WELCOME).unwrap_or_default();
+        let address = self.welcomes.find(token, Instant::now()).filter(|_| asked.is_private());
+        let Some(address) = address else { return see("/") };
+        let done = [good("The box is set up. Your first mail is waiting."), self.program(asked, Some(&address))];
+        html(StatusCode::OK, page("Welcome", done))
     }
 
     async fn health(self: &Arc<Self>) -> Answer {
@@ -233,12 +258,12 @@ impl Site {
         smol::unblock(move || Ok(!site.store.snapshot()?.accounts()?.is_empty())).await
     }
 
-    fn set_up(&self, why_again: Option<&str>, entries: &Entries) -> String {
+    fn set_up(&self, wrong: Option<(Entry, &str)>, entries: &Entries) -> String {
         let intro = paragraph("Choose who you are here, and this box is yours.");
-        let content = Html::join(
-            why_again.map(notice).into_iter().chain([intro, form(&self.found.name, &entries.name, &entries.quota)]),
-        );
-        page("Set up this mailbox", [content])
+        let form = form(&self.found.name, &entries.name, &entries.quota, wrong.map(|(entry, _)| entry));
+        let content = Html::join(wrong.map(|(_, why)| bad(why)).into_iter().chain([intro, form]));
+        // A screen reader says the title first.
+        page(if wrong.is_some() { "Not set up yet" } else { "Set up this mailbox" }, [content])
     }
 
     /// The way to where a password may be entered.
@@ -261,14 +286,31 @@ impl Site {
     fn program(&self, asked: &Asked, user: Option<&str>) -> Html {
         let anybody = format!("your whole address, as in name@{}", self.found.name);
         let trust = if asked.is_private() {
-            page::trust(self.found.authority.is_some(), &(self.found.fingerprint)())
+            let (certificate, authority) = (self.found.fingerprints)();
+            page::trust(&certificate, authority.as_deref())
         } else {
             let to = encrypted(asked.host.as_deref(), &self.found);
             let why = "What a program needs to trust the certificate is on the encrypted page only: here it could have \
                        been changed on its way.";
             Html::join([paragraph(why), button(&to, "Open it")])
         };
-        page::program(&self.found.name, self.found.mail, self.found.submission, user.unwrap_or(&anybody), trust)
+        page::program(
+            self.found.server(asked.host.as_deref()),
+            self.found.mail,
+            self.found.submission,
+            user.unwrap_or(&anybody),
+            trust,
+        )
+    }
+}
+
+impl Found {
+    /// What a mail program calls this box: as the browser does where that is one of our names, else the best of them.
+    fn server(&self, asked: Option<&str>) -> &str {
+        let (host, _) = host_and_port(asked.unwrap_or_default());
+        let bare = host.trim_start_matches('[').trim_end_matches(']');
+        let known = |name: &&String| name.eq_ignore_ascii_case(bare);
+        self.names.iter().find(known).or(self.names.first()).unwrap_or(&self.name)
     }
 }
 
@@ -301,10 +343,7 @@ impl Entries {
 /// name.
 fn encrypted(asked: Option<&str>, found: &Found) -> String {
     let asked = asked.unwrap_or_default();
-    let (host, port) = match asked.strip_prefix('[').and_then(|v6| v6.split_once(']')) {
-        Some((v6, port)) => (format!("[{v6}]"), port.strip_prefix(':')),
-        None => asked.split_once(':').map_or((asked.to_owned(), None), |(host, port)| (host.to_owned(), Some(port))),
-    };
+    let (host, port) = host_and_port(asked);
     let bare = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(&host);
     let is_host =
         !bare.is_empty() && bare.bytes().all(|octet| octet.is_ascii_alphanumeric() || b"-.:".contains(&octet));
@@ -316,8 +355,25 @@ fn encrypted(asked: Option<&str>, found: &Found) -> String {
             u16::try_from(i32::from(found.https) + away).unwrap_or(found.https)
         }
     };
-    let host = if is_host { &host } else { &found.name };
+    let own = found.names.first().unwrap_or(&found.name);
+    let own = if own.contains(':') { format!("[{own}]") } else { own.clone() };
+    let host = if is_host { host } else { own };
     if port == 443 { format!("https://{host}/") } else { format!("https://{host}:{port}/") }
+}
+
+/// The parts of what a Host field says (RFC 9110 §7.2).
+fn host_and_port(asked: &str) -> (String, Option<&str>) {
+    match asked.strip_prefix('[').and_then(|v6| v6.split_once(']')) {
+        Some((v6, port)) => (format!("[{v6}]"), port.strip_prefix(':')),
+        None => asked.split_once(':').map_or((asked.to_owned(), None), |(host, port)| (host.to_owned(), Some(port))),
+    }
+}
+
+/// A reason as people read it on a page.
+fn sentence(why: &str) -> String {
+    let mut letters = why.chars();
+    let first: String = letters.next().into_iter().flat_map(char::to_uppercase).collect();
+    format!("{first}{}.", letters.as_str())
 }
 
 /// Our fault; the cause is in the log.

@@ -61,7 +61,7 @@ def accounts(server):
     server.run("account", "quota", name, "2G", "--messages", "1000")
     shown = server.run("account", "show", name)
     expect("2 GB" in shown and "1000" in shown and "INBOX" in shown and "Trash" in shown, shown)
-    server.run("account", "remove", name)
+    server.run("account", "remove", name, "--yes")
     expect(name not in server.run("account", "list"))
     for command in (("show",), ("passwd", "--password-stdin"), ("remove",), ("quota", "1G")):
         complaint = server.run("account", command[0], "nobody@example.org", *command[1:], input="x\n", fails=True)
@@ -141,10 +141,10 @@ def meanwhile(server):
         client.send(b"DONE\r\n")
         client.end(tag)
         # A new password lets the old one in no more, also where it was remembered.
-        server.run("account", "passwd", "dora@example.org", "--password-stdin", input="another\n")
+        server.run("account", "passwd", "dora@example.org", "--password-stdin", input="another one\n")
         server.running = True
-        expect(not log_in(server, "dora@example.org", "a password") and log_in(server, "dora@example.org", "another"))
-        server.run("account", "remove", "dora@example.org")
+        expect(not log_in(server, "dora@example.org", "a password") and log_in(server, "dora@example.org", "another one"))
+        server.run("account", "remove", "dora@example.org", "--yes")
         answer = client.command("SELECT INBOX")
         expect(answer.status == "NO", answer)
 

@@ -213,7 +213,7 @@ def addresses(server):
     # An account takes the aliases along that lead to nobody else.
     server.run("account", "add", "dora@example.org", "--password-stdin", input=f"{WORD}\n")
     server.run("alias", "add", "info@example.org", "dora@example.org")
-    server.run("account", "remove", "dora@example.org")
+    server.run("account", "remove", "dora@example.org", "--yes")
     expect("info@example.org" not in server.run("alias", "list"))
     expect(deliver(server, "info@example.org", mail("gone")) == {"info@example.org": 550})
     fact("aliases: to several, nested, each gets one; catch-all, postmaster, circles")

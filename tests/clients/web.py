@@ -111,11 +111,19 @@ def claimed(server):
         expect(time.monotonic() < began + 60, "the code is never looked at again")
         time.sleep(1)
     expect(answer.status == 400 and b"two different passwords" in answer.body, answer.body)
+    expect(b'aria-invalid="true" aria-describedby="why" autofocus' in answer.body, answer.body)
+    for weak in ("abc", "password1", "12345678", "anna1990", "pillarbox"):
+        answer = ask(server, "POST", "/claim", {**GOOD, "password": weak, "again": weak})
+        expect(answer.status == 400 and b"password" in answer.body, weak, answer.body)
     answer = ask(server, "POST", "/claim", {**GOOD, "name": "<b>x</b>"})
     expect(answer.status == 400 and b"<b>x" not in answer.body and b"&lt;b&gt;x" in answer.body, answer.body)
     answer = ask(server, "POST", "/claim", {**GOOD, "quota": "1G"})
-    expect(answer.status == 200 and b"anna@" in answer.body and b"four words" not in answer.body, answer.body)
-    [listed] = server.run("account", "list").splitlines()
+    expect(answer.status == 303 and b"four words" not in answer.body, answer.status, answer.body)
+    # What became of it is a page of its own, which can be loaded again.
+    for _ in range(2):
+        welcome = ask(server, "GET", answer.headers["Location"])
+        expect(welcome.status == 200 and b"anna@" in welcome.body and b"four words" not in welcome.body, welcome.body)
+    listed = server.run("account", "list").splitlines()[-1]
     user = listed.split()[0]
     expect(user.startswith("anna@") and "of 1 GB" in listed, listed)
     with server.connect(tls=True, user=user, password=GOOD["password"]) as client:

@@ -28,12 +28,22 @@ const BEFORE: Duration = Duration::from_hours(24);
 /// 2026-11-01 in days since 1970. No clock that shows an earlier day is right: a board without one starts in 1970.
 pub(super) const BUILT: Duration = Duration::from_hours(20_758 * 24);
 
-/// Names and addresses that clients may know us by; the host name first.
-pub(super) fn names(host: &str) -> Vec<String> {
+/// Names and addresses that clients may know us by; the host name first. `bind`: the address that we listen on.
+pub(super) fn names(host: &str, bind: IpAddr) -> Vec<String> {
     let mut names = vec![host.to_owned()];
     let short = host.split('.').next().unwrap_or(host);
     names.extend([format!("{short}.local"), short.to_owned(), "localhost".to_owned()]);
     let addresses = [IpAddr::V4(Ipv4Addr::LOCALHOST), IpAddr::V6(Ipv6Addr::LOCALHOST)];
+    let bound = (!bind.is_unspecified()).then_some(bind);
+    names.extend(addresses.into_iter().chain(bound).chain(outward_addresses()).map(|address| address.to_string()));
+    let mut known = std::collections::HashSet::new();
+    names.retain(|name| known.insert(name.clone()));
+    names
+}
+
+/// The addresses by which this machine is seen from its network, of each kind one.
+#[must_use]
+pub fn outward_addresses() -> Vec<IpAddr> {
     // To connect a datagram socket sends nothing, but finds the address that would be sent from. Both are for
     // documentation (RFC 5737, RFC 3849): whatever leads out leads there.
     let ways = [("0.0.0.0:0", "192.0.2.1:9"), ("[::]:0", "[2001:db8::1]:9")];
@@ -42,10 +52,7 @@ pub(super) fn names(host: &str) -> Vec<String> {
         socket.connect(to).ok()?;
         Some(socket.local_addr().ok()?.ip())
     });
-    names.extend(addresses.into_iter().chain(outward).map(|address| address.to_string()));
-    let mut known = std::collections::HashSet::new();
-    names.retain(|name| known.insert(name.clone()));
-    names
+    outward.collect()
 }
 
 /// Makes what is missing in the folder; returns the authority.

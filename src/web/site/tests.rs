@@ -76,12 +76,13 @@ impl Drop for World {
 fn found(offset: u16, authority: Option<PathBuf>) -> Found {
     Found {
         name: "box.local".to_owned(),
+        names: ["box.local", "192.0.2.9", "2001:db8::9"].map(str::to_owned).to_vec(),
         mail: [143, 993, 110, 995].map(|port: u16| port + offset),
         submission: Some([587 + offset, 465 + offset]),
         http: 80 + offset,
         https: 443 + offset,
         authority,
-        fingerprint: Box::new(|| "AA:BB:CC".to_owned()),
+        fingerprints: Box::new(|| ("AA:BB:CC".to_owned(), Some("DD:EE:FF".to_owned()))),
     }
 }
 
@@ -94,8 +95,19 @@ fn who_knows_the_code_makes_the_first_account_and_nobody_makes_a_second() {
     let world = World::new("claim", Some("K3MF-W8TA"));
     assert!(world.get(LAN, true, "/").contains("<form method=\"post\" action=\"/claim\""));
     let answer = world.post(LAN, true, GOOD);
-    assert_eq!(status(&answer), "200", "{answer}");
-    assert!(answer.contains("anna@box.local") && !answer.contains("sesame"), "{answer}");
+    assert_eq!(status(&answer), "303", "{answer}");
+    let (_, page) = answer.split_once("location: ").unwrap();
+    let page = page.split("\r\n").next().unwrap();
+    // As often as it is loaded.
+    for _ in 0..2 {
+        let welcome = world.get(LAN, true, page);
+        assert_eq!(status(&welcome), "200", "{welcome}");
+        assert!(welcome.contains("anna@box.local") && welcome.contains("notice good"), "{welcome}");
+        assert!(!welcome.contains("sesame"));
+    }
+    for other in [world.get(LAN, false, page), world.get(LAN, true, "/welcome/0"), world.get(LAN, true, "/welcome/")] {
+        assert!(status(&other) == "303" && !other.contains("anna"), "{other}");
+    }
     let accounts = world.accounts();
     assert_eq!(accounts.len(), 1);
     assert_eq!(accounts[0].limits.bytes, Some(5 << 30));
@@ -132,16 +144,21 @@ fn what_was_entered_wrongly_is_said_and_the_code_stays_good() {
         ("quota=5G", "quota=lots", "no size"),
         ("name=Anna", "name=a+b", "cannot be"),
         ("name=Anna", "name=", "1 to 64"),
-        ("open+sesame%21", "", "1 to 512"),
+        ("open+sesame%21", "", "at least 8"),
+        ("open+sesame%21", "abc", "at least 8"),
+        ("open+sesame%21", "password1", "tried first"),
+        ("open+sesame%21", "anna2026", "of the address"),
     ] {
         let answer = world.post(LAN, true, &GOOD.replace(from, to));
         assert_eq!(status(&answer), "400", "{to}");
         assert!(answer.contains(word), "{to}: {answer}");
+        assert!(answer.contains("aria-invalid=\"true\"") && answer.contains("role=\"alert\""), "{answer}");
+        assert!(answer.contains("<title>Not set up yet") && !answer.contains("no-store"), "{answer}");
     }
     let script = world.post(LAN, true, &GOOD.replace("Anna", "%3Cscript%3E"));
     assert!(!script.contains("<script") && script.contains("&lt;script&gt;"));
     assert!(world.accounts().is_empty());
-    assert_eq!(status(&world.post(LAN, true, &GOOD.replace("Anna", "me@example.org").replace("5G", ""))), "200");
+    assert_eq!(status(&world.post(LAN, true, &GOOD.replace("Anna", "me@example.org").replace("5G", ""))), "303");
     assert_eq!(world.accounts()[0].address, "me@example.org");
 }
 
@@ -154,7 +171,7 @@ fn no_password_is_asked_for_where_others_could_read_it() {
     assert!(world.accounts().is_empty());
     let mapped: IpAddr = "::ffff:127.0.0.1".parse().unwrap();
     assert!(world.get(mapped, false, "/").contains("<form"));
-    assert_eq!(status(&world.post(HOME, false, GOOD)), "200");
+    assert_eq!(status(&world.post(HOME, false, GOOD)), "303");
 }
 
 #[test]
@@ -202,6 +219,28 @@ fn what_is_too_much_or_no_http_is_refused() {
     let long = format!("GET / HTTP/1.1\r\nX: {}\r\n\r\n", "x".repeat(20_000));
     assert_eq!(status(&world.say(visit, &long)), "431");
     assert!(world.accounts().is_empty());
+}
+
+#[test]
+fn the_server_is_called_as_the_browser_calls_it_where_that_is_its_name() {
+    let found = found(0, None);
+    for (asked, server) in [
+        (Some("box.local"), "box.local"),
+        (Some("192.0.2.9:10443"), "192.0.2.9"),
+        (Some("[2001:DB8::9]:443"), "2001:db8::9"),
+        (Some("evil.example"), "box.local"),
+        (Some(""), "box.local"),
+        (None, "box.local"),
+    ] {
+        assert_eq!(found.server(asked), server, "{asked:?}");
+    }
+}
+
+#[test]
+fn a_page_may_show_its_own_icon() {
+    let world = World::new("icon", None);
+    let page = world.get(LAN, true, "/");
+    assert!(page.contains("<link rel=\"icon\" href=\"data:") && page.contains("img-src data:"), "{page}");
 }
 
 #[test]
