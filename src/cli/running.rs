@@ -40,7 +40,7 @@ fn place(found: &Found, pages: bool) -> String {
     let smtp = found.smtp().map_or_else(String::new, |port| format!("; from other servers {port}"));
     let page = if pages { format!("; page {}", page(found)) } else { String::new() };
     let whom = if found.bind.is_loopback() { "this machine only" } else { found.server() };
-    format!("for {whom}: IMAP {imaps}, POP3 {pop3s}{sending} in TLS{smtp}{page}")
+    format!("For {whom}: IMAP {imaps}, POP3 {pop3s}{sending} in TLS{smtp}{page}")
 }
 
 fn page(found: &Found) -> String {
@@ -51,11 +51,11 @@ fn page(found: &Found) -> String {
 fn waiting(status: &Status, found: &Found, pages: bool, waits: Waits) -> String {
     match (waits, status.queued) {
         (Waits::FirstAccount, _) => {
-            "the first mail waits in the first account, which is told only this once:".to_owned()
+            "The first mail waits in the first account, which is told of only this once:".to_owned()
         }
-        (Waits::Claim, _) if pages => format!("it waits to be set up, with its code, at {}", page(found)),
-        _ if status.accounts == 0 => "it waits for an account: pillarbox account add ADDRESS".to_owned(),
-        (_, 0) => "nothing waits".to_owned(),
+        (Waits::Claim, _) if pages => format!("It waits to be set up, with its code, at {}", page(found)),
+        _ if status.accounts == 0 => "It waits for an account: pillarbox account add ADDRESS".to_owned(),
+        (_, 0) => "Nothing waits".to_owned(),
         (_, queued) => format!("{} to go out: pillarbox queue", counted(queued, "message waits", "messages wait")),
     }
 }
@@ -95,11 +95,11 @@ mod tests {
         let here = place(&found("127.0.0.5", "127.0.0.5"), true);
         assert_eq!(
             here,
-            "for this machine only: IMAP 10993, POP3 10995, sending 10465 in TLS; from other servers 10025; page \
+            "For this machine only: IMAP 10993, POP3 10995, sending 10465 in TLS; from other servers 10025; page \
              https://127.0.0.5:10443/"
         );
         let all = Found { port_offset: 0, mx: false, ..found("::", "mail.example.org") };
-        let expected = "for mail.example.org: IMAP 993, POP3 995, sending 465 in TLS; page https://mail.example.org/";
+        let expected = "For mail.example.org: IMAP 993, POP3 995, sending 465 in TLS; page https://mail.example.org/";
         assert_eq!(place(&all, true), expected);
         assert!(!place(&all, false).contains("page"));
     }
@@ -114,7 +114,7 @@ mod tests {
         for nobody in [of(0, 0, false, Waits::Claim), of(0, 0, true, Waits::Nothing)] {
             assert!(nobody.contains("account add"), "{nobody}");
         }
-        assert_eq!(of(2, 0, true, Waits::Nothing), "nothing waits");
+        assert_eq!(of(2, 0, true, Waits::Nothing), "Nothing waits");
         assert_eq!(of(2, 1, true, Waits::Nothing), "1 message waits to go out: pillarbox queue");
         assert_eq!(of(2, 7, true, Waits::Nothing), "7 messages wait to go out: pillarbox queue");
     }

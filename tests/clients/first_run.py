@@ -104,7 +104,7 @@ def second_start(folder):
         runs, where, waits = log.read_text().splitlines()
         expect("runs, with 1 account, in pillarbox-data" in runs, runs)
         expect("IMAP 10993" in where and "https://localhost:10443/" in where, where)
-        expect(waits == "nothing waits", waits)
+        expect(waits == "Nothing waits", waits)
         os.kill(server.pid, signal.SIGTERM)
         expect(server.wait(10) == 0, log.read_text())
         expect("password" not in log.read_text(), log.read_text())
