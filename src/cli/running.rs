@@ -77,16 +77,10 @@ mod tests {
     }
 
     fn status(accounts: u64, queued: u64) -> Status {
-        Status {
-            version: "1.2".to_owned(),
-            accounts,
-            messages: 0,
-            bytes: 0,
-            file: 0,
-            state: Health::Good,
-            free: None,
-            queued,
-        }
+        let known = serde_json::json!({
+            "version": "1.2", "accounts": accounts, "messages": 0, "bytes": 0, "file": 0, "queued": queued
+        });
+        serde_json::from_value(known).unwrap()
     }
 
     #[test]
