@@ -64,7 +64,7 @@ const OWNED: &[(&str, &[&str])] = &[
     ("std::net::Tcp", &["net/", "admin/socket", "courier/", "web/", "host/"]),
     ("UnixStream", &["net/", "admin/socket", "admin/door", "cli/", "host/door"]),
     ("UnixListener", &["net/", "admin/socket", "host/door"]),
-    ("rustls", &["net/", "courier/", "web/"]),
+    ("rustls", &["net/", "courier/", "web/", "sys/log"]),
     ("SystemTime", &["events/", "net/", "dns/", "store/", "admin/", "keep/", "cli/", "courier/", "web/", "host/"]),
     // A bound for how long something is good; it decides nothing that a client sees.
     ("Instant::now", &["sys/", "net/", "dns/", "store/", "admin/", "cli/", "courier/", "web/", "host/"]),
