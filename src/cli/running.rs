@@ -29,6 +29,7 @@ fn runs(status: &Status, found: &Found) -> String {
         Health::Good => "",
         Health::Full => "; the disk is full, and mail that comes in is refused",
         Health::ReadOnly => "; nothing can be written, mail can only be read",
+        Health::Damaged => "; some of the mail is damaged: pillarbox check names it",
         Health::Failing => "; the disk fails, and not all mail can be read",
     };
     format!("Pillarbox {} runs, with {accounts}, in {}{state}", status.version, found.data.display())
