@@ -42,7 +42,13 @@ pub enum Request {
     /// The data stays in its format: how it was before is not kept any longer.
     KeepFormat,
     /// Mail for a mailbox, which is made if there is none: after the answer, [`super::uploads::Frame`]s follow.
-    Import { address: String, mailbox: String },
+    Import {
+        address: String,
+        mailbox: String,
+        /// What it has already is stored once more.
+        #[serde(default)]
+        again: bool,
+    },
     /// All mail of an account: after the answer, [`super::downloads::Portion`]s follow.
     Export { address: String },
     /// Mailboxes at providers.

@@ -93,15 +93,16 @@ impl Door {
     }
 
     /// The account of an address, to bring mail to.
-    pub fn account(&mut self, address: &str) -> Result<Box<dyn Destination + '_>, Failure> {
+    /// `again`: what a mailbox has already is stored once more.
+    pub fn account(&mut self, address: &str, again: bool) -> Result<Box<dyn Destination + '_>, Failure> {
         match self {
             Door::Direct(store, _) => {
                 let (account, _) = find(&store.snapshot()?, address)?;
-                Ok(Box::new(Direct { store: Arc::clone(store), account }))
+                Ok(Box::new(Direct { store: Arc::clone(store), account, again }))
             }
             Door::Running(client) => {
                 client.expect_done(&Request::ShowAccount { address: address.to_owned() })?;
-                Ok(Box::new(Remote { client, address: address.to_owned() }))
+                Ok(Box::new(Remote { client, address: address.to_owned(), again }))
             }
         }
     }
@@ -140,11 +141,12 @@ impl Client {
 struct Remote<'d> {
     client: &'d mut Client,
     address: String,
+    again: bool,
 }
 
 impl Destination for Remote<'_> {
     fn open(&mut self, mailbox: &str) -> Result<Box<dyn Intake + '_>, Broken> {
-        let request = Request::Import { address: self.address.clone(), mailbox: mailbox.to_owned() };
+        let request = Request::Import { address: self.address.clone(), mailbox: mailbox.to_owned(), again: self.again };
         self.client.expect_done(&request).map_err(|failure| Broken(format!("mailbox {mailbox}: {failure}")))?;
         let output = self.client.stream.try_clone().map_err(|error| lost(&error))?;
         // The server says nothing but these answers until the import is over: no octet is read that is not one of them.

@@ -10,7 +10,7 @@ use super::downloads::{Portion, gather};
 use super::gate::Gate;
 use super::uploads::{Answer, Frame, PIECE};
 use crate::keep::export::Walk;
-use crate::keep::{Uploads, open_mailbox};
+use crate::keep::{Known, Uploads, open_mailbox};
 use crate::store::Store;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -127,7 +127,7 @@ pub async fn answer(stream: UnixStream, store: Arc<Store>, gate: Arc<Gate>) {
 async fn converse(wire: &mut Wire, store: &Arc<Store>, gate: &Gate) -> io::Result<()> {
     while let Some(request) = wire.hear().await? {
         match request {
-            Request::Import { address, mailbox } => import(wire, store, address, mailbox).await?,
+            Request::Import { address, mailbox, again } => import(wire, store, address, mailbox, again).await?,
             Request::Export { address } => export(wire, store, address).await?,
             request => {
                 let (store, strength) = (Arc::clone(store), gate.strength());
@@ -143,20 +143,22 @@ async fn converse(wire: &mut Wire, store: &Arc<Store>, gate: &Gate) -> io::Resul
 }
 
 /// Takes messages until the client is done. Verdicts go out while messages come in.
-async fn import(wire: &mut Wire, store: &Arc<Store>, address: String, mailbox: String) -> io::Result<()> {
+async fn import(wire: &mut Wire, store: &Arc<Store>, address: String, mailbox: String, again: bool) -> io::Result<()> {
     let opened = smol::unblock({
         let store = Arc::clone(store);
         move || {
             let (account, _) = find(&store.snapshot()?, &address)?;
-            Ok::<_, Failure>(open_mailbox(&store, account, &mailbox)?)
+            let mailbox = open_mailbox(&store, account, &mailbox)?;
+            let known = if again { None } else { Some(Known::of(&store, mailbox)?) };
+            Ok::<_, Failure>((mailbox, known))
         }
     });
-    let mailbox = match opened.await {
-        Ok(mailbox) => mailbox,
+    let (mailbox, known) = match opened.await {
+        Ok(opened) => opened,
         Err(failure) => return wire.say(&Reply::Failed(failure)).await,
     };
     wire.say(&Reply::Done).await?;
-    let mut uploads = Uploads::new(Arc::clone(store), mailbox);
+    let mut uploads = Uploads::new(Arc::clone(store), mailbox, known);
     let mut octets = Vec::new();
     loop {
         // Octets have come, or the oldest message has its verdict: neither loses anything if the other is first.

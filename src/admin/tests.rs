@@ -4,6 +4,7 @@ use super::*;
 use crate::keep::{Event, plan, run};
 use crate::store::{Options, Outcome, Store, Write};
 use std::net::IpAddr;
+use std::ops::ControlFlow;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -305,13 +306,15 @@ fn a_door_to_a_running_server_does_what_a_direct_one_does() {
     std::fs::write(&path, mbox.concat()).unwrap();
     let sources = plan(&[path.clone(), path], Some("Old/Mail")).unwrap();
     let mut octets = 0;
-    let summary = run(&sources, &mut *door.account("only@b.example").unwrap(), &mut |event| {
+    let summary = run(&sources, &mut *door.account("only@b.example", false).unwrap(), &mut |event| {
         if let Event::Read(more) = event {
             octets += more;
         }
+        ControlFlow::Continue(())
     });
-    let summary = summary.unwrap();
-    assert_eq!((summary.imported, summary.skipped, summary.stopped), (1000, 0, None));
+    assert_eq!((summary.imported, summary.left.total(), summary.stopped), (1000, 0, None));
+    let again = run(&sources, &mut *door.account("only@b.example", false).unwrap(), &mut |_| ControlFlow::Continue(()));
+    assert_eq!((again.imported, again.known), (0, 1000));
     assert_eq!(octets, sources.octets);
     // The connection goes on after an import.
     let Reply::Account(shown) = door.ask(Request::ShowAccount { address: "only@b.example".to_owned() }).unwrap() else {
@@ -382,8 +385,8 @@ fn an_import_through_the_socket_stops_at_the_quota_and_tells_where() {
     let path = world.folder.join("a.mbox");
     std::fs::write(&path, "From a\nA: 1\n\ntext\n\n".repeat(100)).unwrap();
     let sources = plan(&[path], None).unwrap();
-    let summary = run(&sources, &mut *door.account("only@b.example").unwrap(), &mut |_| {});
-    let summary = summary.unwrap();
+    let summary =
+        run(&sources, &mut *door.account("only@b.example", false).unwrap(), &mut |_| ControlFlow::Continue(()));
     assert_eq!((summary.imported, summary.stopped.and_then(|(place, _)| place.message)), (2, Some(3)));
 }
 

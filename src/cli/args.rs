@@ -2,6 +2,7 @@
 
 use super::filing_args::{self, Filing};
 use super::help;
+use super::import::Import;
 use super::mirror_args::{self, MirrorAction};
 use super::outgoing_args::{self, Outgoing};
 use super::size;
@@ -40,9 +41,7 @@ pub enum Wish {
     },
     Import {
         data: PathBuf,
-        address: String,
-        mailbox: Option<String>,
-        paths: Vec<PathBuf>,
+        wish: Import,
     },
     Export {
         data: PathBuf,
@@ -122,6 +121,7 @@ struct Given {
     quota: Option<Limit>,
     messages: Option<Limit>,
     mailbox: Option<String>,
+    again: bool,
     deleted: Option<OnDelete>,
     mark_seen: Option<bool>,
     format: Format,
@@ -154,6 +154,7 @@ pub fn parse(mut parser: Parser) -> Result<Wish, Error> {
             Arg::Long("runtime") => given.runtime = Some(parser.value()?.into()),
             Arg::Long("quota") => given.quota = Some(parser.value()?.parse_with(str::parse)?),
             Arg::Long("messages") => given.messages = Some(parser.value()?.parse_with(size::parse_count)?),
+            Arg::Long("again") => given.again = true,
             Arg::Long("mailbox") => given.mailbox = Some(parser.value()?.string()?),
             Arg::Long("deleted") => given.deleted = Some(parser.value()?.parse_with(deleted)?),
             Arg::Long("mark-seen") => given.mark_seen = Some(parser.value()?.parse_with(yes)?),
@@ -211,7 +212,7 @@ fn options(command: &str, action: Option<&str>) -> &'static [&'static str] {
         ("account", Some("pop3")) => &["deleted", "mark-seen"],
         ("account", Some("passwd")) => &["password-stdin"],
         ("account", Some("quota")) => &["messages"],
-        ("import", _) => &["mailbox"],
+        ("import", _) => &["mailbox", "again"],
         ("export", _) => &["format"],
         ("check", _) => &["mend"],
         ("status", _) => &["json"],
@@ -247,7 +248,7 @@ fn wish(command: Option<&str>, action: Option<&str>, mut given: Given) -> Result
             if paths.is_empty() {
                 return Err("import needs at least one PATH".into());
             }
-            Wish::Import { data, address, mailbox: given.mailbox.take(), paths }
+            Wish::Import { data, wish: Import { address, mailbox: given.mailbox.take(), paths, again: given.again } }
         }
         "export" => Wish::Export {
             data,
@@ -410,11 +411,14 @@ mod tests {
         assert_eq!(parsed("account pop3 --deleted hide a@b --mark-seen no --data d"), Ok(wish));
         let import = Wish::Import {
             data: "d".into(),
-            address: "a@b".to_owned(),
-            mailbox: Some("Old".to_owned()),
-            paths: vec!["x".into(), "y".into()],
+            wish: Import {
+                address: "a@b".to_owned(),
+                mailbox: Some("Old".to_owned()),
+                paths: vec!["x".into(), "y".into()],
+                again: true,
+            },
         };
-        assert_eq!(parsed("--data d import a@b x --mailbox Old y"), Ok(import));
+        assert_eq!(parsed("--data d import a@b x --mailbox Old y --again"), Ok(import));
         let export = |format| Wish::Export {
             data: "pillarbox-data".into(),
             address: "a@b".to_owned(),

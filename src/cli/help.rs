@@ -167,12 +167,16 @@ The keys are made when they are needed first.
 const IMPORT: &str = "\
 Bring mail along.
 
-  pillarbox import ADDRESS [--mailbox NAME] PATH...
+  pillarbox import ADDRESS [--mailbox NAME] [--again] PATH...
 
-PATH is an mbox file, a Maildir, a message (.eml), or a folder of any of them.
-NAME is made if it does not exist.  Default: INBOX; the subfolders of a Maildir keep their names.
+PATH is an mbox file, a Maildir, a message (.eml, .emlx), or a folder of any of them: a tree of Maildirs, a Thunderbird
+profile, Apple Mail's folders, an export. Folders keep their names, below NAME where one is given.
+NAME is made if it does not exist.  Default: INBOX.
 Of an export every mailbox keeps its name, and every message all that POP3 knows of it.
-Flags and dates are kept. A message that cannot be imported is reported, and the next one is taken.
+Flags, keywords and dates are kept. What is not taken over is counted by kinds at the end, with the first places of each.
+The same import again goes on where the last one ended: what a mailbox has already is not stored once more.
+
+  --again    store it once more
 ";
 
 const EXPORT: &str = "\

@@ -67,7 +67,7 @@ pub fn run(wish: Wish) -> ExitCode {
         Wish::Account { data, action } => account::run(&data, action),
         Wish::Outgoing { data, wish } => outgoing::run(&data, wish),
         Wish::Filing { data, wish } => filing::run(&data, wish),
-        Wish::Import { data, address, mailbox, paths } => import::run(&data, &address, mailbox.as_deref(), &paths),
+        Wish::Import { data, wish } => import::run(&data, &wish),
         Wish::Export { data, address, folder, format } => export::run(&data, &address, &folder, format),
         Wish::Check { data, mend } => report::check(&data, mend),
         Wish::Status { data, json } => report::status(&data, json),

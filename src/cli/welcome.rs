@@ -81,12 +81,12 @@ fn try_deliver(store: &Arc<Store>, address: &str, found: &Found, chosen: Chosen)
     let account = store.snapshot()?.account_of(address)?.ok_or_else(unexpected)?;
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
     let received = Stamp::utc(i64::try_from(now).unwrap_or(0));
-    let mut direct = Direct { store: Arc::clone(store), account };
+    let mut direct = Direct { store: Arc::clone(store), account, again: true };
     let mut inbox = direct.open("INBOX")?;
     inbox.push(mail(address, found, chosen, &date(now)).as_bytes())?;
     inbox.end(Meta { flags: Vec::new(), received, history: History::default() })?;
     match inbox.verdict(true)? {
-        Some(Verdict::Taken) => Ok(()),
+        Some(Verdict::Taken | Verdict::Known) => Ok(()),
         Some(Verdict::Refused(why) | Verdict::Full(why) | Verdict::Broken(why)) => Err(Failed::because(why)),
         None => Err(unexpected()),
     }

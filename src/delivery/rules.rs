@@ -3,7 +3,7 @@
 use super::address::target;
 use super::fields::Fields;
 use crate::mail::search::Needle;
-use crate::mail::{MailboxName, SystemFlag, limits};
+use crate::mail::{MailboxName, SystemFlag, is_keyword, limits};
 use crate::store::{Action, Condition, Field, Rule, Vacation};
 use std::fmt;
 
@@ -99,9 +99,7 @@ fn check_action(action: Action) -> Result<Action, BadRule> {
             if let Some(system) = SystemFlag::from_name(&named) {
                 return Ok(Action::Flag(system.name().to_owned()));
             }
-            // RFC 9051 §9: `flag-keyword` is an atom.
-            let atom = |c: u8| matches!(c, 33..=126) && !b"(){%*\"\\]".contains(&c);
-            if flag.is_empty() || flag.len() > limits::KEYWORD || !flag.bytes().all(atom) {
+            if !is_keyword(&flag) {
                 return Err(BadRule(format!("{flag:?} cannot be a flag")));
             }
             Ok(Action::Flag(flag))

@@ -2,8 +2,10 @@
 
 pub mod export;
 mod import;
+mod known;
 mod layout;
 mod uploads;
 
-pub use import::{Broken, Destination, Event, Intake, Meta, Place, Plan, Summary, Verdict, plan, run};
+pub use import::{Broken, Destination, Event, Intake, Kind, Left, Lot, Meta, Place, Plan, Summary, Verdict, plan, run};
+pub use known::Known;
 pub use uploads::{Direct, Uploads, open_mailbox};

@@ -1,8 +1,9 @@
 //! Messages on their way into a mailbox, many at a time, so that they share commits.
 
 use super::import::{Broken, Destination, Intake, Meta, Verdict};
+use super::known::Known;
 use crate::mail::{AccountId, MailboxId, MailboxName};
-use crate::store::{Fault, NewMessage, Outcome, Packer, Refusal, Store, StoreError, Write};
+use crate::store::{Fault, NewMessage, Outcome, Packer, Parcel, Refusal, Store, StoreError, Write};
 use std::collections::VecDeque;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -17,6 +18,8 @@ const IN_FLIGHT: usize = 4 << 20;
 pub struct Uploads {
     store: Arc<Store>,
     mailbox: MailboxId,
+    /// What it has already; shared with the thread that looks something up.
+    known: Option<Known>,
     message: State,
     waiting: VecDeque<Waiting>,
     octets: usize,
@@ -37,10 +40,10 @@ enum Waiting {
 }
 
 impl Uploads {
-    /// Into this mailbox.
+    /// Into this mailbox; `known`: what it has already and need not have again.
     #[must_use]
-    pub fn new(store: Arc<Store>, mailbox: MailboxId) -> Uploads {
-        Uploads { store, mailbox, message: State::None, waiting: VecDeque::new(), octets: 0 }
+    pub fn new(store: Arc<Store>, mailbox: MailboxId, known: Option<Known>) -> Uploads {
+        Uploads { store, mailbox, known, message: State::None, waiting: VecDeque::new(), octets: 0 }
     }
 
     /// The next octets of the message.
@@ -69,8 +72,9 @@ impl Uploads {
             State::Decided(verdict) => Waiting::Decided(verdict),
             State::Packing(packer) => {
                 let held = packer.held();
-                match packer.finish() {
-                    Ok(parcel) => {
+                match self.finish(*packer).await {
+                    Ok(None) => Waiting::Decided(Verdict::Known),
+                    Ok(Some(parcel)) => {
                         let octets = held + usize::try_from(parcel.size()).unwrap_or(usize::MAX).min(1 << 17);
                         let Meta { flags, received, history } = meta;
                         let message = NewMessage { parcel, flags, received, now: now(), history };
@@ -92,6 +96,24 @@ impl Uploads {
             self.octets += octets;
         }
         self.waiting.push_back(waiting);
+    }
+
+    /// The packed message, unless the mailbox has it already.
+    async fn finish(&mut self, packer: Packer) -> Result<Option<Parcel>, StoreError> {
+        let parcel = packer.finish()?;
+        let Some(mut known) = self.known.take() else { return Ok(Some(parcel)) };
+        if !known.has_size(parcel.size()) {
+            self.known = Some(known);
+            return Ok(Some(parcel));
+        }
+        let store = Arc::clone(&self.store);
+        let looked = smol::unblock(move || {
+            let is_known = known.take(&store, &parcel);
+            (is_known, known, parcel)
+        });
+        let (is_known, known, parcel) = looked.await;
+        self.known = Some(known);
+        Ok(if is_known? { None } else { Some(parcel) })
     }
 
     /// What came in of the message is thrown away.
@@ -153,13 +175,17 @@ pub struct Direct {
     pub store: Arc<Store>,
     /// The account.
     pub account: AccountId,
+    /// A message that a mailbox has already is stored once more.
+    pub again: bool,
 }
 
 impl Destination for Direct {
-    fn open(&mut self, mailbox: &str) -> Result<Box<dyn Intake + '_>, Broken> {
-        let opened = open_mailbox(&self.store, self.account, mailbox);
-        let mailbox = opened.map_err(|error| Broken(format!("mailbox {mailbox}: {error}")))?;
-        Ok(Box::new(Uploads::new(Arc::clone(&self.store), mailbox)))
+    fn open(&mut self, name: &str) -> Result<Box<dyn Intake + '_>, Broken> {
+        let broken = |error: StoreError| Broken(format!("mailbox {name}: {error}"));
+        let mailbox = open_mailbox(&self.store, self.account, name).map_err(broken)?;
+        let known = if self.again { Ok(None) } else { Known::of(&self.store, mailbox).map(Some) };
+        let known = known.map_err(|fault| broken(fault.into()))?;
+        Ok(Box::new(Uploads::new(Arc::clone(&self.store), mailbox, known)))
     }
 }
 

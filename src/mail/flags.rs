@@ -53,6 +53,13 @@ impl SystemFlag {
     }
 }
 
+/// Whether a keyword can have this name: an atom (RFC 9051 §9, `flag-keyword`) of at most [`limits::KEYWORD`] octets.
+#[must_use]
+pub fn is_keyword(name: &str) -> bool {
+    (1..=limits::KEYWORD).contains(&name.len())
+        && name.bytes().all(|octet| octet.is_ascii_graphic() && !b"(){%*\"\\]".contains(&octet))
+}
+
 impl FlagSet {
     /// No flags at all.
     pub const NONE: FlagSet = FlagSet(0);

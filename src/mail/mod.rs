@@ -24,7 +24,7 @@ pub mod utf7;
 pub(crate) mod xorshift;
 
 pub use envelope::{Address, Envelope};
-pub use flags::{FlagSet, SystemFlag};
+pub use flags::{FlagSet, SystemFlag, is_keyword};
 pub use ids::{AccountId, BlobId, MailboxId, ModSeq, Uid, UidValidity, UniqueId};
 pub use lines::LineEnds;
 pub use name::{BadName, MailboxName, ancestors, normal};

@@ -3,7 +3,7 @@
 use super::blobs::Abandoned;
 use super::codec;
 use super::error::{Fault, Refusal, StoreError};
-use super::record::{Frame, Head, encode, encode_read};
+use super::record::{Frame, Head, decode, encode, encode_read};
 use super::schema::FRAME;
 use crate::mail::mime::{Outline, Scanner};
 use crate::mail::{BlobId, LineEnds, UniqueId, limits};
@@ -201,6 +201,11 @@ impl Parcel {
     #[must_use]
     pub fn size(&self) -> u32 {
         self.size
+    }
+
+    /// The first half of the SHA-256 of the message, once it is complete.
+    pub fn hash(&self) -> Result<[u8; 16], Fault> {
+        Ok(decode::<Head<'_>>(&self.head, "head")?.hash)
     }
 
     /// Whether frames of it were staged before the store was opened again: they may be lost.

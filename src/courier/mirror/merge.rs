@@ -1,6 +1,6 @@
 //! What becomes of flags that both sides may have changed, and when a deletion is believed.
 
-use crate::mail::{FlagSet, SystemFlag, limits};
+use crate::mail::{FlagSet, SystemFlag, is_keyword};
 
 /// So few messages may go at once from one folder, even all of it.
 const FEW: usize = 5;
@@ -47,7 +47,7 @@ impl Names {
         if let Some(at) = self.keywords.iter().position(|known| known.eq_ignore_ascii_case(name)) {
             return FlagSet::keyword(at);
         }
-        if self.keywords.len() >= FlagSet::KEYWORDS || name.len() > limits::KEYWORD || !is_atom(name) {
+        if self.keywords.len() >= FlagSet::KEYWORDS || !is_keyword(name) {
             return FlagSet::NONE;
         }
         self.keywords.push(name.to_owned());
@@ -57,7 +57,7 @@ impl Names {
     /// The names in a set, but for those that cannot be said to a server.
     pub fn names(&self, flags: FlagSet) -> Vec<String> {
         let system = SystemFlag::ALL.into_iter().filter(|flag| flags.is(*flag)).map(|flag| flag.name().to_owned());
-        let keywords = flags.keywords().filter_map(|at| self.keywords.get(at)).filter(|name| is_atom(name)).cloned();
+        let keywords = flags.keywords().filter_map(|at| self.keywords.get(at)).filter(|name| is_keyword(name)).cloned();
         system.chain(keywords).collect()
     }
 
@@ -78,7 +78,7 @@ impl Names {
 
     /// What a server keeps of these flags: all, where it does not say.
     pub fn kept(&self, said: Option<&(Vec<String>, bool)>) -> FlagSet {
-        let unsaid = self.keywords.iter().enumerate().filter(|(_, name)| !is_atom(name));
+        let unsaid = self.keywords.iter().enumerate().filter(|(_, name)| !is_keyword(name));
         let unsaid = unsaid.fold(FlagSet::NONE, |flags, (at, _)| flags | FlagSet::keyword(at));
         let kept = match said {
             None => FlagSet(u128::MAX),
@@ -99,13 +99,6 @@ impl Names {
             flags | system.or(keyword.map(FlagSet::keyword)).unwrap_or_default()
         })
     }
-}
-
-/// Whether a keyword can be said: `flag-keyword = atom`.
-fn is_atom(name: &str) -> bool {
-    !name.is_empty()
-        && name.bytes().all(|octet| (0x21..=0x7e).contains(&octet))
-        && !name.contains(['(', ')', '{', '%', '*', '"', '\\', ']'])
 }
 
 #[cfg(test)]

@@ -1,12 +1,14 @@
 //! Carries messages from the formats into a mailbox and keeps the account of what became of them.
 
-use super::header::Header;
+use super::header::{Header, Noted};
 use super::intake::{Broken, Intake, Meta, Verdict};
+use super::left::{Kind, Left};
 use crate::keep::layout::{Ends, FromFile};
 use crate::mail::Stamp;
 use crate::store::History;
 use std::collections::VecDeque;
 use std::fmt;
+use std::ops::ControlFlow;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -29,7 +31,7 @@ pub struct Place {
 pub enum Event {
     /// So many octets more were read.
     Read(u64),
-    /// This was not imported, and why.
+    /// This message was not imported, and why.
     Skipped(Place, String),
 }
 
@@ -40,12 +42,16 @@ pub struct Summary {
     pub imported: u64,
     /// Octets of those messages.
     pub bytes: u64,
-    /// Messages, or files, that were not imported.
-    pub skipped: u64,
-    /// Where and why it stopped before its end.
+    /// Messages that the mailbox had already.
+    pub known: u64,
+    /// What was not taken over.
+    pub left: Left,
+    /// Where and why it stopped before its end: what came before that place is settled.
     pub stopped: Option<(Place, String)>,
     /// Messages that had been sent on after that one and found room.
     pub imported_after: u64,
+    /// Messages from that one on of which nobody knows whether they are stored: the way to the store broke before it said so.
+    pub unknown: u64,
 }
 
 /// It makes no sense to go on; the summary says why.
@@ -65,6 +71,8 @@ pub(super) enum Flags {
     /// From fields of the header.
     Header,
     These(Vec<String>),
+    /// These, and what the header says.
+    Both(Vec<String>),
 }
 
 /// What is known of a message beside its octets.
@@ -78,7 +86,7 @@ pub(super) struct Known {
 pub(super) struct Carrier<'c> {
     intake: Box<dyn Intake + 'c>,
     summary: &'c mut Summary,
-    report: &'c mut dyn FnMut(Event),
+    report: &'c mut dyn FnMut(Event) -> ControlFlow<()>,
     waiting: VecDeque<(Place, u64)>,
     header: Header,
     ends: FromFile,
@@ -90,7 +98,7 @@ impl<'c> Carrier<'c> {
     pub(super) fn new(
         intake: Box<dyn Intake + 'c>,
         summary: &'c mut Summary,
-        report: &'c mut dyn FnMut(Event),
+        report: &'c mut dyn FnMut(Event) -> ControlFlow<()>,
     ) -> Carrier<'c> {
         let piece = Vec::with_capacity(2 * PIECE);
         let (header, ends) = (Header::default(), FromFile::default());
@@ -120,13 +128,29 @@ impl<'c> Carrier<'c> {
         let (header, size) = (std::mem::take(&mut self.header), std::mem::take(&mut self.size));
         self.ends = FromFile::default();
         if size == 0 {
-            self.skip(place, "it is empty".to_owned());
+            self.skip(place, Kind::Empty, "it is empty");
             return Ok(());
+        }
+        let noted = if let Flags::Header | Flags::Both(_) = flags { header.noted() } else { Noted::default() };
+        let left = match flags {
+            Flags::These(_) => None,
+            _ if noted.is_expunged => Some((Kind::Expunged, "it was deleted there already")),
+            _ if header.is_internal() => Some((Kind::Internal, "a server wrote it for itself")),
+            _ => None,
+        };
+        if let Some((kind, why)) = left {
+            self.skip(place, kind, why);
+            let given_up = self.intake.give_up();
+            return self.whole(given_up, place);
+        }
+        for _ in 0..noted.lost {
+            self.summary.left.add(Kind::Keyword, place);
         }
         let received = dates.first.or_else(|| header.received()).or(dates.last).unwrap_or_default();
         let flags = match flags {
-            Flags::Header => header.flags(),
+            Flags::Header => noted.flags,
             Flags::These(flags) => flags,
+            Flags::Both(flags) => flags.into_iter().chain(noted.flags).collect(),
         };
         let ended = self.intake.end(Meta { flags, received, history });
         self.whole(ended, place)?;
@@ -135,25 +159,37 @@ impl<'c> Carrier<'c> {
     }
 
     /// The message cannot be read to its end.
-    pub(super) fn give_up(&mut self, place: &Place, why: String) -> Result<(), Halt> {
+    pub(super) fn give_up(&mut self, place: &Place, kind: Kind, why: &str) -> Result<(), Halt> {
         self.piece.clear();
         self.header = Header::default();
         self.ends = FromFile::default();
         self.size = 0;
-        self.skip(place, why);
+        self.skip(place, kind, why);
         let given_up = self.intake.give_up();
         self.whole(given_up, place)
     }
 
     /// This was not even begun.
-    pub(super) fn skip(&mut self, place: &Place, why: String) {
-        self.summary.skipped += 1;
-        (self.report)(Event::Skipped(place.clone(), why));
+    pub(super) fn skip(&mut self, place: &Place, kind: Kind, why: &str) {
+        self.summary.left.add(kind, place);
+        if kind.is_told() {
+            // What it answers is asked at the next octets.
+            let _ = (self.report)(Event::Skipped(place.clone(), why.to_owned()));
+        }
     }
 
-    /// So many octets more were read.
-    pub(super) fn read(&mut self, octets: usize) {
-        (self.report)(Event::Read(octets as u64));
+    /// Something of this message is not taken over; the rest is.
+    pub(super) fn note(&mut self, place: &Place, kind: Kind) {
+        self.summary.left.add(kind, place);
+    }
+
+    /// So many octets more were read; whoever asked for the import may want no more.
+    pub(super) fn read(&mut self, octets: usize, place: &Place) -> Result<(), Halt> {
+        if (self.report)(Event::Read(octets as u64)).is_continue() {
+            return Ok(());
+        }
+        self.summary.stopped.get_or_insert_with(|| (place.clone(), "it was interrupted".to_owned()));
+        Err(Halt)
     }
 
     /// Waits for all verdicts that are still out.
@@ -161,7 +197,7 @@ impl<'c> Carrier<'c> {
         while let Some((place, _)) = self.waiting.front().cloned() {
             let verdict = self.intake.verdict(true);
             match self.whole(verdict, &place)? {
-                Some(verdict) => self.note(verdict),
+                Some(verdict) => self.hear(verdict),
                 None => break,
             }
         }
@@ -184,14 +220,14 @@ impl<'c> Carrier<'c> {
         while !self.waiting.is_empty() {
             let verdict = self.intake.verdict(self.waiting.len() >= WAITING);
             match self.whole(verdict, place)? {
-                Some(verdict) => self.note(verdict),
+                Some(verdict) => self.hear(verdict),
                 None => break,
             }
         }
         if self.summary.stopped.is_some() { Err(Halt) } else { Ok(()) }
     }
 
-    fn note(&mut self, verdict: Verdict) {
+    fn hear(&mut self, verdict: Verdict) {
         let Some((place, size)) = self.waiting.pop_front() else { return };
         match verdict {
             Verdict::Taken => {
@@ -199,7 +235,8 @@ impl<'c> Carrier<'c> {
                 self.summary.bytes += size;
                 self.summary.imported_after += u64::from(self.summary.stopped.is_some());
             }
-            Verdict::Refused(why) => self.skip(&place, why),
+            Verdict::Known => self.summary.known += 1,
+            Verdict::Refused(why) => self.skip(&place, Kind::Refused, &why),
             Verdict::Full(why) | Verdict::Broken(why) => {
                 self.summary.stopped.get_or_insert((place, why));
             }
@@ -208,7 +245,11 @@ impl<'c> Carrier<'c> {
 
     fn whole<T>(&mut self, result: Result<T, Broken>, place: &Place) -> Result<T, Halt> {
         result.map_err(|Broken(why)| {
-            self.summary.stopped.get_or_insert((place.clone(), why));
+            // Of those that were sent and not answered nobody knows: the first of them is where it stopped.
+            let waiting = std::mem::take(&mut self.waiting);
+            let place = waiting.front().map_or(place, |(place, _)| place).clone();
+            self.summary.unknown += waiting.len() as u64;
+            self.summary.stopped.get_or_insert((place, why));
             Halt
         })
     }

@@ -2,7 +2,18 @@
 
 use super::date;
 use crate::mail::header::{first, unfold};
-use crate::mail::{Stamp, limits};
+use crate::mail::{Stamp, is_keyword, limits};
+
+/// What a mail program noted in the header of a message.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct Noted {
+    /// Flags and keywords.
+    pub(super) flags: Vec<String>,
+    /// Words among the keywords that cannot be any.
+    pub(super) lost: u64,
+    /// It was deleted, and only not yet cleared away.
+    pub(super) is_expunged: bool,
+}
 
 /// The header of the message that passes by.
 #[derive(Debug, Default)]
@@ -33,8 +44,9 @@ impl Header {
         moment("Received").or_else(|| moment("Date"))
     }
 
-    /// Flags as mail programs keep them in an mbox: `Status` and `X-Status` of the Unix ones, `X-Mozilla-Status`.
-    pub(super) fn flags(&self) -> Vec<String> {
+    /// What mail programs keep of a message in its header: `Status`, `X-Status` and `X-Keywords` of the Unix ones,
+    /// `X-Mozilla-Status`, `X-Mozilla-Status2` and `X-Mozilla-Keys`.
+    pub(super) fn noted(&self) -> Noted {
         let mut flags = Vec::new();
         let status = [self.field("Status"), self.field("X-Status")].into_iter().flatten().flatten();
         for letter in status {
@@ -47,17 +59,46 @@ impl Header {
                 _ => continue,
             });
         }
-        let mozilla = self.field("X-Mozilla-Status").and_then(|value| hexadecimal(&value)).unwrap_or(0);
-        for (bit, flag) in
-            [(0x1, "\\Seen"), (0x2, "\\Answered"), (0x4, "\\Flagged"), (0x8, "\\Deleted"), (0x1000, "$Forwarded")]
-        {
+        let mozilla = self.number("X-Mozilla-Status");
+        for (bit, flag) in [(0x1, "\\Seen"), (0x2, "\\Answered"), (0x4, "\\Flagged"), (0x1000, "$Forwarded")] {
             if mozilla & bit != 0 {
                 flags.push(flag);
             }
         }
+        let more = self.number("X-Mozilla-Status2");
+        if more & 0x0080_0000 != 0 {
+            flags.push("$MDNSent");
+        }
+        // Before there were keywords a message had one of five labels.
+        let labels = ["$label1", "$label2", "$label3", "$label4", "$label5"];
+        let label = (more >> 25 & 7) as usize;
+        flags.extend(label.checked_sub(1).and_then(|label| labels.get(label)));
+        let mut noted = Noted { is_expunged: mozilla & 0x8 != 0, ..Noted::default() };
+        let keys = [self.field("X-Keywords"), self.field("X-Mozilla-Keys")].into_iter().flatten();
+        let keys: Vec<String> = keys.map(|keys| String::from_utf8_lossy(&keys).into_owned()).collect();
+        for word in keys.iter().flat_map(|keys| keys.split([' ', '\t', ','])).filter(|word| !word.is_empty()) {
+            if is_keyword(word) {
+                flags.push(word);
+            } else {
+                noted.lost += 1;
+            }
+        }
         flags.sort_unstable();
         flags.dedup();
-        flags.into_iter().map(str::to_owned).collect()
+        noted.flags = flags.into_iter().map(str::to_owned).collect();
+        noted
+    }
+
+    /// Whether it is no mail, but what a server of the University of Washington's or Panda's kind keeps for itself at the
+    /// head of an mbox.
+    pub(super) fn is_internal(&self) -> bool {
+        let subject = self.field("Subject").unwrap_or_default();
+        subject.starts_with(b"DON'T DELETE THIS MESSAGE -- FOLDER INTERNAL DATA")
+            && (self.field("X-IMAP").is_some() || self.field("X-IMAPbase").is_some())
+    }
+
+    fn number(&self, name: &str) -> u32 {
+        self.field(name).and_then(|value| hexadecimal(&value)).unwrap_or(0)
     }
 
     /// The value of the first field of this name, unfolded.
@@ -111,9 +152,25 @@ mod tests {
     }
 
     #[test]
-    fn the_flags_of_three_mail_programs_are_understood() {
-        assert_eq!(header("Status: RO\r\nX-Status: AF\r\n\r\n").flags(), ["\\Answered", "\\Flagged", "\\Seen"]);
-        assert_eq!(header("X-Mozilla-Status: 1003\r\n\r\n").flags(), ["$Forwarded", "\\Answered", "\\Seen"]);
-        assert!(header("Status: O\r\nX-Mozilla-Status: zz\r\n\r\n").flags().is_empty());
+    fn the_flags_and_keywords_of_mail_programs_are_understood() {
+        let noted = |text| header(text).noted();
+        let flags = |text| noted(text).flags;
+        assert_eq!(flags("Status: RO\r\nX-Status: AF\r\n\r\n"), ["\\Answered", "\\Flagged", "\\Seen"]);
+        assert_eq!(flags("X-Mozilla-Status: 1003\r\n\r\n"), ["$Forwarded", "\\Answered", "\\Seen"]);
+        assert!(flags("Status: O\r\nX-Mozilla-Status: zz\r\n\r\n").is_empty());
+        assert_eq!(flags("X-Keywords: work $Forwarded\r\n\tmore  work\r\n\r\n"), ["$Forwarded", "more", "work"]);
+        assert_eq!(flags("X-Mozilla-Keys: $label1 trip               \r\n\r\n"), ["$label1", "trip"]);
+        assert_eq!(flags("X-Mozilla-Status2: 06800000\r\n\r\n"), ["$MDNSent", "$label3"]);
+        let odd = noted("X-Keywords: a(b ok \\Odd\r\n\r\n");
+        assert_eq!((odd.flags.as_slice(), odd.lost), (&["ok".to_owned()][..], 2));
+        assert!(noted("X-Mozilla-Status: 0009\r\n\r\n").is_expunged && !noted("X-Status: D\r\n\r\n").is_expunged);
+    }
+
+    #[test]
+    fn what_a_server_wrote_for_itself_is_no_mail() {
+        let subject = "Subject: DON'T DELETE THIS MESSAGE -- FOLDER INTERNAL DATA\r\n";
+        assert!(header(&format!("X-IMAP: 1 2\r\n{subject}\r\n")).is_internal());
+        assert!(!header(&format!("{subject}\r\n")).is_internal(), "somebody asks what that is");
+        assert!(!header("Subject: x\r\nX-IMAPbase: 1 2\r\n\r\n").is_internal(), "the first mail has that field, too");
     }
 }

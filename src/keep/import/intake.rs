@@ -39,6 +39,8 @@ pub struct Meta {
 pub enum Verdict {
     /// It is stored.
     Taken,
+    /// The mailbox has it already.
+    Known,
     /// Not this one; others may be taken.
     Refused(String),
     /// There is no room for it: neither will there be for others.

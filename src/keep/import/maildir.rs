@@ -1,48 +1,54 @@
-//! Maildirs: a file per message, flags in its name; subfolders as Maildir++ has them, `.Name.Sub` beside `cur`.
+//! Maildirs: a file per message, flags in its name.
 
 use super::carrier::{Carrier, Dates, Flags, Halt, Known, Place};
-use super::folder;
-use crate::keep::layout::{Index, KEYWORDS, Keywords, Marks, mailbox_of};
+use super::folder::{self, Care};
+use super::left::Kind;
+use crate::keep::layout::{KEYWORDS, Keywords, Marks};
 use std::io;
 use std::path::{Path, PathBuf};
 
-/// Whether a folder is a Maildir.
+/// What lies in a Maildir.
+#[derive(Debug, Default)]
+pub(super) struct Files {
+    /// Its messages: those that were read, then those that are new, each by name, which begins with the time of their
+    /// arrival.
+    pub(super) messages: Vec<PathBuf>,
+    /// What is none.
+    pub(super) left: Vec<(Kind, PathBuf)>,
+}
+
+/// Whether a folder is a Maildir. Thunderbird's have no `new`.
 pub(super) fn is(folder: &Path) -> bool {
-    folder.join("cur").is_dir() && folder.join("new").is_dir()
+    folder.join("cur").is_dir() && (folder.join("new").is_dir() || folder.join("tmp").is_dir())
 }
 
-/// The subfolders with the names of their mailboxes, in order.
-pub(super) fn subfolders(root: &Path) -> io::Result<Vec<(String, PathBuf)>> {
-    let index = Index::read(root)?.unwrap_or_default();
-    let mut found = Vec::new();
-    for entry in std::fs::read_dir(root)? {
-        let entry = entry?;
-        let name = entry.file_name();
-        let Some(name) = name.to_str().filter(|name| name.len() > 1 && name.starts_with('.')) else { continue };
-        if is(&entry.path()) {
-            let mailbox = index.name_of(name).map_or_else(|| mailbox_of(name.split('.')), str::to_owned);
-            found.push((mailbox, entry.path()));
-        }
-    }
-    found.sort();
-    Ok(found)
-}
-
-/// The messages of a Maildir without its subfolders: those that were read, then those that are new, each by name,
-/// which begins with the time of their arrival.
-pub(super) fn files(root: &Path) -> io::Result<Vec<PathBuf>> {
-    let mut files = Vec::new();
-    for folder in ["cur", "new"] {
-        let folder = root.join(folder);
+/// The files of a Maildir without its subfolders.
+pub(super) fn files(root: &Path) -> io::Result<Files> {
+    let mut files = Files::default();
+    for part in ["cur", "new", "tmp"] {
+        let folder = root.join(part);
+        let entries = match std::fs::read_dir(&folder) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound && part != "cur" => continue,
+            entries => entries?,
+        };
         let mut names = Vec::new();
-        for entry in std::fs::read_dir(&folder)? {
+        for entry in entries {
             let entry = entry?;
-            if !entry.file_name().as_encoded_bytes().starts_with(b".") && entry.file_type()?.is_file() {
-                names.push(entry.file_name());
-            }
+            let (name, kind) = (entry.file_name(), entry.file_type()?);
+            let left = match kind {
+                _ if name.as_encoded_bytes().starts_with(b".") => Kind::Own,
+                kind if kind.is_dir() => Kind::Unknown,
+                kind if !kind.is_file() => Kind::Link,
+                _ if part == "tmp" => Kind::Unfinished,
+                _ => {
+                    names.push(name);
+                    continue;
+                }
+            };
+            files.left.push((left, entry.path()));
         }
         names.sort();
-        files.extend(names.into_iter().map(|name| folder.join(name)));
+        files.messages.extend(names.into_iter().map(|name| folder.join(name)));
     }
     Ok(files)
 }
@@ -50,35 +56,49 @@ pub(super) fn files(root: &Path) -> io::Result<Vec<PathBuf>> {
 /// Carries all messages of a Maildir, without its subfolders.
 pub(super) fn read(root: &Path, carrier: &mut Carrier<'_>) -> Result<(), Halt> {
     let files = match files(root) {
-        Ok(files) => files,
+        Ok(files) => files.messages,
         Err(error) => {
-            carrier.skip(&Place::file(root), format!("it cannot be read: {error}"));
+            carrier.skip(&Place::file(root), Kind::Unreadable, &format!("it cannot be read: {error}"));
             return Ok(());
         }
     };
+    // Thunderbird keeps its flags in the messages.
+    let in_header = !root.join("new").is_dir();
     let keywords = std::fs::read_to_string(root.join(KEYWORDS)).map(|text| Keywords::parse(&text)).unwrap_or_default();
     for path in files {
         let (flags, marks) = read_name(&path.file_name().unwrap_or_default().to_string_lossy(), &keywords);
         let known = |modified| Known {
-            flags: Flags::These(flags),
+            flags: if in_header { Flags::Both(flags) } else { Flags::These(flags) },
             // The time of the file is when it was delivered: that is what Maildir servers show, too. Copies of an export
             // may have lost it.
             dates: Dates { first: marks.map(|marks| marks.received).or(modified), last: None },
             history: marks.map(|marks| marks.history).unwrap_or_default(),
         };
         let ends = marks.map(|marks| marks.shape.ends).unwrap_or_default();
-        folder::message(&path, ends, known, carrier)?;
+        let care = if marks.is_some() { Care::Exact } else { Care::Look };
+        folder::message(&path, ends, care, known, carrier)?;
     }
     Ok(())
 }
 
-/// What the name of a file says: flags after `:2,`, or `;2,` where a file system knows no colon; before that, marks of an
-/// export.
+/// What the name of a file says: flags in its info; before that, marks of an export.
 fn read_name(name: &str, keywords: &Keywords) -> (Vec<String>, Option<Marks>) {
-    let (base, letters) = name.rsplit_once(":2,").or_else(|| name.rsplit_once(";2,")).unwrap_or((name, ""));
-    let end = letters.find(|letter: char| !letter.is_ascii_alphabetic()).unwrap_or(letters.len());
-    let flags = keywords.flags(letters.get(..end).unwrap_or_default());
-    (flags, Marks::read(base.split(',').skip(1)))
+    let (base, letters) = info(name).unwrap_or((name, ""));
+    (keywords.flags(letters), Marks::read(base.split(',').skip(1)))
+}
+
+/// A name before its info, and the letters of that. It is `:2,` and letters; where a file system knows no colon another sign
+/// stands for it: `;`, `!`, `-`, `_`, what Windows' programs and Samba make of it (U+F03A, U+F022), `%3A`.
+fn info(name: &str) -> Option<(&str, &str)> {
+    name.rmatch_indices("2,").find_map(|(at, two)| {
+        let (before, after) = (name.get(..at)?, name.get(at + two.len()..)?);
+        let base = match before.char_indices().next_back()? {
+            (sign, c) if !c.is_alphanumeric() => before.get(..sign)?,
+            _ => before.strip_suffix("%3A").or_else(|| before.strip_suffix("%3a"))?,
+        };
+        let letters = after.split(',').next().unwrap_or_default();
+        letters.bytes().all(|letter| letter.is_ascii_alphabetic()).then_some((base, letters))
+    })
 }
 
 #[cfg(test)]
@@ -88,7 +108,7 @@ mod tests {
     use crate::mail::UniqueId;
 
     #[test]
-    fn flags_are_read_from_the_name_with_either_separator() {
+    fn flags_are_read_from_the_name_whatever_stands_for_the_colon() {
         let keywords = Keywords::parse("0 $Junk\n");
         for (name, flags) in [
             ("1.2.host:2,FSa", &["\\Flagged", "\\Seen", "$Junk"][..]),
@@ -96,9 +116,16 @@ mod tests {
             ("1.2.host:2,S,x", &["\\Seen"]),
             ("1.2.host", &[]),
             ("1.2.host:2,z", &[]),
+            ("1.2.host,S=12,W=12", &[]),
+            ("1.2.host12,S", &[]),
+            ("1.2.host:2,S:3,x", &[]),
         ] {
             let (read, marks) = read_name(name, &keywords);
-            assert!(read == flags && marks.is_none(), "{name}");
+            assert!(read == flags && marks.is_none(), "{name}: {read:?}");
+        }
+        for sign in [":", ";", "!", "-", "_", "\u{f03a}", "\u{f022}", "%3A", "+", ",", "\u{ff1a}"] {
+            let (read, _) = read_name(&format!("1.2_2,.host,S=5{sign}2,FSa"), &keywords);
+            assert_eq!(read, ["\\Flagged", "\\Seen", "$Junk"], "{sign}");
         }
     }
 

@@ -1,6 +1,6 @@
 //! Flags as letters: those of a Maildir, and the keywords that its 26 small letters stand for.
 
-use crate::mail::SystemFlag;
+use crate::mail::{SystemFlag, is_keyword};
 
 /// The letters that mean the same in every Maildir. `P` (passed) is what IMAP has a keyword for (RFC 9051 §2.3.2).
 const LETTERS: [(char, &str); 6] = [
@@ -77,11 +77,6 @@ impl Keywords {
 
 fn small_letter(number: usize) -> Option<char> {
     u8::try_from(number).ok().filter(|_| number < KEYWORDS).map(|number| char::from(b'a' + number))
-}
-
-/// What a keyword can be made of (RFC 9051 §9, `atom`).
-pub fn is_keyword(keyword: &str) -> bool {
-    !keyword.is_empty() && keyword.bytes().all(|octet| octet.is_ascii_graphic() && !b"(){%*\"\\]".contains(&octet))
 }
 
 #[cfg(test)]

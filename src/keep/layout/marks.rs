@@ -12,8 +12,8 @@
 //! name of a file leave what is before the colon alone.
 
 use super::ends::{Ends, Shape};
-use super::flags::{flag_of, is_keyword, letter_of};
-use crate::mail::{Stamp, UniqueId};
+use super::flags::{flag_of, letter_of};
+use crate::mail::{Stamp, UniqueId, is_keyword};
 use crate::store::History;
 use std::fmt::Write;
 

@@ -1,7 +1,7 @@
 //! Messages: in, changed, copied, moved, out.
 
 use super::Batch;
-use crate::mail::{BlobId, FlagSet, MailboxId, ModSeq, Stamp, SystemFlag, Uid, limits};
+use crate::mail::{BlobId, FlagSet, MailboxId, ModSeq, Stamp, SystemFlag, Uid, is_keyword};
 use crate::store::error::{Fault, Refusal, StoreError};
 use crate::store::parcel::Parcel;
 use crate::store::record::{Message, Retired, encode, encode_into};
@@ -372,13 +372,10 @@ impl Batch<'_> {
                 flags = flags | system.set();
                 continue;
             }
-            if name.starts_with('\\') {
-                continue;
-            }
             let known = record.keywords.iter().position(|known| known.eq_ignore_ascii_case(name));
             let index = match known {
                 Some(index) => index,
-                None if learn && record.keywords.len() < FlagSet::KEYWORDS && name.len() <= limits::KEYWORD => {
+                None if learn && record.keywords.len() < FlagSet::KEYWORDS && is_keyword(name) => {
                     record.keywords.push(name.clone());
                     learned = true;
                     record.keywords.len() - 1
