@@ -18,6 +18,7 @@ mod outline;
 pub mod search;
 mod section;
 mod set;
+mod spelling;
 mod stamp;
 pub mod utf7;
 #[cfg(test)]
@@ -32,4 +33,5 @@ pub use network::Network;
 pub use outline::{Content, Disposition, Param, Part, Span, Tag};
 pub use section::{Piece, Section, SectionText};
 pub use set::{Bound, SequenceSet};
+pub use spelling::other_spelling;
 pub use stamp::{Day, Stamp};

@@ -52,6 +52,34 @@ macro_rules! assert_refused {
 }
 
 #[test]
+fn an_address_is_found_by_either_spelling_of_its_domain_and_is_one() {
+    let folder = Folder::new("alias-idn");
+    let store = folder.store();
+    let ann = account(&store, "ann@m\u{fc}nchen.example").unwrap();
+    let bob = account(&store, "bob@xn--bcher-kva.example").unwrap();
+    add(&store, "info@m\u{fc}nchen.example", &["ann@m\u{fc}nchen.example"]).unwrap();
+    let snapshot = store.snapshot().unwrap();
+    for (address, account) in [
+        ("ann@m\u{fc}nchen.example", ann),
+        ("ann@xn--mnchen-3ya.example", ann),
+        ("bob@b\u{fc}cher.example", bob),
+        ("bob@xn--bcher-kva.example", bob),
+    ] {
+        assert_eq!(snapshot.account_of(address).unwrap(), Some(account), "{address}");
+    }
+    assert_eq!(targets(&store, "info@xn--mnchen-3ya.example"), ["ann@m\u{fc}nchen.example"]);
+    for domain in ["m\u{fc}nchen.example", "xn--mnchen-3ya.example", "b\u{fc}cher.example"] {
+        assert!(snapshot.has_domain(domain).unwrap(), "{domain}");
+    }
+    assert!(!snapshot.has_domain("xn--bcher-kva.example.org").unwrap());
+    for taken in ["ann@xn--mnchen-3ya.example", "bob@b\u{fc}cher.example", "info@xn--mnchen-3ya.example"] {
+        assert!(matches!(account(&store, taken), Err(StoreError::Refused(Refusal::AddressTaken))), "{taken}");
+    }
+    assert_refused!(add(&store, "ann@xn--mnchen-3ya.example", &["x@example.net"]), AddressTaken);
+    assert_clean(&store);
+}
+
+#[test]
 fn an_address_is_an_account_s_or_an_alias_s() {
     let folder = Folder::new("alias-taken");
     let store = folder.store();

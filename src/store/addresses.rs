@@ -5,16 +5,19 @@ use super::filing::{Alias, Filing};
 use super::record::decode;
 use super::schema::{ACCOUNT, ADDRESS, ALIAS, DOMAIN, FILING};
 use super::snapshot::Snapshot;
-use crate::mail::AccountId;
+use crate::mail::{AccountId, other_spelling};
 use redb::ReadableTable;
 use std::collections::BTreeMap;
 
 impl Snapshot {
-    /// What this alias, in lower case, leads to.
+    /// What this alias, in lower case, leads to; its domain in either spelling ([`other_spelling`]).
     pub fn alias(&self, address: &str) -> Result<Option<Alias>, Fault> {
         self.guarded(|| {
             let table = self.table(ALIAS)?;
-            let found = table.get(address)?;
+            let found = match (table.get(address)?, other_spelling(address)) {
+                (None, Some(other)) => table.get(other.as_str())?,
+                (found, _) => found,
+            };
             found.map(|record| decode(record.value(), "alias")).transpose()
         })
     }
@@ -40,13 +43,19 @@ impl Snapshot {
         })
     }
 
-    /// Whether this domain, in lower case, is ours: it was added, or an account or an alias is in it.
+    /// Whether this domain, in lower case and either spelling, is ours: it was added, or an account or an alias is in it.
     pub fn has_domain(&self, domain: &str) -> Result<bool, Fault> {
+        let other = other_spelling(domain);
+        let is_in = |address: &str| {
+            let own = address.rsplit_once('@').map(|(_, own)| own);
+            own.is_some_and(|own| own == domain || Some(own) == other.as_deref())
+        };
         self.guarded(|| {
-            if self.table(DOMAIN)?.get(domain)?.is_some() {
-                return Ok(true);
+            for domain in std::iter::once(domain).chain(other.as_deref()) {
+                if self.table(DOMAIN)?.get(domain)?.is_some() {
+                    return Ok(true);
+                }
             }
-            let is_in = |address: &str| address.rsplit_once('@').is_some_and(|(_, own)| own == domain);
             for row in self.table(ADDRESS)?.iter()? {
                 if is_in(row?.0.value()) {
                     return Ok(true);

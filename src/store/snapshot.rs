@@ -10,7 +10,7 @@ use super::schema::{
 };
 use super::verified::Damage;
 use super::write::Uids;
-use crate::mail::{AccountId, BlobId, MailboxId, MailboxName, Uid};
+use crate::mail::{AccountId, BlobId, MailboxId, MailboxName, Uid, other_spelling};
 use redb::{
     AccessGuard, Key, Range, ReadOnlyTable, ReadTransaction, ReadableDatabase, ReadableTable, TableDefinition, Value,
 };
@@ -67,9 +67,16 @@ impl Snapshot {
         })
     }
 
-    /// The account that this address, in lower case, belongs to.
+    /// The account that this address, in lower case, belongs to; its domain in either spelling ([`other_spelling`]).
     pub fn account_of(&self, address: &str) -> Result<Option<AccountId>, Fault> {
-        self.guarded(|| Ok(self.table(ADDRESS)?.get(address)?.map(|account| AccountId(account.value()))))
+        self.guarded(|| {
+            let table = self.table(ADDRESS)?;
+            let known = |address: &str| Ok::<_, Fault>(table.get(address)?.map(|account| AccountId(account.value())));
+            match known(address)? {
+                None => other_spelling(address).map_or(Ok(None), |other| known(&other)),
+                found => Ok(found),
+            }
+        })
     }
 
     /// All accounts.

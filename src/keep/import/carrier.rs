@@ -88,6 +88,8 @@ pub(super) struct Carrier<'c> {
     summary: &'c mut Summary,
     report: &'c mut dyn FnMut(Event) -> ControlFlow<()>,
     waiting: VecDeque<(Place, u64)>,
+    /// A message was not taken for a reason that others will not be either.
+    is_refused: bool,
     header: Header,
     ends: FromFile,
     piece: Vec<u8>,
@@ -102,7 +104,7 @@ impl<'c> Carrier<'c> {
     ) -> Carrier<'c> {
         let piece = Vec::with_capacity(2 * PIECE);
         let (header, ends) = (Header::default(), FromFile::default());
-        Carrier { intake, summary, report, waiting: VecDeque::new(), header, ends, piece, size: 0 }
+        Carrier { intake, summary, report, waiting: VecDeque::new(), is_refused: false, header, ends, piece, size: 0 }
     }
 
     /// The message that begins has these line ends in its file. Needs not be said of one that has them as files do.
@@ -233,13 +235,11 @@ impl<'c> Carrier<'c> {
             Verdict::Taken => {
                 self.summary.imported += 1;
                 self.summary.bytes += size;
-                self.summary.imported_after += u64::from(self.summary.stopped.is_some());
+                self.summary.imported_after += u64::from(self.is_refused);
             }
             Verdict::Known => self.summary.known += 1,
             Verdict::Refused(why) => self.skip(&place, Kind::Refused, &why),
-            Verdict::Full(why) | Verdict::Broken(why) => {
-                self.summary.stopped.get_or_insert((place, why));
-            }
+            Verdict::Full(why) | Verdict::Broken(why) => self.stop(place, why),
         }
     }
 
@@ -249,9 +249,16 @@ impl<'c> Carrier<'c> {
             let waiting = std::mem::take(&mut self.waiting);
             let place = waiting.front().map_or(place, |(place, _)| place).clone();
             self.summary.unknown += waiting.len() as u64;
-            self.summary.stopped.get_or_insert((place, why));
+            self.stop(place, why);
             Halt
         })
+    }
+
+    /// A message is the first that the account did not take. Where somebody wanted no more of the import, that was further on.
+    fn stop(&mut self, place: Place, why: String) {
+        if !std::mem::replace(&mut self.is_refused, true) {
+            self.summary.stopped = Some((place, why));
+        }
     }
 }
 

@@ -251,7 +251,7 @@ fn an_import_that_is_interrupted_says_where_and_goes_on_from_there() {
         if lines > 1_000 { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
     });
     let (place, why) = summary.stopped.clone().unwrap();
-    assert_eq!(why, "it was interrupted");
+    assert_eq!((why.as_str(), summary.imported_after), ("it was interrupted", 0));
     assert_eq!(world.messages("INBOX").len() as u64, summary.imported, "what was told is what is there");
     assert_eq!(place.message, Some(summary.imported + 1), "and it is all that came before");
     let summary = world.import(&path, None);

@@ -11,7 +11,7 @@ use redb::ReadableTable;
 
 impl Batch<'_> {
     pub(super) fn add_account(&mut self, new: &NewAccount) -> Result<Outcome, StoreError> {
-        if self.tables.address.get(new.address.as_str())?.is_some() || self.is_alias(&new.address)? {
+        if self.is_account(&new.address)? || self.is_alias(&new.address)? {
             return Err(Refusal::AddressTaken.into());
         }
         let number = self.raise(LAST_ACCOUNT, 1)?;

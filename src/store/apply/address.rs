@@ -1,7 +1,7 @@
 //! Aliases, domains, rules, and what accounts are told of their quota.
 
 use super::Batch;
-use crate::mail::{AccountId, limits};
+use crate::mail::{AccountId, limits, other_spelling};
 use crate::store::error::{Refusal, StoreError};
 use crate::store::filing::{Alias, Domain, Filing, Rule, RuleEdit, Vacation};
 use crate::store::queue::{Delivery, Once, Space};
@@ -13,7 +13,7 @@ use std::ops::Bound;
 
 impl Batch<'_> {
     pub(super) fn add_alias(&mut self, address: &str, targets: &[String]) -> Result<Outcome, StoreError> {
-        if self.tables.address.get(address)?.is_some() {
+        if self.is_account(address)? {
             return Err(Refusal::AddressTaken.into());
         }
         let mut table = self.transaction.open_table(ALIAS)?;
@@ -77,9 +77,18 @@ impl Batch<'_> {
         Ok(Outcome::Done)
     }
 
-    /// Whether an alias has this address.
+    /// Whether an alias has this address, in either spelling of its domain.
     pub(super) fn is_alias(&self, address: &str) -> Result<bool, StoreError> {
-        Ok(self.transaction.open_table(ALIAS)?.get(address)?.is_some())
+        let table = self.transaction.open_table(ALIAS)?;
+        let other = other_spelling(address);
+        Ok(table.get(address)?.is_some() || other.map_or(Ok(None), |other| table.get(other.as_str()))?.is_some())
+    }
+
+    /// Whether an account has it.
+    pub(super) fn is_account(&self, address: &str) -> Result<bool, StoreError> {
+        let table = &self.tables.address;
+        let other = other_spelling(address);
+        Ok(table.get(address)?.is_some() || other.map_or(Ok(None), |other| table.get(other.as_str()))?.is_some())
     }
 
     pub(super) fn edit_rules(&mut self, account: AccountId, edit: &RuleEdit) -> Result<Outcome, StoreError> {
