@@ -4,9 +4,9 @@ use super::header::{Header, Noted};
 use super::intake::{Broken, Intake, Meta, Verdict};
 use super::left::{Kind, Left};
 use crate::keep::layout::{Ends, FromFile};
-use crate::mail::Stamp;
+use crate::mail::{FlagSet, Stamp};
 use crate::store::History;
-use std::collections::VecDeque;
+use std::collections::{HashSet, VecDeque};
 use std::fmt;
 use std::ops::ControlFlow;
 use std::path::Path;
@@ -90,6 +90,8 @@ pub(super) struct Carrier<'c> {
     waiting: VecDeque<(Place, u64)>,
     /// A message was not taken for a reason that others will not be either.
     is_refused: bool,
+    /// Keywords that the mailbox has from this import, in small letters: it has room for so many.
+    keywords: HashSet<String>,
     header: Header,
     ends: FromFile,
     piece: Vec<u8>,
@@ -104,7 +106,18 @@ impl<'c> Carrier<'c> {
     ) -> Carrier<'c> {
         let piece = Vec::with_capacity(2 * PIECE);
         let (header, ends) = (Header::default(), FromFile::default());
-        Carrier { intake, summary, report, waiting: VecDeque::new(), is_refused: false, header, ends, piece, size: 0 }
+        Carrier {
+            intake,
+            summary,
+            report,
+            waiting: VecDeque::new(),
+            is_refused: false,
+            keywords: HashSet::new(),
+            header,
+            ends,
+            piece,
+            size: 0,
+        }
     }
 
     /// The message that begins has these line ends in its file. Needs not be said of one that has them as files do.
@@ -154,6 +167,14 @@ impl<'c> Carrier<'c> {
             Flags::These(flags) => flags,
             Flags::Both(flags) => flags.into_iter().chain(noted.flags).collect(),
         };
+        for flag in flags.iter().filter(|flag| !flag.starts_with('\\')) {
+            let keyword = flag.to_ascii_lowercase();
+            if !self.keywords.contains(&keyword) && self.keywords.len() >= FlagSet::KEYWORDS {
+                self.summary.left.add(Kind::Keyword, place);
+            } else {
+                self.keywords.insert(keyword);
+            }
+        }
         let ended = self.intake.end(Meta { flags, received, history });
         self.whole(ended, place)?;
         self.waiting.push_back((place.clone(), size));

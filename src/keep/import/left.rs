@@ -25,7 +25,7 @@ pub enum Kind {
     Partial,
     /// Text before an mbox's first message.
     Before,
-    /// A keyword that cannot be one in IMAP.
+    /// A keyword that cannot be one in IMAP, or that a mailbox has no room for.
     Keyword,
     /// A link, a device, a socket: none is followed.
     Link,
@@ -107,7 +107,9 @@ impl Kind {
                 "messages without the attachments they have elsewhere",
             ),
             Kind::Before => ("text before the first message", "texts before the first message"),
-            Kind::Keyword => ("keyword that cannot be one", "keywords that cannot be one"),
+            Kind::Keyword => {
+                ("keyword that cannot be one, or is one too many", "keywords that cannot be any, or are too many")
+            }
             Kind::Link => ("link that is not followed", "links that are not followed"),
             Kind::TooDeep => ("folder too deep", "folders too deep"),
             Kind::Own => ("file that a mail program keeps for itself", "files that mail programs keep for themselves"),

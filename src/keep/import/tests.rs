@@ -448,6 +448,17 @@ fn folders_become_mailboxes_whosever_they_are() {
 }
 
 #[test]
+fn keywords_that_a_mailbox_has_no_room_for_are_counted() {
+    let mut world = World::new("keywords", Limits::default());
+    let words: Vec<String> = (0..125).map(|number| format!("k{number}")).collect();
+    let mbox = format!("From a Thu Jan  1 00:00:07 1970\nX-Keywords: {}\n\nx\n", words.join(" "));
+    let path = world.file("a.mbox", mbox.as_bytes());
+    let summary = world.import(&[path], None);
+    assert_eq!((summary.imported, left(&summary)), (1, vec![(Kind::Keyword, 5)]));
+    assert_eq!(world.messages("INBOX").first().unwrap().0.flags.keywords().count(), 120);
+}
+
+#[test]
 fn what_is_no_mail_is_refused_by_its_name() {
     let mut world = World::new("foreign", Limits::default());
     for (name, octets, what) in [
