@@ -99,6 +99,9 @@ impl Look {
         if let Some(what) = foreign(start) {
             return Look::Foreign(what);
         }
+        if memchr::memchr(b'\n', start).is_none() && memchr::memchr(b'\r', start).is_some() {
+            return Look::Foreign("text with the line ends of old Macs: convert them first");
+        }
         let text = start.strip_prefix(MARK).unwrap_or(start).trim_ascii_start();
         match text {
             [] if start.len() < 64 => Look::Empty,
@@ -144,6 +147,7 @@ mod tests {
             (b"\x7fELF\x02\x01", Look::Foreign("a program (ELF)")),
             (b"%PDF-1.4\nFrom: x\n", Look::Foreign("a PDF document")),
             (b"a\0b", Look::Foreign("a binary file")),
+            (b"From x\rA: b\r", Look::Foreign("text with the line ends of old Macs: convert them first")),
             (b"\xff\xfeF\0r\0o\0m\0", Look::Foreign("text in UTF-16: save it as UTF-8")),
         ] {
             assert_eq!(Look::of(start), look, "{}", start.escape_ascii());

@@ -56,7 +56,11 @@ pub fn plan(paths: &[PathBuf], mailbox: Option<&str>) -> io::Result<Plan> {
     for path in paths {
         let named = |error: io::Error| io::Error::new(error.kind(), format!("{}: {error}", path.display()));
         let metadata = std::fs::metadata(path).map_err(named)?;
-        if !metadata.is_dir() {
+        if !metadata.is_dir() && !metadata.is_file() {
+            // To look at a pipe is to take from it what is not read again, or to wait for ever.
+            return Err(named(invalid("this is neither a file nor a folder".to_owned())));
+        }
+        if metadata.is_file() {
             let format = match Look::at(path).map_err(named)? {
                 Look::Mbox => Format::Mbox,
                 Look::Emlx => Format::Emlx,

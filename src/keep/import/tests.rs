@@ -472,6 +472,8 @@ fn what_is_no_mail_is_refused_by_its_name() {
         let error = plan(&[path], None).unwrap_err().to_string();
         assert!(error.contains(name) && error.contains(what), "{error}");
     }
+    let error = plan(&[PathBuf::from("/dev/null")], None).unwrap_err().to_string();
+    assert!(error.contains("neither a file nor a folder"), "{error}");
     let mark = world.file("f.eml", b"\xef\xbb\xbfA: 1\n\nb\n");
     world.import(&[mark], None);
     assert_eq!(world.texts("INBOX"), ["A: 1\r\n\r\nb\r\n"]);
