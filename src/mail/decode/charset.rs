@@ -207,11 +207,11 @@ mod tests {
                 "ü€",
             ),
             (
-                "iso-8859-1 ISO_8859-1:1987 latin1 l1 iso8859-1 iso_8859_1 8859_1 cp1252 windows-1252 x-cp1252 windows1252 cp-1252 ms-ansi cp819 ibm819 iso-ir-100 cswindows1252 x-iso-8859-1",
+                "iso-8859-1 ISO_8859-1:1987 latin1 l1 iso8859-1 iso_8859_1 8859_1 cp1252 windows-1252 x-cp1252 windows1252 cp-1252 ms-ansi cp819 ibm819 iso-ir-100 cswindows1252 x-iso-8859-1 latin-1 1252",
                 b"f\xfcr",
                 "für",
             ),
-            ("iso-8859-2 latin2 iso8859_2 iso-8859-2:1987", b"\xb1\xea", "ąę"),
+            ("iso-8859-2 latin2 latin-2 iso8859_2 iso-8859-2:1987 iso-ir-101 cp912", b"\xb1\xea", "ąę"),
             ("iso-8859-15 latin9 latin-9 iso8859-15", b"\xa4", "€"),
             ("windows-1251 cp1251 x-cp1251 win1251 win-1251 microsoft-cp1251", b"\xcf\xf0", "Пр"),
             ("koi8-r KOI8R koi8_r cskoi8r koi", b"\xf0\xd2", "Пр"),

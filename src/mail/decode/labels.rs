@@ -7,8 +7,8 @@ use super::escapes::Code;
 use super::pages;
 use super::wide::Order;
 use encoding_rs::{
-    BIG5, EUC_JP, EUC_KR, Encoding, GB18030, GBK, ISO_8859_7, ISO_8859_8, KOI8_R, KOI8_U, MACINTOSH, SHIFT_JIS, UTF_8,
-    WINDOWS_874, WINDOWS_1252, X_MAC_CYRILLIC,
+    BIG5, EUC_JP, EUC_KR, Encoding, GB18030, GBK, ISO_8859_8, KOI8_R, KOI8_U, MACINTOSH, SHIFT_JIS, UTF_8, WINDOWS_874,
+    WINDOWS_1252, X_MAC_CYRILLIC,
 };
 
 /// How a charset is decoded.
@@ -45,6 +45,7 @@ pub(super) fn kind(label: &[u8]) -> Kind {
     of_mail(&key)
         .or_else(|| plain.and_then(of_mail))
         .or_else(|| Encoding::for_label_no_replacement(label).map(Kind::Web))
+        .or_else(|| Encoding::for_label_no_replacement(key.as_bytes()).map(Kind::Web))
         .or_else(|| pages::named(&key).map(Kind::Page))
         .or_else(|| plain.and_then(|key| pages::named(key).map(Kind::Page)))
         .unwrap_or(Kind::Unknown)
@@ -82,7 +83,9 @@ fn of_mail(key: &str) -> Option<Kind> {
         "iso2022cn" | "iso2022cnext" | "cp50227" | "cp50229" => Escapes(Code::Chinese),
         "hz" | "hzgb" | "hzgb2312" | "cp52936" => Escapes(Code::Hz),
         "sjis" | "shiftjis" | "shiftjis2004" | "shiftjisx0213" | "sjis2004" | "mskanji" | "windows31j"
-        | "windows932" | "cp932" | "ms932" | "ibm932" | "cp943" | "cp943c" | "ibm943" => Web(SHIFT_JIS),
+        | "windows932" | "cp932" | "932" | "ms932" | "ibm932" | "macjapanese" | "cp943" | "cp943c" | "ibm943" => {
+            Web(SHIFT_JIS)
+        }
         "eucjp"
         | "euc"
         | "eucjpms"
@@ -95,12 +98,16 @@ fn of_mail(key: &str) -> Option<Kind> {
         | "eucjis2004"
         | "eucjisx0213" => Web(EUC_JP),
         "euckr" | "ksc5601" | "ksc56011987" | "ksc56011989" | "ks5601" | "korean" | "isoir149" | "windows949"
-        | "cp949" | "ms949" | "ibm949" | "uhc" | "cp51949" | "unifiedhangul" => Web(EUC_KR),
+        | "cp949" | "ms949" | "949" | "ksx1001" | "mackorean" | "ibm949" | "uhc" | "cp51949" | "unifiedhangul" => {
+            Web(EUC_KR)
+        }
         "gb2312" | "gb231280" | "gb23121980" | "gb" | "gbk" | "eucgb2312cn" | "euccn" | "chinese" | "isoir58"
-        | "iso58gb231280" | "windows936" | "cp936" | "ms936" | "cp51936" => Web(GBK),
+        | "iso58gb231280" | "windows936" | "cp936" | "936" | "cngb" | "macsimpchinese" | "ms936" | "cp51936" => {
+            Web(GBK)
+        }
         "gb18030" | "cp54936" => Web(GB18030),
         "big5" | "cnbig5" | "xbig5" | "bigfive" | "big5eten" | "eten" | "big5tw" | "big5hk" | "hkscs"
-        | "windows950" | "cp950" | "ms950" | "cp951" => Web(BIG5),
+        | "windows950" | "cp950" | "950" | "mactradchinese" | "ms950" | "cp951" => Web(BIG5),
         "thai" | "tis620" | "tis6200" | "iso885911" | "windows874" | "cp874" | "ibm874" | "isoir166" => {
             Web(WINDOWS_874)
         }
@@ -110,11 +117,21 @@ fn of_mail(key: &str) -> Option<Kind> {
         "maccyrillic" | "macukrainian" => Web(X_MAC_CYRILLIC),
         "msansi" | "ansi" | "cp819" | "ibm819" => Web(WINDOWS_1252),
         "iso88598i" | "iso88598e" => Web(ISO_8859_8),
-        "ecma118" => Web(ISO_8859_7),
-        "latin7" => web("iso-8859-13")?,
-        "latin8" => web("iso-8859-14")?,
-        "latin9" | "latin0" => web("iso-8859-15")?,
-        "latin10" => web("iso-8859-16")?,
+        // Parts of ISO 8859 under numbers of other registries.
+        "isoir100" => web("iso-8859-1")?,
+        "isoir101" | "cp912" | "ibm912" => web("iso-8859-2")?,
+        "isoir109" | "cp913" | "ibm913" => web("iso-8859-3")?,
+        "isoir110" | "cp914" | "ibm914" => web("iso-8859-4")?,
+        "isoir144" | "cp915" | "ibm915" => web("iso-8859-5")?,
+        "isoir127" | "cp1089" | "ibm1089" | "asmo708" | "ecma114" => web("iso-8859-6")?,
+        "isoir126" | "cp813" | "ibm813" | "ecma118" => web("iso-8859-7")?,
+        "isoir138" | "cp916" | "ibm916" => web("iso-8859-8")?,
+        "isoir148" | "cp920" | "ibm920" => web("iso-8859-9")?,
+        "isoir157" => web("iso-8859-10")?,
+        "isoir179" | "latin7" | "l7" => web("iso-8859-13")?,
+        "isoir199" | "latin8" | "l8" | "isoceltic" => web("iso-8859-14")?,
+        "isoir203" | "latin9" | "latin0" | "cp923" | "ibm923" => web("iso-8859-15")?,
+        "isoir226" | "latin10" | "l10" => web("iso-8859-16")?,
         _ => of_family(key)?,
     })
 }
@@ -133,7 +150,7 @@ fn of_family(key: &str) -> Option<Kind> {
     if key.starts_with("big5hkscs") {
         return Some(Kind::Web(BIG5));
     }
-    let page = ["windows", "microsoftcp", "win", "cp", "ms"].iter().find_map(|family| key.strip_prefix(family));
+    let page = ["windows", "microsoftcp", "win", "cp", "ms", ""].iter().find_map(|family| key.strip_prefix(family));
     if let Some(page @ ("1250" | "1251" | "1252" | "1253" | "1254" | "1255" | "1256" | "1257" | "1258")) = page {
         return web(&["windows-", page].concat());
     }
