@@ -450,7 +450,7 @@ def mail(server):
         for number, bomb in enumerate(bombs, 1):
             [line] = client.ok(f"FETCH {number} BODY.PEEK[]").of("FETCH")
             got = line.literals[0] if line.literals else None
-            expect(got == bomb or len(bomb) < 200, number)
+            expect(got == bomb.replace(b"\0", b"\x80") or len(bomb) < 200, number)
             for what in (
                 "ENVELOPE",
                 "BODYSTRUCTURE",

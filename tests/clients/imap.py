@@ -144,7 +144,9 @@ class Imap:
     def append(self, mailbox, message, flags="", date="", sync=False):
         """Appends a message; returns its UID."""
         options = (f"({flags}) " if flags else "") + (f'"{date}" ' if date else "")
-        answer = self.ok(f"APPEND {mailbox} {options}", message, sync=sync)
+        # Only a literal8 can hold NUL.
+        binary = "~" if b"\0" in message else ""
+        answer = self.ok(f"APPEND {mailbox} {options}{binary}", message, sync=sync)
         return int(re.search(r"APPENDUID \d+ (\d+)", answer.text)[1])
 
     def messages(self, mailbox, items="FLAGS"):
