@@ -15,7 +15,7 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("dns", &["mail::limits"]),
     ("verdict", &["dns", "mail"]),
     ("delivery", &["store", "mail"]),
-    ("session", &["events", "delivery", "verdict", "wire", "store", "mail"]),
+    ("session", &["events", "delivery", "verdict", "wire", "store", "mail", "sys"]),
     // SASL's arithmetic is wire's; what it is computed from is admin's.
     // An import through the admin socket is keep's to do; keep knows nothing of admin.
     ("admin", &["events", "delivery", "verdict", "keep", "wire::sasl", "store", "mail", "sys"]),

@@ -21,6 +21,9 @@ use std::sync::mpsc::{self, Receiver};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+/// How long a server may take to answer at all.
+const KNOCK: Duration = Duration::from_secs(10);
+
 /// An open way to the data.
 #[derive(Debug)]
 pub enum Door {
@@ -44,15 +47,22 @@ pub enum DoorError {
     Settings(SettingsError),
     /// The store.
     Store(Fault),
+    /// A server has it open, and does not answer.
+    Silent(io::Error),
 }
 
 impl Door {
     /// The way to the data in a folder.
     pub fn open(folder: &Path) -> Result<Door, DoorError> {
-        if let Ok(stream) = socket::connect(folder)
-            && let Ok(input) = stream.try_clone()
-        {
-            return Ok(Door::Running(Client { stream, input: BufReader::new(input) }));
+        match socket::connect(folder) {
+            Ok(stream) => {
+                let mut client = Client::of(stream).map_err(DoorError::Silent)?;
+                client.knock().map_err(DoorError::Silent)?;
+                return Ok(Door::Running(client));
+            }
+            Err(error) if is_late(&error) => return Err(DoorError::Silent(error)),
+            // No server runs.
+            Err(_) => {}
         }
         let settings = Settings::read(folder).map_err(DoorError::Settings)?;
         let options = Options { cache: settings.cache() };
@@ -70,8 +80,7 @@ impl Door {
         let stream = socket::connect_by(folder, Some(runtime))?;
         stream.set_read_timeout(Some(patience))?;
         stream.set_write_timeout(Some(patience))?;
-        let input = BufReader::new(stream.try_clone()?);
-        Ok(Door::Running(Client { stream, input }))
+        Ok(Door::Running(Client::of(stream)?))
     }
 
     /// Whether a server runs.
@@ -123,6 +132,22 @@ impl Door {
 }
 
 impl Client {
+    fn of(stream: UnixStream) -> io::Result<Client> {
+        let input = BufReader::new(stream.try_clone()?);
+        Ok(Client { stream, input })
+    }
+
+    /// Asks what takes no time, to see that somebody answers; what is asked next may take as long as it does.
+    fn knock(&mut self) -> io::Result<()> {
+        self.stream.set_read_timeout(Some(KNOCK))?;
+        self.stream.set_write_timeout(Some(KNOCK))?;
+        say(&mut self.stream, &Request::WayBack)?;
+        // Whatever it says to that.
+        hear::<Reply>(&mut self.input)?;
+        self.stream.set_read_timeout(None)?;
+        self.stream.set_write_timeout(None)
+    }
+
     fn ask(&mut self, request: &Request) -> Result<Reply, Failure> {
         let lost = |error: io::Error| Failure::Fault(format!("the server does not answer: {error}"));
         say(&mut self.stream, request).map_err(lost)?;
@@ -239,6 +264,10 @@ impl fmt::Display for DoorError {
         match self {
             DoorError::Settings(error) => error.fmt(f),
             DoorError::Store(fault) => fault.fmt(f),
+            DoorError::Silent(error) if is_late(error) => {
+                write!(f, "the server does not answer: it has said nothing for {} seconds", KNOCK.as_secs())
+            }
+            DoorError::Silent(error) => write!(f, "the server does not answer: {error}"),
         }
     }
 }
@@ -258,6 +287,11 @@ fn hear<T: DeserializeOwned>(input: &mut impl BufRead) -> io::Result<T> {
         return Err(io::ErrorKind::UnexpectedEof.into());
     }
     Ok(serde_json::from_slice(&line)?)
+}
+
+/// Whether nothing came for as long as was waited.
+fn is_late(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut)
 }
 
 fn lost(error: &io::Error) -> Broken {

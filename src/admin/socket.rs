@@ -16,17 +16,21 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use smol::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use smol::net::unix::{UnixListener, UnixStream};
+use socket2::{Domain, SockAddr, Socket, Type};
 use std::fs::{File, Permissions};
 use std::io;
-use std::os::fd::AsRawFd;
+use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 /// Octets of a line: a request is an address and a password at most.
 const LINE: u64 = 64 << 10;
 /// Verdicts that are out at a time: what two commits take.
 const WAITING: usize = 128;
+/// How long a server may take to let us in.
+const CONNECT: Duration = Duration::from_secs(10);
 /// The socket's name in the data folder.
 const FILE: &str = "admin.sock";
 /// The environment's word for the runtime folder.
@@ -63,7 +67,12 @@ impl Place {
 
     fn connect(&self) -> io::Result<std::os::unix::net::UnixStream> {
         let (_open, folder) = short(&self.folder)?;
-        std::os::unix::net::UnixStream::connect(folder.join(&self.file))
+        let socket = Socket::new(Domain::UNIX, Type::STREAM, None)?;
+        // Where a server takes no connections, its queue is full some time, and the kernel would wait.
+        socket.set_write_timeout(Some(CONNECT))?;
+        socket.connect(&SockAddr::unix(folder.join(&self.file))?)?;
+        socket.set_write_timeout(None)?;
+        Ok(OwnedFd::from(socket).into())
     }
 }
 

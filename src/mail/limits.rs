@@ -10,6 +10,36 @@ pub const COMMAND: usize = 128 << 10;
 /// A command, or a line, of one who is not logged in: a SASL response (RFC 4954 §4: 12288) and its command. Thousands
 /// may be here at once.
 pub const STRANGER: usize = 16 << 10;
+/// Octets that are read at once for one who is not logged in and is in the midst of no message.
+pub const STRANGER_READ: usize = 4 << 10;
+/// Octets of answers to one who is not logged in that are gathered before they are sent; nothing more is read while they
+/// wait. The longest answer, to EHLO or CAPABILITY, has less than 1 KiB.
+pub const STRANGER_OUT: usize = 4 << 10;
+/// Octets that a TLS handshake may take of the client: its hello has some 500 octets, or 2,000 where it comes with a
+/// post-quantum key.
+pub const HANDSHAKE: u64 = 32 << 10;
+/// Octets of memory for all who are not logged in, each with what it costs at rest: [`RESTING`], and [`RESTING_TLS`].
+pub const STRANGERS: usize = 8 << 20;
+/// Octets of memory for all who logged in or brought a whole message: 40 in the midst of large answers, 190 with smaller
+/// bufferfuls.
+pub const PEOPLE: usize = 12 << 20;
+/// Octets that a connection at rest costs, about,
+pub const RESTING: usize = 3 << 10;
+/// and more of them in TLS: keys, and part of a record.
+pub const RESTING_TLS: usize = 12 << 10;
+/// Octets that a browser's connection costs while it is answered: what it asks, and a page.
+pub const PAGE: usize = 32 << 10;
+/// Connections in all; with fewer file descriptors, fewer.
+pub const CONNECTIONS: usize = 4_000;
+/// Of one IPv4 address, or of the /64 of an IPv6 one. A household's phones and PCs share one, and some clients open five
+/// each.
+pub const CONNECTIONS_FROM_ONE: usize = 100;
+/// Of the /48 of an IPv6 address: what one customer of a provider has at most.
+pub const CONNECTIONS_FROM_SITE: usize = 400;
+/// File descriptors that are kept for the store, certificates, the admin socket, mail that goes out, and names.
+pub const DESCRIPTORS: usize = 256;
+/// Connections to the admin socket.
+pub const OWNERS: usize = 64;
 /// Octets of a tag, which every answer repeats: clients use fewer than 20.
 pub const TAG: usize = 64;
 /// Octets of a refused literal that are read and thrown away, so that a client that did not wait for our answer still
@@ -115,12 +145,28 @@ pub const RECIPIENTS: usize = 10_000;
 pub const RECIPIENT_OCTETS: usize = 128 << 10;
 /// Received fields of a message, beyond which it goes in circles (RFC 5321 §6.3 asks for 100 at least).
 pub const RECEIVED: usize = 100;
+/// Packed octets of a message that a session holds before it puts them into the store.
+pub const UPLOAD: usize = 256 << 10;
+/// Octets of memory while a message's sender is being checked, or it is on its way into the store, about: its header, what
+/// is made of it, and packed octets.
+pub const ARRIVING: usize = 768 << 10;
 /// Octets of a message coming in that are held in memory; the rest waits in a file.
 pub const SPOOL: usize = 256 << 10;
 /// Octets of all messages coming in together that are held in memory: what is beyond waits in files sooner.
-pub const SPOOLS: usize = 8 << 20;
+pub const SPOOLS: usize = 4 << 20;
 /// Octets of all messages coming in together that wait in files. Whoever comes then is asked to come again.
 pub const SPOOL_FILES: u64 = 1 << 30;
+/// Octets of them from all who did not log in: a quarter is kept for those who did.
+pub const SPOOL_STRANGERS: u64 = SPOOL_FILES / 4 * 3;
+/// Octets of them from one address or one account: two of the largest messages.
+pub const SPOOL_SHARE: u64 = 2 * MESSAGE as u64;
+/// From how many octets on in all spools room is short: then who sends a message has [`SPOOL_GRACE`] seconds, and one more
+/// for each [`SPOOL_SPEED`] octets that came. A telephone line brings more.
+pub const SPOOL_SHORT: u64 = SPOOL_FILES / 2;
+/// Seconds that are given to everybody.
+pub const SPOOL_GRACE: i64 = 60;
+/// Octets in a second, at least.
+pub const SPOOL_SPEED: u64 = 4 << 10;
 /// Octets of a line of the log: what PID 1 takes as one, and a reader can take in.
 pub const LOG_LINE: usize = 4_000;
 /// Octets of lines of the log that wait for an output that takes none: some seconds of a busy server.

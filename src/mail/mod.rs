@@ -29,7 +29,7 @@ pub use flags::{FlagSet, SystemFlag, is_keyword};
 pub use ids::{AccountId, BlobId, MailboxId, ModSeq, Uid, UidValidity, UniqueId};
 pub use lines::LineEnds;
 pub use name::{BadName, MailboxName, ancestors, normal};
-pub use network::Network;
+pub use network::{Network, counted_as, site_of};
 pub use outline::{Content, Disposition, Param, Part, Span, Tag};
 pub use section::{Piece, Section, SectionText};
 pub use set::{Bound, SequenceSet};

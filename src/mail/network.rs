@@ -1,7 +1,27 @@
 //! Networks, as owners name them.
 
 use serde::Deserialize;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv6Addr};
+
+/// The address by which one is counted who comes from this one: an IPv4 address also where it is written as an IPv6 one;
+/// the /64 of an IPv6 address, since who has one has all of it.
+#[must_use]
+pub fn counted_as(address: IpAddr) -> IpAddr {
+    first_bits(address, 64)
+}
+
+/// The /48 of an IPv6 address: what one customer of a provider may have. For an IPv4 address there is none.
+#[must_use]
+pub fn site_of(address: IpAddr) -> Option<IpAddr> {
+    Some(first_bits(address, 48)).filter(IpAddr::is_ipv6)
+}
+
+fn first_bits(address: IpAddr, bits: u32) -> IpAddr {
+    match address.to_canonical() {
+        IpAddr::V6(address) => Ipv6Addr::from_bits(address.to_bits() >> (128 - bits) << (128 - bits)).into(),
+        address @ IpAddr::V4(_) => address,
+    }
+}
 
 /// Addresses that begin with the same bits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
@@ -55,6 +75,18 @@ impl TryFrom<String> for Network {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_address_counts_as_who_has_it() {
+        let counts = |address: &str| {
+            let address = address.parse().unwrap();
+            (counted_as(address).to_string(), site_of(address).map(|site| site.to_string()))
+        };
+        let v4 = ("192.0.2.1".to_owned(), None);
+        assert_eq!((counts("192.0.2.1"), counts("::ffff:192.0.2.1")), (v4.clone(), v4));
+        let v6 = ("2001:db8:1:2::".to_owned(), Some("2001:db8:1::".to_owned()));
+        assert_eq!((counts("2001:db8:1:2::7"), counts("2001:db8:1:2:ffff::")), (v6.clone(), v6));
+    }
 
     #[test]
     fn a_network_holds_what_begins_with_its_bits() {

@@ -2,6 +2,8 @@
 
 use super::serve::House;
 use super::stream::Stream;
+use crate::mail::limits;
+use crate::sys::ledger::STRANGERS;
 use smol::future::FutureExt;
 use smol::io::{AsyncRead, AsyncWrite};
 use std::future::Future;
@@ -29,6 +31,12 @@ pub trait Pages: Send + Sync {
 /// Serves one connection: to its end, or to the server's.
 pub(super) async fn visit(house: Arc<House>, mut stream: Stream, peer: SocketAddr, tls: bool) {
     let Some(pages) = &house.pages else { return };
+    let mut lease = STRANGERS.lease();
+    if !lease.hold(limits::RESTING + limits::PAGE + if tls { limits::RESTING_TLS } else { 0 }) {
+        STRANGERS.press();
+        log::debug!("http {peer}: too much is going on");
+        return;
+    }
     let stop = house.stop.listen();
     if house.is_stopping() {
         return;

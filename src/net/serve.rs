@@ -6,30 +6,35 @@ use super::logins::Logins;
 use super::pages::{Pages, visit};
 use super::peer::Peer;
 use super::stream::Stream;
-use super::talk::{Door, Speaks, now, talk};
+use super::talk::{Door, Speaks, come_again, now, talk};
 use super::tls::Identity;
 use super::turns::Turns;
 use crate::admin::socket::Place;
 use crate::admin::{self, Gate};
 use crate::dns::Lookup;
+use crate::mail::limits;
 use crate::session::pop3::Maildrops;
 use crate::session::smtp::{Kind, Terms};
 use crate::store::{Outcome, Store, Write};
-use crate::sys::{task, threads};
+use crate::sys::ledger::STRANGERS;
+use crate::sys::{descriptors, task, threads};
 use async_executor::Executor;
 use async_signal::{Signal, Signals};
 use event_listener::Event;
+use rustix::net::SendFlags;
 use smol::future::FutureExt;
 use smol::net::unix::UnixListener;
 use smol::net::{TcpListener, TcpStream};
 use smol::stream::StreamExt;
+use std::fmt;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::os::fd::AsFd;
 use std::path::PathBuf;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// IMAP in plain text (RFC 9051 §2.1) and in TLS (RFC 8314 §3.2).
 const IMAP: u16 = 143;
@@ -164,6 +169,19 @@ impl House {
         self.stopping.load(Ordering::SeqCst)
     }
 
+    /// There is no room for one more. In plain text they are told so, as far as that costs no time.
+    fn turn_away(&self, peer: impl fmt::Display, stream: impl AsFd, speaks: Option<Speaks>) {
+        if let Some(speaks) = speaks {
+            // Who goes before that need not be told.
+            let _ = rustix::net::send(stream, come_again(speaks), SendFlags::DONTWAIT | SendFlags::NOSIGNAL);
+        }
+        // Who waits for nothing makes room for the next.
+        STRANGERS.press();
+        if let Some(count) = self.guests.note_turned_away(Instant::now()) {
+            log::warn!("too many connections: {count} turned away, the last of them {peer}");
+        }
+    }
+
     fn stop(&self) {
         self.stopping.store(true, Ordering::SeqCst);
         self.stop.notify(usize::MAX);
@@ -200,7 +218,7 @@ pub fn serve(serving: Serving<'_>, ready: impl FnOnce(bool)) -> io::Result<()> {
         executor: Arc::clone(&executor),
         stop: Event::new(),
         stopping: AtomicBool::new(false),
-        guests: Arc::default(),
+        guests: Arc::new(Guests::new(descriptors::connections())),
         logins: Logins::default(),
         turns: Turns::default(),
     });
@@ -395,12 +413,12 @@ async fn accept_local(executor: Arc<Executor<'static>>, house: Arc<House>, liste
         let stream = match listener.accept().await {
             Ok((stream, _)) => stream,
             Err(error) => {
-                pause(&error).await;
+                pause(&house, &error).await;
                 continue;
             }
         };
         let Some(guest) = house.guests.admit(Ipv4Addr::LOCALHOST.into()) else {
-            log::warn!("a local socket was turned away: too many connections");
+            house.turn_away("a local socket", &stream, Some(door.speaks));
             continue;
         };
         let house = Arc::clone(&house);
@@ -414,13 +432,21 @@ async fn accept_local(executor: Arc<Executor<'static>>, house: Arc<House>, liste
 }
 
 async fn answer_owner(executor: Arc<Executor<'static>>, house: Arc<House>, admin: UnixListener) {
+    let here = Arc::new(());
     loop {
         match admin.accept().await {
+            // Whoever sees the connection end knows that this was not done.
+            Ok(_) if Arc::strong_count(&here) > limits::OWNERS => {}
             Ok((stream, _)) => {
+                let here = Arc::clone(&here);
                 let answer = admin::socket::answer(stream, Arc::clone(&house.store), Arc::clone(&house.gate));
+                let answer = async move {
+                    answer.await;
+                    drop(here);
+                };
                 executor.spawn(task::once(CONVERSATION, answer)).detach();
             }
-            Err(error) => pause(&error).await,
+            Err(error) => pause(&house, &error).await,
         }
     }
 }
@@ -430,12 +456,15 @@ async fn accept(executor: Arc<Executor<'static>>, house: Arc<House>, listener: T
         let (stream, peer) = match listener.accept().await {
             Ok(accepted) => accepted,
             Err(error) => {
-                pause(&error).await;
+                pause(&house, &error).await;
                 continue;
             }
         };
         let Some(guest) = house.guests.admit(peer.ip()) else {
-            log::warn!("{peer} was turned away: too many connections");
+            match entrance {
+                Entrance::Mail(Door { speaks, tls: false }) => house.turn_away(peer, &stream, Some(speaks)),
+                _ => house.turn_away(peer, &stream, None),
+            }
             continue;
         };
         if let Err(error) = prepare(&stream) {
@@ -454,9 +483,12 @@ async fn accept(executor: Arc<Executor<'static>>, house: Arc<House>, listener: T
     }
 }
 
-/// Out of file descriptors, mostly: trying again at once would only burn time.
-async fn pause(error: &io::Error) {
-    log::warn!("a connection could not be accepted: {error}");
+/// Out of file descriptors, mostly: trying again at once would only burn time, and so would a line for each time.
+async fn pause(house: &House, error: &io::Error) {
+    STRANGERS.press();
+    if house.guests.note_turned_away(Instant::now()).is_some() {
+        log::warn!("a connection could not be accepted: {error}");
+    }
     smol::Timer::after(Duration::from_millis(100)).await;
 }
 

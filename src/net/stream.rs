@@ -1,5 +1,6 @@
 //! A connection, in plain text or in TLS, with its timeouts and its octet counts.
 
+use crate::mail::limits;
 use async_rustls::TlsAcceptor;
 use async_rustls::server::TlsStream;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
@@ -14,10 +15,10 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-/// Octets that are read at once.
-const READ: usize = 64 << 10;
-/// A client that takes nothing for so long has gone, or means harm.
-const STALLED: Duration = Duration::from_mins(5);
+/// Octets that are read at once, at most.
+pub(super) const READ: usize = 64 << 10;
+/// Octets that wait to be sent within TLS: for a stranger, and for others.
+const SEALED: [usize; 2] = [8 << 10, 64 << 10];
 /// How long we listen to one to whom we said good-bye.
 const LINGER: Duration = Duration::from_secs(2);
 /// How long a handshake may take.
@@ -42,7 +43,7 @@ enum Kind {
     Plain(TcpStream),
     Local(UnixStream),
     // Boxed: it is twenty times as large.
-    Tls(Box<TlsStream<TcpStream>>),
+    Tls(Box<TlsStream<Metered>>),
     /// Between the two.
     Nothing,
 }
@@ -71,9 +72,21 @@ impl Stream {
         let Kind::Plain(stream) = std::mem::replace(&mut self.kind, Kind::Nothing) else {
             return Err(io::ErrorKind::AlreadyExists.into());
         };
-        let handshake = async { acceptor.accept(stream).await };
-        self.kind = Kind::Tls(Box::new(handshake.or(late(HANDSHAKE)).await?));
+        let stream = Metered { stream, left: limits::HANDSHAKE };
+        let [strangers, _] = SEALED;
+        let handshake = async { acceptor.accept_with(stream, |tls| tls.set_buffer_limit(Some(strangers))).await };
+        let mut stream = handshake.or(late(HANDSHAKE)).await?;
+        stream.get_mut().0.left = u64::MAX;
+        self.kind = Kind::Tls(Box::new(stream));
         Ok(())
+    }
+
+    /// Whoever is at the other end is no stranger any more.
+    pub(super) fn widen(&mut self) {
+        if let Kind::Tls(stream) = &mut self.kind {
+            let [_, others] = SEALED;
+            stream.get_mut().1.set_buffer_limit(Some(others));
+        }
     }
 
     /// The connection for who reads and writes by other means.
@@ -81,12 +94,13 @@ impl Stream {
         self.kind
     }
 
-    /// Waits for octets and hands them over; 0 is the end. Nothing is lost when the wait is given up.
-    pub(super) async fn read(&mut self, mut take: impl FnMut(&[u8])) -> io::Result<usize> {
+    /// Waits for octets, and hands over so many of them at most; 0 is the end. Nothing is lost when the wait is given up.
+    pub(super) async fn read(&mut self, most: usize, mut take: impl FnMut(&[u8])) -> io::Result<usize> {
         let kind = &mut self.kind;
         let count = std::future::poll_fn(|context| {
             LANDING.with_borrow_mut(|landing| {
-                let poll = Pin::new(&mut *kind).poll_read(context, landing);
+                let place = landing.get_mut(..most.min(READ)).unwrap_or_default();
+                let poll = Pin::new(&mut *kind).poll_read(context, place);
                 if let Poll::Ready(Ok(count)) = poll {
                     take(landing.get(..count).unwrap_or_default());
                 }
@@ -112,7 +126,7 @@ impl Stream {
                 if !tls.wants_read() {
                     return;
                 }
-                socket.as_fd()
+                socket.stream.as_fd()
             }
             Kind::Nothing => return,
         };
@@ -121,13 +135,10 @@ impl Stream {
         let _ = poll(&mut [PollFd::from_borrowed_fd(socket, PollFlags::IN)], Some(&moment));
     }
 
-    /// Sends all of it.
+    /// Sends all of it, however long that takes.
     pub(super) async fn send(&mut self, octets: &[u8]) -> io::Result<()> {
-        let sending = async {
-            self.kind.write_all(octets).await?;
-            self.kind.flush().await
-        };
-        sending.or(late(STALLED)).await?;
+        self.kind.write_all(octets).await?;
+        self.kind.flush().await?;
         self.written += octets.len() as u64;
         Ok(())
     }
@@ -141,7 +152,7 @@ impl Stream {
     /// and our last words might be lost with it (RFC 9112 §9.6 tells of the same).
     pub(super) async fn linger(&mut self) -> io::Result<()> {
         let hearing = async {
-            while self.read(|_| ()).await? > 0 {}
+            while self.read(READ, |_| ()).await? > 0 {}
             Ok(())
         };
         hearing.or(late(LINGER)).await
@@ -152,6 +163,42 @@ impl Stream {
 async fn late<T>(after: Duration) -> io::Result<T> {
     smol::Timer::after(after).await;
     Err(io::ErrorKind::TimedOut.into())
+}
+
+/// A connection of which only so many octets are read while a handshake goes on: what is not whole yet is kept for it.
+#[derive(Debug)]
+struct Metered {
+    stream: TcpStream,
+    left: u64,
+}
+
+impl AsyncRead for Metered {
+    fn poll_read(self: Pin<&mut Self>, context: &mut Context<'_>, buffer: &mut [u8]) -> Poll<io::Result<usize>> {
+        let Metered { stream, left } = self.get_mut();
+        if *left == 0 {
+            return Poll::Ready(Err(io::Error::new(io::ErrorKind::InvalidData, "the handshake is too long")));
+        }
+        let most = usize::try_from(*left).unwrap_or(usize::MAX).min(buffer.len());
+        let poll = Pin::new(stream).poll_read(context, buffer.get_mut(..most).unwrap_or_default());
+        if let (Poll::Ready(Ok(count)), true) = (&poll, *left < u64::MAX) {
+            *left -= *count as u64;
+        }
+        poll
+    }
+}
+
+impl AsyncWrite for Metered {
+    fn poll_write(self: Pin<&mut Self>, context: &mut Context<'_>, octets: &[u8]) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.get_mut().stream).poll_write(context, octets)
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.get_mut().stream).poll_flush(context)
+    }
+
+    fn poll_close(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.get_mut().stream).poll_close(context)
+    }
 }
 
 impl AsyncRead for Kind {

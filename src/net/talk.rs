@@ -3,7 +3,7 @@
 use super::logins::{self, At, yes};
 use super::peer::Peer;
 use super::serve::House;
-use super::stream::Stream;
+use super::stream::{self, Stream};
 use super::suspect::judge;
 use super::turns::Turn;
 use crate::admin;
@@ -13,6 +13,7 @@ use crate::session::imap::Imap;
 use crate::session::pop3::Pop3;
 use crate::session::smtp::{Kind, Smtp};
 use crate::session::{Denied, Need, Privacy, Protocol};
+use crate::sys::ledger::{Lease, PEOPLE, STRANGERS};
 use crate::wire::Out;
 use ring::rand::SecureRandom;
 use smol::future::FutureExt;
@@ -22,6 +23,12 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 /// Time to log in.
 const BEFORE_LOGIN: Duration = Duration::from_mins(2);
+/// Who takes nothing of what is sent for so long has gone, or means harm: a stranger, and others.
+const STALLED: [Duration; 2] = [Duration::from_mins(1), Duration::from_mins(5)];
+/// So long they are waited for where others need the room, whether they take nothing or say nothing.
+const PRESSED: [Duration; 2] = [Duration::from_secs(5), Duration::from_secs(20)];
+/// Bufferfuls for people: the first for which there is room.
+const OUTS: [usize; 3] = [limits::OUT, limits::OUT / 4, limits::OUT / 16];
 
 /// What is spoken behind a port, and how a connection begins.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,6 +49,10 @@ pub(super) enum Speaks {
 /// A connection with all it has.
 struct Talk<'h> {
     house: &'h House,
+    door: Door,
+    /// What it counts for in memory: of strangers, or of people.
+    lease: Lease<'static>,
+    is_guest: bool,
     began: Instant,
     peer: Peer,
     stream: Stream,
@@ -57,6 +68,8 @@ enum Woken {
     Octets(io::Result<usize>),
     Bell,
     Silence,
+    /// Others need the room.
+    Pressed,
     Stop,
 }
 
@@ -74,9 +87,10 @@ pub(super) async fn talk(house: Arc<House>, stream: Stream, peer: Peer, door: Do
         Speaks::Pop3 => Box::new(Pop3::new(name, privacy, Arc::clone(&house.maildrops))),
         Speaks::Smtp(kind) => Box::new(Smtp::new(Arc::clone(&house.terms), kind, privacy, peer.ip())),
     };
-    let (out, spare) = (Out::new(limits::OUT), Out::new(limits::OUT));
+    let (out, spare) = (Out::new(limits::STRANGER_OUT), Out::new(limits::STRANGER_OUT));
     let turn = house.turns.begin();
-    let mut talk = Talk { house: &house, began, peer, stream, protocol, out, spare, turn };
+    let lease = STRANGERS.lease();
+    let mut talk = Talk { house: &house, door, lease, is_guest: true, began, peer, stream, protocol, out, spare, turn };
     let end = talk.run(door).await;
     if let Some(write) = talk.protocol.farewell()
         && !house.store.is_read_only()
@@ -94,12 +108,14 @@ pub(super) async fn talk(house: Arc<House>, stream: Stream, peer: Peer, door: Do
 
 impl Talk<'_> {
     async fn run(&mut self, door: Door) -> io::Result<()> {
+        self.claim().await?;
         if door.tls {
             self.stream.encrypt(&self.house.identity.acceptor()).await?;
         }
         self.protocol.greet(&mut self.out);
         let mut need = Need::Flush;
         loop {
+            self.claim().await?;
             if let Some(reason) = self.protocol.turned_away() {
                 logins::turned_away(self.at(), reason);
             }
@@ -188,6 +204,7 @@ impl Talk<'_> {
         self.spare.shrink();
         self.protocol.shrink();
         self.turn.end();
+        self.settle();
         if self.protocol.bell().is_none() {
             self.house.turns.listen(&self.stream);
         }
@@ -199,6 +216,10 @@ impl Talk<'_> {
             Woken::Octets(Err(error)) => Err(error),
             Woken::Bell => Ok(self.protocol.resume(&self.house.store, now(), &mut self.out)),
             Woken::Silence => Ok(self.protocol.silence(&mut self.out)),
+            Woken::Pressed => {
+                self.out.put(come_again(self.door.speaks));
+                Ok(Need::Close)
+            }
             Woken::Stop => {
                 self.protocol.stop(&mut self.out);
                 Ok(Need::Close)
@@ -220,9 +241,21 @@ impl Talk<'_> {
         }
         // Of all the time since the beginning: who says a little again and again keeps a place no longer.
         let patience = self.protocol.patience().unwrap_or_else(|| BEFORE_LOGIN.saturating_sub(self.began.elapsed()));
+        // Who is in the midst of a message has a speed to keep; who holds nothing takes no room.
+        let most = self.protocol.reads();
+        let is_pressed = if self.is_guest { most < stream::READ } else { self.lease.octets() > limits::OUT / 4 };
+        let is_guest = self.is_guest;
         let protocol = &mut self.protocol;
         let stream = &mut self.stream;
-        let octets = async { Woken::Octets(stream.read(|octets| protocol.feed(octets)).await) };
+        let octets = async { Woken::Octets(stream.read(most, |octets| protocol.feed(octets)).await) };
+        let pressed = async {
+            if is_pressed {
+                pressed(is_guest).await;
+            } else {
+                std::future::pending::<()>().await;
+            }
+            Woken::Pressed
+        };
         let silence = async {
             smol::Timer::after(patience).await;
             Woken::Silence
@@ -245,7 +278,7 @@ impl Talk<'_> {
             }
             Woken::Bell
         };
-        octets.or(bell).or(alarm).or(stop).or(silence).await
+        octets.or(bell).or(alarm).or(stop).or(pressed).or(silence).await
     }
 
     /// Sends when there is enough, and lets the session go on.
@@ -264,10 +297,12 @@ impl Talk<'_> {
 
     /// A bufferful is sent while the next one is made.
     async fn send_and_go_on(&mut self) -> io::Result<Need> {
-        let mut full = std::mem::replace(&mut self.out, std::mem::replace(&mut self.spare, Out::new(limits::OUT)));
+        let limit = self.out.limit();
+        let mut full = std::mem::replace(&mut self.out, std::mem::replace(&mut self.spare, Out::new(limit)));
+        let is_guest = self.is_guest;
         let mut stream = std::mem::replace(&mut self.stream, Stream::nowhere());
         let sending = self.house.executor.spawn(async move {
-            let sent = stream.send(full.bytes()).await;
+            let sent = send(&mut stream, full.bytes(), is_guest).await;
             full.clear();
             (stream, full, sent)
         });
@@ -280,10 +315,105 @@ impl Talk<'_> {
 
     async fn flush(&mut self) -> io::Result<()> {
         if !self.out.is_empty() {
-            self.stream.send(self.out.bytes()).await?;
+            self.settle();
+            send(&mut self.stream, self.out.bytes(), self.is_guest).await?;
             self.out.clear();
         }
         Ok(())
+    }
+
+    /// Makes room for the next step in what all may hold together. Where there is little, people get smaller bufferfuls,
+    /// and where there is none, they wait; a stranger has to come again.
+    async fn claim(&mut self) -> io::Result<()> {
+        let is_guest = self.protocol.is_guest();
+        if self.is_guest != is_guest {
+            self.is_guest = is_guest;
+            let octets = self.lease.octets();
+            self.lease = if is_guest { STRANGERS.lease() } else { PEOPLE.lease() };
+            if is_guest {
+                self.lease.own_up_to(octets.min(self.in_use()));
+            } else {
+                self.stream.widen();
+            }
+        }
+        let in_use = self.in_input();
+        if is_guest {
+            self.set_out(limits::STRANGER_OUT);
+            if self.lease.hold(in_use + 2 * limits::STRANGER_OUT) {
+                return Ok(());
+            }
+            STRANGERS.press();
+            return Err(io::Error::other("too much is going on: there is no room for another stranger"));
+        }
+        for out in OUTS {
+            if self.lease.hold(in_use + 2 * out) {
+                self.set_out(out);
+                return Ok(());
+            }
+        }
+        let [.., least] = OUTS;
+        self.set_out(least);
+        // What it holds while it waits is less than what it waits for.
+        self.spare.shrink();
+        self.lease.wait(in_use + 2 * least).await;
+        Ok(())
+    }
+
+    /// Counts what is there, and no more: what follows may take long.
+    fn settle(&mut self) {
+        let in_use = self.in_use();
+        self.lease.own_up_to(in_use);
+    }
+
+    fn in_input(&self) -> usize {
+        let tls = if self.stream.is_tls() || self.door.tls { limits::RESTING_TLS } else { 0 };
+        limits::RESTING + tls + self.protocol.held()
+    }
+
+    fn in_use(&self) -> usize {
+        self.in_input() + self.out.held() + self.spare.held()
+    }
+
+    fn set_out(&mut self, limit: usize) {
+        self.out.set_limit(limit);
+        self.spare.set_limit(limit);
+    }
+}
+
+/// Sends to one who takes it in time.
+async fn send(stream: &mut Stream, octets: &[u8], is_guest: bool) -> io::Result<()> {
+    let late = async {
+        smol::Timer::after(span(STALLED, is_guest)).await;
+    };
+    let given_up = async {
+        pressed(is_guest).or(late).await;
+        Err(io::ErrorKind::TimedOut.into())
+    };
+    stream.send(octets).or(given_up).await
+}
+
+/// Comes to an end when others need the room and this was waited for long enough.
+async fn pressed(is_guest: bool) {
+    let ledger = if is_guest { &STRANGERS } else { &PEOPLE };
+    let began = Instant::now();
+    loop {
+        ledger.pressed().await;
+        if began.elapsed() >= span(PRESSED, is_guest) {
+            return;
+        }
+    }
+}
+
+fn span([strangers, people]: [Duration; 2], is_guest: bool) -> Duration {
+    if is_guest { strangers } else { people }
+}
+
+/// What one is told for whom there is no room now (RFC 9051 §7.1.5, RFC 5530 §3, RFC 3206 §4, RFC 5321 §3.8).
+pub(super) fn come_again(speaks: Speaks) -> &'static [u8] {
+    match speaks {
+        Speaks::Imap => b"* BYE [UNAVAILABLE] Too many are here: come again later\r\n",
+        Speaks::Pop3 => b"-ERR [SYS/TEMP] Too many are here: come again later\r\n",
+        Speaks::Smtp(_) => b"421 4.3.2 Too many are here: come again later\r\n",
     }
 }
 

@@ -1,7 +1,7 @@
 //! What all server protocols have in common, seen from `net`: it drives any of them with one loop.
 
 use super::smtp::Spool;
-use crate::mail::AccountId;
+use crate::mail::{AccountId, limits};
 use crate::store::{Outcome, Store, StoreError, Watch, Write};
 use crate::verdict::Verdict;
 use crate::wire::Out;
@@ -88,6 +88,19 @@ pub trait Protocol: Send {
 
     /// The greeting.
     fn greet(&mut self, out: &mut Out);
+
+    /// Whether it is not known who this is, nor has anything come from them that is worth more than what a stranger gets.
+    fn is_guest(&self) -> bool {
+        self.address().is_none()
+    }
+
+    /// Octets that are read for it at once, at most.
+    fn reads(&self) -> usize {
+        if self.is_guest() { limits::STRANGER_READ } else { usize::MAX }
+    }
+
+    /// Octets of memory that it holds of what came from the client.
+    fn held(&self) -> usize;
 
     /// Octets came from the client. At most as many as are read at once, each time that `hear` wants more.
     fn feed(&mut self, octets: &[u8]);

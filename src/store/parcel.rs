@@ -104,6 +104,12 @@ impl Packer {
         self.held
     }
 
+    /// Octets of memory that it takes, about.
+    #[must_use]
+    pub fn memory(&self) -> usize {
+        self.held + self.raw.capacity() + self.top.capacity() + self.frames.capacity() * size_of::<Frame>()
+    }
+
     /// The frames packed so far, to be staged, so that a large message need not be held.
     pub(super) fn stage(&mut self, abandoned: &Arc<Abandoned>) -> Parcel {
         let Parcel { blob, unique, .. } = self.parcel;

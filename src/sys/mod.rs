@@ -1,8 +1,11 @@
 //! What the operating system gives, once: outputs that may fail, and work that goes on after a defect.
 //!
-//! Read first: `log` (where lines of the log go), `task` and `threads` (what is begun again).
+//! Read first: `log` (where lines of the log go), `task` and `threads` (what is begun again), `ledger` (what peers make us
+//! hold in memory).
 
 mod defects;
+pub mod descriptors;
+pub mod ledger;
 pub mod log;
 mod outlet;
 mod pauses;

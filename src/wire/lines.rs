@@ -89,6 +89,12 @@ impl Lines {
         self.start == self.buffer.len()
     }
 
+    /// Octets of memory that it has.
+    #[must_use]
+    pub fn held(&self) -> usize {
+        self.buffer.capacity()
+    }
+
     /// Forgets everything that was fed.
     pub fn discard(&mut self) {
         *self = Lines::default();

@@ -39,6 +39,17 @@ impl Out {
         self.len() == 0
     }
 
+    /// Calls itself full from so many octets on.
+    pub fn set_limit(&mut self, limit: usize) {
+        self.limit = limit;
+    }
+
+    /// Octets of memory that it has.
+    #[must_use]
+    pub fn held(&self) -> usize {
+        self.bytes.capacity()
+    }
+
     /// From how many octets on it calls itself full.
     #[must_use]
     pub fn limit(&self) -> usize {

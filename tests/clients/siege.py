@@ -196,7 +196,7 @@ def crowd_in(server, port, beginning, enter):
         for connection in crowd[-100:]:
             connection.settimeout(0.5)
             try:
-                turned_away += not connection.recv(1)
+                turned_away += connection.recv(4) in (b"", b"* BY", b"-ERR", b"421 ")
             except TimeoutError:
                 pass
             except ConnectionError:

@@ -9,9 +9,6 @@ use crate::store::{History, NewMessage, Packer, Refusal, Store, Write};
 use crate::wire::Out;
 use crate::wire::imap::Append;
 
-/// Packed octets that a session holds before it puts them into the store.
-const HELD: usize = 1 << 20;
-
 /// A message that is coming in.
 #[derive(Debug)]
 pub(super) struct Upload {
@@ -44,8 +41,13 @@ impl Upload {
         }
     }
 
+    /// Octets of it in memory, about.
+    pub(super) fn held(&self) -> usize {
+        self.packer.as_ref().map_or(0, Packer::memory)
+    }
+
     pub(super) fn stage(&mut self, store: &Store) -> Option<Write> {
-        let packer = self.packer.as_mut().ok().filter(|packer| packer.held() >= HELD)?;
+        let packer = self.packer.as_mut().ok().filter(|packer| packer.held() >= limits::UPLOAD)?;
         Some(store.stage(packer))
     }
 }

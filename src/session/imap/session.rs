@@ -263,6 +263,11 @@ impl Session {
         }
     }
 
+    /// Octets of a message that it holds.
+    pub fn held(&self) -> usize {
+        if let Work::Upload(upload) = &self.work { upload.held() } else { 0 }
+    }
+
     /// A write that takes the packed part of the message out of memory, when there is enough of it; then `done`.
     pub fn stage(&mut self, store: &Store) -> Option<Write> {
         if let Work::Upload(upload) = &mut self.work { upload.stage(store) } else { None }

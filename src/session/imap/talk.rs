@@ -54,6 +54,10 @@ impl Protocol for Imap {
         self.session.greet(out);
     }
 
+    fn held(&self) -> usize {
+        self.framer.held() + self.session.held()
+    }
+
     fn feed(&mut self, octets: &[u8]) {
         self.framer.feed(octets);
     }

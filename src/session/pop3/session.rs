@@ -243,6 +243,10 @@ impl Protocol for Pop3 {
         reply::ok(out, &format!("{} Pillarbox is ready", self.name));
     }
 
+    fn held(&self) -> usize {
+        self.lines.held()
+    }
+
     fn feed(&mut self, octets: &[u8]) {
         self.lines.feed(octets);
     }

@@ -19,9 +19,6 @@ use crate::wire::Out;
 use crate::wire::smtp::{Address, Answer, Recipient};
 use std::ops::Range;
 
-/// Packed octets that a session holds before it puts them into the store.
-const HELD: usize = 1 << 20;
-
 /// A whole message, and what is known of it.
 #[derive(Debug)]
 pub(super) struct Incoming {
@@ -439,7 +436,7 @@ impl Packing {
             }
             self.packer.push(piece)?;
             self.at += piece.len() as u64;
-            if self.packer.held() >= HELD {
+            if self.packer.held() >= limits::UPLOAD {
                 return Ok(false);
             }
         }

@@ -2,9 +2,9 @@
 
 use super::answers;
 use super::session::{Smtp, Work};
-use super::spool::Spool;
+use super::spool::{Payer, Spool};
 use super::terms::{Kind, Terms};
-use crate::mail::limits;
+use crate::mail::{counted_as, limits};
 use crate::session::Need;
 use crate::store::Store;
 use crate::wire::Out;
@@ -16,6 +16,8 @@ pub(super) struct Content {
     framing: Framing,
     spool: Spool,
     hash: digest::Context,
+    /// When it began to come, in seconds since 1970.
+    began: i64,
     /// Octets that came, kept or not.
     came: u64,
     /// Why it will be refused: the rest is read, since the client sends it, but not kept.
@@ -45,7 +47,7 @@ impl Smtp {
             Some(transaction) if transaction.content.is_some() => answers::CHUNKS_BEGUN,
             Some(transaction) if transaction.recipients.is_empty() => no_recipients,
             Some(_) => {
-                self.work = Work::Content(Box::new(Content::new(Framing::Dot(Body::default()), &self.terms)));
+                self.work = Work::Content(Box::new(self.content(Framing::Dot(Body::default()))));
                 return self.grant(&answers::SEND, out);
             }
         };
@@ -57,7 +59,7 @@ impl Smtp {
         let begun = self.transaction.as_mut().and_then(|transaction| transaction.content.take());
         let mut content = begun.unwrap_or_else(|| {
             let framing = Framing::Count { left: 0, last: false, lone: Lone::default() };
-            let mut content = Box::new(Content::new(framing, &self.terms));
+            let mut content = Box::new(self.content(framing));
             // RFC 3030 §2: the octets come, whatever is thought of the command.
             match &self.transaction {
                 None => content.refuse(answers::MAIL_FIRST),
@@ -71,6 +73,15 @@ impl Smtp {
             Some(need) => need,
             None => Need::Flush,
         }
+    }
+
+    fn content(&self, framing: Framing) -> Content {
+        let payer = match (&self.login, self.peer) {
+            (Some((account, _)), _) => Payer::Account(*account),
+            (None, Some(peer)) => Payer::Stranger(counted_as(peer)),
+            (None, None) => Payer::Machine,
+        };
+        Content::new(framing, &self.terms, payer, self.now)
     }
 
     fn no_recipients(&self) -> Answer {
@@ -111,9 +122,15 @@ impl Smtp {
 }
 
 impl Content {
-    fn new(framing: Framing, terms: &Terms) -> Content {
-        let spool = Spool::new(&terms.spools);
-        Content { framing, spool, hash: digest::Context::new(&digest::SHA256), came: 0, refused: None }
+    fn new(framing: Framing, terms: &Terms, payer: Payer, now: i64) -> Content {
+        let spool = Spool::new(&terms.spools, payer);
+        Content { framing, spool, hash: digest::Context::new(&digest::SHA256), began: now, came: 0, refused: None }
+    }
+
+    /// The moment at which the rest has to be here where others need the room.
+    pub(super) fn least_deadline(&self) -> i64 {
+        let earned = i64::try_from(self.came / limits::SPOOL_SPEED).unwrap_or(i64::MAX);
+        self.began.saturating_add(limits::SPOOL_GRACE).saturating_add(earned)
     }
 
     fn refuse(&mut self, answer: Answer) {

@@ -28,6 +28,13 @@ pub(super) struct Transaction {
     pub(super) began: i64,
 }
 
+impl Transaction {
+    /// Octets of memory that its envelope takes, about.
+    pub(super) fn held(&self) -> usize {
+        self.octets + self.recipients.capacity() * size_of::<Recipient>()
+    }
+}
+
 impl Smtp {
     pub(super) fn mail(&mut self, sender: Sender, store: &Store, out: &mut Out) -> Need {
         match self.may_send(&sender, store) {

@@ -280,10 +280,16 @@ impl Smtp {
 
     /// The moment at which it has taken too long.
     fn deadline(&self) -> i64 {
-        match (&self.work, &self.transaction) {
-            (Work::Content(_), Some(transaction)) => transaction.began.saturating_add(SENDING),
-            (_, Some(transaction)) if transaction.content.is_some() => transaction.began.saturating_add(SENDING),
-            _ => self.since.saturating_add(BETWEEN),
+        let began = self.transaction.as_ref().map_or(self.now, |transaction| transaction.began);
+        let content = match (&self.work, &self.transaction) {
+            (Work::Content(content), _) => Some(content),
+            (_, Some(transaction)) => transaction.content.as_ref(),
+            _ => None,
+        };
+        match content {
+            Some(content) if self.terms.spools.are_short() => content.least_deadline(),
+            Some(_) => began.saturating_add(SENDING),
+            None => self.since.saturating_add(BETWEEN),
         }
     }
 
@@ -300,6 +306,22 @@ impl Protocol for Smtp {
     fn greet(&mut self, out: &mut Out) {
         let protocol = if self.kind == Kind::Lmtp { "LMTP" } else { "ESMTP" };
         Answer::plain(220, "").saying(format!("{} {protocol} Pillarbox is ready", self.terms.rules.name)).put(out);
+    }
+
+    /// Whoever brought a whole message is no stranger while it is stored.
+    fn is_guest(&self) -> bool {
+        self.login.is_none() && !matches!(self.work, Work::Judging(_) | Work::Arriving(_))
+    }
+
+    fn reads(&self) -> usize {
+        let in_message = matches!(self.work, Work::Content(_));
+        if self.is_guest() && !in_message { limits::STRANGER_READ } else { usize::MAX }
+    }
+
+    fn held(&self) -> usize {
+        let arriving = matches!(self.work, Work::Judging(_) | Work::Arriving(_));
+        let envelope = self.transaction.as_ref().map_or(0, |transaction| transaction.held());
+        self.input.held() + envelope + if arriving { limits::ARRIVING } else { 0 }
     }
 
     fn feed(&mut self, octets: &[u8]) {

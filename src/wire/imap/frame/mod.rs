@@ -145,6 +145,12 @@ impl Framer {
         self.buffer.get(self.start..self.end).unwrap_or_default()
     }
 
+    /// Octets of memory that it has.
+    #[must_use]
+    pub fn held(&self) -> usize {
+        self.buffer.capacity()
+    }
+
     /// Forgets everything that was read, and starts anew.
     pub fn discard(&mut self) {
         *self = Framer::new();
