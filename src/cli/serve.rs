@@ -17,10 +17,15 @@ use pillarbox::session::smtp::{self, Rules};
 use pillarbox::store::{Fault, Options, Store};
 use pillarbox::sys;
 use pillarbox::web::{self, Site};
+use smol::Timer;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 use std::sync::Arc;
+use std::time::Duration;
+
+/// How often memory is given back.
+const GIVEN_BACK: Duration = Duration::from_secs(30);
 
 /// Serves the data of a folder, which is made if there is none.
 pub fn run(wish: &Serve) -> Result<ExitCode, Failed> {
@@ -174,9 +179,10 @@ fn servers(settings: &Settings) -> Servers {
 
 /// What goes on beside the sessions.
 fn errands(store: &Arc<Store>, settings: &Settings, lookup: &Arc<dyn Lookup>, read_only: bool) -> Vec<Errand> {
-    // Each of them writes.
+    let memory = Errand::new("the return of memory", give_memory_back);
+    // Each of the others writes.
     if read_only {
-        return Vec::new();
+        return vec![memory];
     }
     let connector = Arc::new(Connector::new(Arc::new(Names(Arc::clone(lookup)))));
     let mirrors = {
@@ -191,7 +197,17 @@ fn errands(store: &Arc<Store>, settings: &Settings, lookup: &Arc<dyn Lookup>, re
         Errand::new("the mirrors", mirrors),
         Errand::new("the watch over quotas", quotas),
         carry(store, settings, lookup),
+        memory,
     ]
+}
+
+/// Gives back now and then what was needed for a while: measured after a crowd of 300 who read nothing of what they are
+/// answered.
+async fn give_memory_back() {
+    loop {
+        Timer::after(GIVEN_BACK).await;
+        smol::unblock(pillarbox::host::give_heap_back).await;
+    }
 }
 
 fn open(data: &Path, read_only: bool, options: Options) -> Result<Store, Failed> {

@@ -145,5 +145,16 @@ pub(super) fn slew(microseconds: i32) -> io::Result<()> {
     }
 }
 
+/// Gives back to the kernel what the C library's heap does not need. It would give back only what lies at its end, and
+/// keeps what a crowd left for as long as one small block lies above it. Takes some milliseconds, in which nobody else
+/// allocates.
+pub fn give_heap_back() {
+    #[cfg(target_env = "gnu")]
+    // SAFETY: it takes no pointer, and may be called from any thread at any time (malloc_trim(3): MT-Safe).
+    unsafe {
+        libc::malloc_trim(0);
+    }
+}
+
 const _: () = assert!(size_of::<LinkAddress>() == 20 && size_of::<RtcTime>() == 36);
 const _: () = assert!(size_of::<Partition>() == 152 && size_of::<c_long>() == size_of::<*mut c_void>());

@@ -41,6 +41,7 @@ mod words;
 
 pub use confine::confine;
 pub use door::{Ask, Caller, PATH, Say};
+pub use ioctl::give_heap_back;
 pub use pid1::{Store, Wiring, is_pid1, run};
 pub use server::RUNTIME;
 pub use settings::Seed;

@@ -1,4 +1,31 @@
 //! Every bound of the house, with its reason. A bound that is not here does not exist.
+//!
+//! What a peer can make grow has two: one for itself, and one for all together. Memory that sessions hold is counted in the
+//! two ledgers of `sys`, [`STRANGERS`] and [`PEOPLE`]; who finds no room is told to come again, or waits with a smaller
+//! bufferful, and who holds some and neither takes nor says anything is let go.
+//!
+//! | What grows | For one | For all together |
+//! |---|---|---|
+//! | connections | [`CONNECTIONS_FROM_ONE`] of an address or a /64, [`CONNECTIONS_FROM_SITE`] of a /48 | [`CONNECTIONS`], less where descriptors are few; [`OWNERS`] at the admin socket |
+//! | answers that wait, before log-in | two of [`STRANGER_OUT`], then nothing is read | [`STRANGERS`] |
+//! | answers that wait, after it | two of [`OUT`]; [`PEOPLE_SHARE`] for an account | [`PEOPLE`] |
+//! | what was read and not heard | [`STRANGER_READ`] and a line ([`STRANGER`]); after log-in 64 KiB and a [`COMMAND`] | the same ledgers |
+//! | TLS | a [`HANDSHAKE`]; then a record each way | the same ledgers ([`RESTING_TLS`]) |
+//! | a browser's request and its page | 8 KiB each way ([`PAGE`]) | [`STRANGERS`] |
+//! | an envelope | [`RECIPIENTS`], [`RECIPIENT_OCTETS`] | the same ledgers |
+//! | a message coming in by SMTP | [`SPOOL`] in memory; [`SPOOL_SHARE`] in files, for [`SPOOL_GRACE`] and at [`SPOOL_SPEED`] where room is short | [`SPOOLS`]; [`SPOOL_FILES`], of which [`SPOOL_STRANGERS`] for strangers |
+//! | a message whose sender is being checked | [`CHECKING`] and twice its header | [`STRANGERS`] |
+//! | a message on its way into the store | [`ARRIVING`] | [`PEOPLE`] |
+//! | an APPEND in progress | [`UPLOAD`] and a frame; the rest is staged on disk, up to [`MESSAGE`] | [`PEOPLE`] |
+//! | commands: search programs, sets, FETCH items, patterns | [`SEARCH_KEYS`], [`SET_RANGES`], [`FETCH_ITEMS`], [`ARGUMENTS`], all within a [`COMMAND`] | [`PEOPLE`], by the octets they came in |
+//! | mailboxes, keywords, rules | [`MAILBOXES`], [`FLAGS`], [`RULES`] of an account | on disk |
+//! | what an idling session was not told yet | one bit: it looks at the store | |
+//! | a mail's structure while it is looked at | [`PARTS`], [`OUTLINE_HEADERS`], [`OUTLINE_ADDRESSES`] | sessions that work at a time: one for each core |
+//! | passwords being checked | what a hash takes | two at a time, 64 that wait |
+//! | names that guess, and their sources | some 100 octets | 4,096 |
+//! | DNS answers | 16 KiB | 1 MiB |
+//! | what other servers answer | [`REPLY_LINE`] × [`REPLY_LINES`] | the queue's `deliveries` |
+//! | lines of the log | [`LOG_LINE`] | [`LOG_WAITING`] |
 
 /// Largest message accepted, in octets. Told to clients as APPENDLIMIT (RFC 7889) and SIZE (RFC 1870).
 /// Providers stop at 25–50 MB; twice that leaves room for what encoding adds.
@@ -23,6 +50,10 @@ pub const STRANGERS: usize = 8 << 20;
 /// Octets of memory for all who logged in or brought a whole message: 40 in the midst of large answers, 190 with smaller
 /// bufferfuls.
 pub const PEOPLE: usize = 12 << 20;
+/// Octets of it for one account, with all its sessions.
+pub const PEOPLE_SHARE: usize = PEOPLE / 4;
+/// Up to here it is given out in large pieces; the rest is for those who need little.
+pub const PEOPLE_LARGE: usize = PEOPLE / 4 * 3;
 /// Octets that a connection at rest costs, about,
 pub const RESTING: usize = 3 << 10;
 /// and more of them in TLS: keys, and part of a record.
@@ -147,9 +178,10 @@ pub const RECIPIENT_OCTETS: usize = 128 << 10;
 pub const RECEIVED: usize = 100;
 /// Packed octets of a message that a session holds before it puts them into the store.
 pub const UPLOAD: usize = 256 << 10;
-/// Octets of memory while a message's sender is being checked, or it is on its way into the store, about: its header, what
-/// is made of it, and packed octets.
+/// Octets of memory while a message is on its way into the store, about: its header, what is made of it, packed octets.
 pub const ARRIVING: usize = 768 << 10;
+/// Octets of memory while a message's sender is being checked, beside its header.
+pub const CHECKING: usize = 16 << 10;
 /// Octets of a message coming in that are held in memory; the rest waits in a file.
 pub const SPOOL: usize = 256 << 10;
 /// Octets of all messages coming in together that are held in memory: what is beyond waits in files sooner.

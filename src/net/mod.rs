@@ -8,6 +8,7 @@ mod logins;
 mod pages;
 mod peer;
 mod serve;
+mod shares;
 mod stream;
 mod suspect;
 mod talk;

@@ -3,7 +3,7 @@
 use super::serve::House;
 use super::stream::Stream;
 use crate::mail::limits;
-use crate::sys::ledger::STRANGERS;
+use crate::sys::ledger::{Lease, STRANGERS};
 use smol::future::FutureExt;
 use smol::io::{AsyncRead, AsyncWrite};
 use std::future::Future;
@@ -31,7 +31,7 @@ pub trait Pages: Send + Sync {
 /// Serves one connection: to its end, or to the server's.
 pub(super) async fn visit(house: Arc<House>, mut stream: Stream, peer: SocketAddr, tls: bool) {
     let Some(pages) = &house.pages else { return };
-    let mut lease = STRANGERS.lease();
+    let mut lease = Lease::of(&STRANGERS);
     if !lease.hold(limits::RESTING + limits::PAGE + if tls { limits::RESTING_TLS } else { 0 }) {
         STRANGERS.press();
         log::debug!("http {peer}: too much is going on");

@@ -5,6 +5,7 @@ use super::local;
 use super::logins::Logins;
 use super::pages::{Pages, visit};
 use super::peer::Peer;
+use super::shares::Shares;
 use super::stream::Stream;
 use super::talk::{Door, Speaks, come_again, now, talk};
 use super::tls::Identity;
@@ -133,6 +134,8 @@ pub(super) struct House {
     guests: Arc<Guests>,
     /// Who came in from where.
     pub(super) logins: Logins,
+    /// What the sessions of each account hold.
+    pub(super) shares: Shares,
     /// Whose turn it is.
     pub(super) turns: Turns,
 }
@@ -220,6 +223,7 @@ pub fn serve(serving: Serving<'_>, ready: impl FnOnce(bool)) -> io::Result<()> {
         stopping: AtomicBool::new(false),
         guests: Arc::new(Guests::new(descriptors::connections())),
         logins: Logins::default(),
+        shares: Shares::default(),
         turns: Turns::default(),
     });
     let doors = entrances(serving.bind, serving.port_offset, &serving.doors, house.pages.is_some())?;

@@ -8,6 +8,7 @@ use smol::future::FutureExt;
 use smol::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
 use smol::net::TcpStream;
 use smol::net::unix::UnixStream;
+use socket2::SockRef;
 use std::cell::RefCell;
 use std::io;
 use std::os::fd::AsFd;
@@ -19,6 +20,8 @@ use std::time::Duration;
 pub(super) const READ: usize = 64 << 10;
 /// Octets that wait to be sent within TLS: for a stranger, and for others.
 const SEALED: [usize; 2] = [8 << 10, 64 << 10];
+/// Octets that wait in the kernel beside those that are under way: it would take megabytes for one who reads nothing.
+const UNSENT: [u32; 2] = [8 << 10, 256 << 10];
 /// How long we listen to one to whom we said good-bye.
 const LINGER: Duration = Duration::from_secs(2);
 /// How long a handshake may take.
@@ -50,6 +53,9 @@ enum Kind {
 
 impl Stream {
     pub(super) fn plain(stream: TcpStream) -> Stream {
+        let [strangers, _] = UNSENT;
+        // Without it the kernel's memory is bounded by the kernel's own bounds.
+        let _ = SockRef::from(&stream).set_tcp_notsent_lowat(strangers);
         Stream { kind: Kind::Plain(stream), read: 0, written: 0 }
     }
 
@@ -83,10 +89,17 @@ impl Stream {
 
     /// Whoever is at the other end is no stranger any more.
     pub(super) fn widen(&mut self) {
-        if let Kind::Tls(stream) = &mut self.kind {
-            let [_, others] = SEALED;
-            stream.get_mut().1.set_buffer_limit(Some(others));
-        }
+        let ([_, sealed], [_, unsent]) = (SEALED, UNSENT);
+        let socket = match &mut self.kind {
+            Kind::Plain(stream) => stream,
+            Kind::Tls(stream) => {
+                let (socket, tls) = stream.get_mut();
+                tls.set_buffer_limit(Some(sealed));
+                &mut socket.stream
+            }
+            Kind::Local(_) | Kind::Nothing => return,
+        };
+        let _ = SockRef::from(&*socket).set_tcp_notsent_lowat(unsent);
     }
 
     /// The connection for who reads and writes by other means.

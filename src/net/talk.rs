@@ -13,7 +13,7 @@ use crate::session::imap::Imap;
 use crate::session::pop3::Pop3;
 use crate::session::smtp::{Kind, Smtp};
 use crate::session::{Denied, Need, Privacy, Protocol};
-use crate::sys::ledger::{Lease, PEOPLE, STRANGERS};
+use crate::sys::ledger::{Lease, Ledger, PEOPLE, STRANGERS};
 use crate::wire::Out;
 use ring::rand::SecureRandom;
 use smol::future::FutureExt;
@@ -27,6 +27,8 @@ const BEFORE_LOGIN: Duration = Duration::from_mins(2);
 const STALLED: [Duration; 2] = [Duration::from_mins(1), Duration::from_mins(5)];
 /// So long they are waited for where others need the room, whether they take nothing or say nothing.
 const PRESSED: [Duration; 2] = [Duration::from_secs(5), Duration::from_secs(20)];
+/// So long people wait for room.
+const NO_ROOM: Duration = Duration::from_secs(30);
 /// Bufferfuls for people: the first for which there is room.
 const OUTS: [usize; 3] = [limits::OUT, limits::OUT / 4, limits::OUT / 16];
 
@@ -51,7 +53,9 @@ struct Talk<'h> {
     house: &'h House,
     door: Door,
     /// What it counts for in memory: of strangers, or of people.
-    lease: Lease<'static>,
+    lease: Lease<&'static Ledger>,
+    /// The same of its account's share.
+    own: Option<Lease<Arc<Ledger>>>,
     is_guest: bool,
     began: Instant,
     peer: Peer,
@@ -89,8 +93,9 @@ pub(super) async fn talk(house: Arc<House>, stream: Stream, peer: Peer, door: Do
     };
     let (out, spare) = (Out::new(limits::STRANGER_OUT), Out::new(limits::STRANGER_OUT));
     let turn = house.turns.begin();
-    let lease = STRANGERS.lease();
-    let mut talk = Talk { house: &house, door, lease, is_guest: true, began, peer, stream, protocol, out, spare, turn };
+    let lease = Lease::of(&STRANGERS);
+    let mut talk =
+        Talk { house: &house, door, lease, own: None, is_guest: true, began, peer, stream, protocol, out, spare, turn };
     let end = talk.run(door).await;
     if let Some(write) = talk.protocol.farewell()
         && !house.store.is_read_only()
@@ -244,13 +249,13 @@ impl Talk<'_> {
         // Who is in the midst of a message has a speed to keep; who holds nothing takes no room.
         let most = self.protocol.reads();
         let is_pressed = if self.is_guest { most < stream::READ } else { self.lease.octets() > limits::OUT / 4 };
-        let is_guest = self.is_guest;
+        let (is_guest, own) = (self.is_guest, &self.own);
         let protocol = &mut self.protocol;
         let stream = &mut self.stream;
         let octets = async { Woken::Octets(stream.read(most, |octets| protocol.feed(octets)).await) };
         let pressed = async {
             if is_pressed {
-                pressed(is_guest).await;
+                pressed(is_guest, own.as_ref().map(Lease::ledger)).await;
             } else {
                 std::future::pending::<()>().await;
             }
@@ -300,9 +305,10 @@ impl Talk<'_> {
         let limit = self.out.limit();
         let mut full = std::mem::replace(&mut self.out, std::mem::replace(&mut self.spare, Out::new(limit)));
         let is_guest = self.is_guest;
+        let share = self.own.as_ref().map(Lease::share);
         let mut stream = std::mem::replace(&mut self.stream, Stream::nowhere());
         let sending = self.house.executor.spawn(async move {
-            let sent = send(&mut stream, full.bytes(), is_guest).await;
+            let sent = send(&mut stream, full.bytes(), is_guest, share.as_deref()).await;
             full.clear();
             (stream, full, sent)
         });
@@ -316,7 +322,8 @@ impl Talk<'_> {
     async fn flush(&mut self) -> io::Result<()> {
         if !self.out.is_empty() {
             self.settle();
-            send(&mut self.stream, self.out.bytes(), self.is_guest).await?;
+            let share = self.own.as_ref().map(Lease::ledger);
+            send(&mut self.stream, self.out.bytes(), self.is_guest, share).await?;
             self.out.clear();
         }
         Ok(())
@@ -327,14 +334,7 @@ impl Talk<'_> {
     async fn claim(&mut self) -> io::Result<()> {
         let is_guest = self.protocol.is_guest();
         if self.is_guest != is_guest {
-            self.is_guest = is_guest;
-            let octets = self.lease.octets();
-            self.lease = if is_guest { STRANGERS.lease() } else { PEOPLE.lease() };
-            if is_guest {
-                self.lease.own_up_to(octets.min(self.in_use()));
-            } else {
-                self.stream.widen();
-            }
+            self.change_ledger(is_guest);
         }
         let in_use = self.in_input();
         if is_guest {
@@ -345,24 +345,73 @@ impl Talk<'_> {
             STRANGERS.press();
             return Err(io::Error::other("too much is going on: there is no room for another stranger"));
         }
+        let [.., least] = OUTS;
         for out in OUTS {
-            if self.lease.hold(in_use + 2 * out) {
+            let octets = in_use + 2 * out;
+            let is_much = out > least && PEOPLE.held() + octets > limits::PEOPLE_LARGE + self.lease.octets();
+            if !is_much && self.hold(octets) {
                 self.set_out(out);
                 return Ok(());
             }
         }
-        let [.., least] = OUTS;
         self.set_out(least);
-        // What it holds while it waits is less than what it waits for.
         self.spare.shrink();
-        self.lease.wait(in_use + 2 * least).await;
-        Ok(())
+        let octets = in_use + 2 * least;
+        if in_use > limits::UPLOAD / 2 {
+            // It goes on to put what it holds into the store: nobody would have room otherwise.
+            self.own_up_to(octets);
+            return Ok(());
+        }
+        let room = async {
+            // First of its own account: who waits for that holds up nobody else.
+            if let Some(own) = &mut self.own {
+                own.wait(octets).await;
+            }
+            self.lease.wait(octets).await;
+            Ok(())
+        };
+        let late = async {
+            smol::Timer::after(NO_ROOM).await;
+            Err(io::Error::new(io::ErrorKind::TimedOut, "too much is going on: there was no room for an answer"))
+        };
+        room.or(late).await
+    }
+
+    /// Counts so many octets, for all and for its account; or leaves everything as it was.
+    fn hold(&mut self, octets: usize) -> bool {
+        let before = self.own.as_ref().map_or(0, Lease::octets);
+        if self.own.as_mut().is_some_and(|own| !own.hold(octets)) {
+            return false;
+        }
+        let fits = self.lease.hold(octets);
+        if let (false, Some(own)) = (fits, &mut self.own) {
+            own.own_up_to(before);
+        }
+        fits
+    }
+
+    fn change_ledger(&mut self, is_guest: bool) {
+        self.is_guest = is_guest;
+        let in_use = self.in_use();
+        self.lease = Lease::of(if is_guest { &STRANGERS } else { &PEOPLE });
+        self.own = self.protocol.address().map(|address| Lease::of(self.house.shares.of(address)));
+        self.own_up_to(in_use);
+        if !is_guest {
+            self.stream.widen();
+        }
     }
 
     /// Counts what is there, and no more: what follows may take long.
     fn settle(&mut self) {
         let in_use = self.in_use();
-        self.lease.own_up_to(in_use);
+        self.own_up_to(in_use);
+    }
+
+    fn own_up_to(&mut self, octets: usize) {
+        self.lease.own_up_to(octets);
+        if let Some(own) = &mut self.own {
+            own.own_up_to(octets);
+        }
     }
 
     fn in_input(&self) -> usize {
@@ -381,23 +430,26 @@ impl Talk<'_> {
 }
 
 /// Sends to one who takes it in time.
-async fn send(stream: &mut Stream, octets: &[u8], is_guest: bool) -> io::Result<()> {
+async fn send(stream: &mut Stream, octets: &[u8], is_guest: bool, share: Option<&Ledger>) -> io::Result<()> {
     let late = async {
         smol::Timer::after(span(STALLED, is_guest)).await;
     };
     let given_up = async {
-        pressed(is_guest).or(late).await;
+        pressed(is_guest, share).or(late).await;
         Err(io::ErrorKind::TimedOut.into())
     };
     stream.send(octets).or(given_up).await
 }
 
 /// Comes to an end when others need the room and this was waited for long enough.
-async fn pressed(is_guest: bool) {
+async fn pressed(is_guest: bool, share: Option<&Ledger>) {
     let ledger = if is_guest { &STRANGERS } else { &PEOPLE };
     let began = Instant::now();
     loop {
-        ledger.pressed().await;
+        match share {
+            Some(share) => ledger.pressed().or(share.pressed()).await,
+            None => ledger.pressed().await,
+        }
         if began.elapsed() >= span(PRESSED, is_guest) {
             return;
         }

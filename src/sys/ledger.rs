@@ -3,6 +3,8 @@
 use crate::mail::limits;
 use event_listener::{Event, EventListener};
 use smol::future::FutureExt;
+use std::ops::Deref;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
@@ -27,8 +29,8 @@ pub struct Ledger {
 
 /// Octets that somebody holds, for as long as this lives.
 #[derive(Debug)]
-pub struct Lease<'l> {
-    ledger: &'l Ledger,
+pub struct Lease<L: Deref<Target = Ledger>> {
+    ledger: L,
     octets: usize,
 }
 
@@ -37,12 +39,6 @@ impl Ledger {
     #[must_use]
     pub const fn new(room: usize) -> Ledger {
         Ledger { room, held: AtomicUsize::new(0), freed: Event::new(), pressed: Event::new() }
-    }
-
-    /// A lease of nothing yet.
-    #[must_use]
-    pub fn lease(&self) -> Lease<'_> {
-        Lease { ledger: self, octets: 0 }
     }
 
     /// Octets that are held.
@@ -79,7 +75,19 @@ impl Ledger {
     }
 }
 
-impl Lease<'_> {
+impl<L: Deref<Target = Ledger>> Lease<L> {
+    /// A lease of nothing yet.
+    #[must_use]
+    pub const fn of(ledger: L) -> Lease<L> {
+        Lease { ledger, octets: 0 }
+    }
+
+    /// Where it is counted.
+    #[must_use]
+    pub fn ledger(&self) -> &Ledger {
+        &self.ledger
+    }
+
     /// Octets that it counts.
     #[must_use]
     pub fn octets(&self) -> usize {
@@ -121,7 +129,15 @@ impl Lease<'_> {
     }
 }
 
-impl Drop for Lease<'_> {
+impl Lease<Arc<Ledger>> {
+    /// Where it is counted, for who goes on by themselves.
+    #[must_use]
+    pub fn share(&self) -> Arc<Ledger> {
+        Arc::clone(&self.ledger)
+    }
+}
+
+impl<L: Deref<Target = Ledger>> Drop for Lease<L> {
     fn drop(&mut self) {
         self.ledger.give_back(self.octets);
     }
@@ -134,7 +150,7 @@ mod tests {
     #[test]
     fn all_together_hold_no_more_than_there_is_room_for() {
         let ledger = Ledger::new(100);
-        let (mut one, mut two) = (ledger.lease(), ledger.lease());
+        let (mut one, mut two) = (Lease::of(&ledger), Lease::of(&ledger));
         assert!(one.hold(60) && two.hold(40) && !two.hold(41));
         assert_eq!((one.octets(), two.octets(), ledger.held()), (60, 40, 100));
         assert!(one.hold(59) && two.hold(41));
@@ -149,10 +165,10 @@ mod tests {
     #[test]
     fn who_waits_goes_on_when_another_lets_go_and_says_meanwhile_that_there_is_no_room() {
         let ledger = Ledger::new(100);
-        let mut one = ledger.lease();
+        let mut one = Lease::of(&ledger);
         assert!(one.hold(60));
         let waits = async {
-            let mut two = ledger.lease();
+            let mut two = Lease::of(&ledger);
             two.wait(1_000).await;
             two.octets()
         };

@@ -308,9 +308,9 @@ impl Protocol for Smtp {
         Answer::plain(220, "").saying(format!("{} {protocol} Pillarbox is ready", self.terms.rules.name)).put(out);
     }
 
-    /// Whoever brought a whole message is no stranger while it is stored.
+    /// Whoever brought a message that is taken is no stranger while it is stored. While names are waited for they are one.
     fn is_guest(&self) -> bool {
-        self.login.is_none() && !matches!(self.work, Work::Judging(_) | Work::Arriving(_))
+        self.login.is_none() && !matches!(self.work, Work::Arriving(_))
     }
 
     fn reads(&self) -> usize {
@@ -319,9 +319,13 @@ impl Protocol for Smtp {
     }
 
     fn held(&self) -> usize {
-        let arriving = matches!(self.work, Work::Judging(_) | Work::Arriving(_));
+        let work = match &self.work {
+            Work::Judging(judging) => judging.held(),
+            Work::Arriving(_) => limits::ARRIVING,
+            _ => 0,
+        };
         let envelope = self.transaction.as_ref().map_or(0, |transaction| transaction.held());
-        self.input.held() + envelope + if arriving { limits::ARRIVING } else { 0 }
+        self.input.held() + envelope + work
     }
 
     fn feed(&mut self, octets: &[u8]) {
