@@ -162,7 +162,11 @@ fn keep_format(store: &Store) -> Result<Reply, Failure> {
 /// Always answers: that the store cannot be read is what somebody may want to know.
 fn status(store: &Store) -> Status {
     let counted = count(store);
-    let state = if counted.is_ok() { store.health() } else { Health::Failing };
+    let state = match &counted {
+        Ok(_) => store.health(),
+        Err(Fault::Corrupt(_)) => Health::Damaged,
+        Err(_) => Health::Failing,
+    };
     let (accounts, messages, bytes) = counted.unwrap_or_else(|fault| {
         log::error!("what is stored cannot be counted: {fault}");
         (0, 0, 0)

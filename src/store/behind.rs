@@ -7,6 +7,7 @@ use super::error::Fault;
 use super::guard::contained;
 use redb::{Key, ReadableTable, Value};
 use std::borrow::Borrow;
+use std::ops::RangeInclusive;
 
 /// Rows that cannot be read: behind this key, and before that one. As far as keys begin with these octets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -46,24 +47,29 @@ pub(super) trait Placed: Key + 'static {
     fn borrowed(key: &Self::Owned) -> Self::SelfType<'_>;
 }
 
-/// All rows of a table that can be read, in order, and what cannot. What `each` fails with concerns that row alone.
+/// The rows of a table from one place to another that can be read, in order, until `each` says that it is enough; and what
+/// cannot be read.
 pub(super) fn walk<K: Placed, V: Value + 'static>(
     table: &impl ReadableTable<K, V>,
-    mut each: impl FnMut(K::SelfType<'_>, V::SelfType<'_>),
+    places: RangeInclusive<u128>,
+    mut each: impl FnMut(K::SelfType<'_>, V::SelfType<'_>) -> bool,
 ) -> Result<Vec<Gap>, Fault>
 where
     for<'a> K::SelfType<'a>: Borrow<K::SelfType<'a>>,
 {
     let mut gaps = Vec::new();
-    let mut from = 0_u128;
+    let (mut from, to) = places.into_inner();
     loop {
         let mut next = from;
         let mut read = || -> Result<(), Fault> {
             let first = K::at(from);
             for row in table.range::<K::SelfType<'_>>(K::borrowed(&first)..)? {
                 let (key, value) = row?;
-                next = K::place(&key.value()).saturating_add(1);
-                each(key.value(), value.value());
+                let place = K::place(&key.value());
+                if place > to || !each(key.value(), value.value()) {
+                    break;
+                }
+                next = place.saturating_add(1);
             }
             Ok(())
         };
@@ -74,8 +80,10 @@ where
         }
         let end = end_of_gap(table, next)?;
         gaps.push(Gap { from: next, to: end });
-        let Some(end) = end else { return Ok(gaps) };
-        from = end;
+        match end {
+            Some(end) if end <= to => from = end,
+            _ => return Ok(gaps),
+        }
     }
 }
 

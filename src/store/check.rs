@@ -129,10 +129,11 @@ impl Check<'_> {
     ) -> Result<(), Fault> {
         let name = table.name().to_owned();
         let rows = self.snapshot.table(table)?;
-        let gaps = behind::walk(&rows, |key, value| {
+        let gaps = behind::walk(&rows, 0..=u128::MAX, |key, value| {
             if let Err(fault) = contained(|| look(self, key, value)) {
                 self.lose(format!("{name}: what belongs to a row cannot be read: {fault}"));
             }
+            true
         })?;
         for gap in gaps {
             self.lose(gap.of(&name));

@@ -130,12 +130,37 @@ impl From<Fault> for StoreError {
     }
 }
 
+impl From<redb::StorageError> for Fault {
+    fn from(error: redb::StorageError) -> Self {
+        match error {
+            redb::StorageError::Corrupted(what) => {
+                log::error!("the mail store's file is damaged: {what}");
+                Fault::Corrupt("the tables as a whole")
+            }
+            other => Fault::Io(other.to_string()),
+        }
+    }
+}
+
+impl From<redb::StorageError> for StoreError {
+    fn from(error: redb::StorageError) -> Self {
+        StoreError::Fault(error.into())
+    }
+}
+
 /// redb's errors are all ours, whatever the call.
 macro_rules! fault_from {
-    ($($error:ty),*) => {$(
+    (Storage: $($error:ident::$kind:ident),*; $($other:ty),*) => {
+        $(fault_from!($error::$kind, error, match error {
+            $error::$kind::Storage(error) => error.into(),
+            other => Fault::Io(other.to_string()),
+        });)*
+        $(fault_from!($other, error, Fault::Io(error.to_string()));)*
+    };
+    ($error:ty, $name:ident, $fault:expr) => {
         impl From<$error> for Fault {
-            fn from(error: $error) -> Self {
-                Fault::Io(error.to_string())
+            fn from($name: $error) -> Self {
+                $fault
             }
         }
         impl From<$error> for StoreError {
@@ -143,16 +168,15 @@ macro_rules! fault_from {
                 StoreError::Fault(error.into())
             }
         }
-    )*};
+    };
 }
 
 fault_from!(
-    redb::StorageError,
-    redb::TableError,
+    Storage: redb::TableError,
     redb::TransactionError,
     redb::CommitError,
+    redb::SavepointError;
     redb::SetDurabilityError,
-    redb::SavepointError,
     std::io::Error
 );
 
@@ -160,6 +184,7 @@ impl From<redb::DatabaseError> for Fault {
     fn from(error: redb::DatabaseError) -> Self {
         match error {
             redb::DatabaseError::DatabaseAlreadyOpen => Fault::InUse,
+            redb::DatabaseError::Storage(error) => error.into(),
             other => Fault::Io(other.to_string()),
         }
     }

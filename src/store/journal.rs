@@ -51,9 +51,9 @@ pub(super) struct Journal {
 }
 
 impl Journal {
-    /// Opens a journal, which may be empty; gives the payloads of the records after number `applied`.
-    pub(super) fn open(file: Box<dyn StorageBackend>, applied: u64) -> io::Result<(Journal, Vec<Vec<u8>>)> {
-        let octets = read(&*file, applied)?;
+    /// Opens a journal, which may be empty; gives what it has after record number `applied`.
+    pub(super) fn open(file: Box<dyn StorageBackend>, applied: u64) -> io::Result<(Journal, Left)> {
+        let left = left_in(Some(&*file), applied)?;
         let length = file.len()?;
         if length < SIZE {
             // A hole would have to be filled, and noted, with each sync. What is there, whole pages or not, stays.
@@ -64,8 +64,7 @@ impl Journal {
             }
             file.sync_data()?;
         }
-        let (records, last) = records(&octets, applied);
-        Ok((Journal { file, at: 0, last, broken: false }, records))
+        Ok((Journal { file, at: 0, last: left.last, broken: false }, left))
     }
 
     /// Whether a record with a payload of so many octets may go in.
@@ -123,12 +122,33 @@ pub(super) fn find_file(folder: &Path, format: u32) -> io::Result<Option<Box<dyn
     }
 }
 
-/// The payloads in a journal that is only read, and the number of the last record.
-pub(super) fn left_in(file: Option<&dyn StorageBackend>, applied: u64) -> io::Result<(Vec<Vec<u8>>, u64)> {
-    match file {
-        Some(file) => Ok(records(&read(file, applied)?, applied)),
-        None => Ok((Vec::new(), applied)),
+/// What a journal has that the tables may not have.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct Left {
+    /// The payloads of the records, in order.
+    pub(super) payloads: Vec<Vec<u8>>,
+    /// The number to go on from.
+    pub(super) last: u64,
+    /// Records are lost that were there: it is not a torn one at its end.
+    pub(super) is_damaged: bool,
+}
+
+/// What a journal has after record number `applied`.
+pub(super) fn left_in(file: Option<&dyn StorageBackend>, applied: u64) -> io::Result<Left> {
+    let Some(file) = file else { return Ok(Left { last: applied, ..Left::default() }) };
+    let mut left = records(&read(file, applied)?, applied);
+    // It had its whole length before the first record.
+    left.is_damaged |= applied > 0 && (1..SIZE).contains(&file.len()?);
+    Ok(left)
+}
+
+/// Keeps a copy of a damaged journal, which goes on otherwise.
+pub(super) fn keep(folder: &Path, format: u32) -> io::Result<()> {
+    let (from, to) = (folder.join(name(format)), folder.join(format!("{}.damaged", name(format))));
+    if from.try_exists()? && !to.try_exists()? {
+        std::fs::copy(from, to)?;
     }
+    Ok(())
 }
 
 /// Removes the journal of a format, if there is one.
@@ -151,7 +171,7 @@ fn read(file: &dyn StorageBackend, applied: u64) -> io::Result<Vec<u8>> {
         octets.resize(start + PAGE.min(usize::try_from(length - at).unwrap_or(PAGE)), 0);
         file.read(at, octets.get_mut(start..).unwrap_or_default())?;
         // A durable commit takes over all of a round: where the first record is known, the others are as well.
-        if !begins_with(&octets, applied + 1) {
+        if record(&octets).is_some_and(|(number, ..)| number <= applied) {
             break;
         }
     }
@@ -243,31 +263,33 @@ impl StorageBackend for JournalFile {
     }
 }
 
-/// Whether the first record has this number.
-fn begins_with(octets: &[u8], number: u64) -> bool {
-    octets.get(4..12).is_some_and(|first| first == number.to_le_bytes())
-}
-
-/// The payloads of the valid records after number `applied`, and the number to go on from.
-fn records(mut octets: &[u8], applied: u64) -> (Vec<Vec<u8>>, u64) {
-    let mut payloads = Vec::new();
-    let mut last = None;
-    while let Some((number, payload, rest)) = record(octets) {
-        // After the last of this round come those of the round before.
-        if last.is_some_and(|last| number != last + 1) {
-            break;
-        }
-        // A round that begins after what the tables know has lost its beginning: nothing of it can be applied.
-        if last.is_none() && number > applied + 1 {
+/// What there is in these octets after record number `applied`.
+fn records(octets: &[u8], applied: u64) -> Left {
+    let (mut payloads, mut last, mut rest) = (Vec::new(), None, octets);
+    while let Some((number, payload, after)) = record(rest) {
+        // After the last of this round come those of the round before. And a round that begins after what the tables know
+        // has lost its beginning: nothing of it can be applied.
+        if last.map_or(number > applied + 1, |last| number != last + 1) {
             break;
         }
         last = Some(number);
         if number > applied {
             payloads.push(payload.to_vec());
         }
-        octets = rest;
+        rest = after;
     }
-    (payloads, last.unwrap_or(0).max(applied))
+    let last = last.unwrap_or(0).max(applied);
+    // Each is durable before the next is begun: one that is followed by another was whole once.
+    let is_damaged = (0..rest.len()).any(|at| is_later(rest.get(at..).unwrap_or_default(), last));
+    Left { payloads, last, is_damaged }
+}
+
+/// Whether a record begins here that came later than number `last`.
+fn is_later(octets: &[u8], last: u64) -> bool {
+    let number =
+        octets.get(4..12).and_then(|number| number.first_chunk()).map_or(0, |number| u64::from_le_bytes(*number));
+    // No round has more records; looking at the number alone is cheap.
+    (last + 1..=last + SIZE).contains(&number) && record(octets).is_some()
 }
 
 /// A record as it lies in the file.
@@ -303,6 +325,10 @@ fn hash(number: u64, payload: &[u8]) -> [u8; HASH] {
 mod tests {
     use super::*;
 
+    fn left(payloads: &[&[u8]], last: u64) -> Left {
+        Left { payloads: payloads.iter().map(|payload| payload.to_vec()).collect(), last, is_damaged: false }
+    }
+
     fn file(numbers: &[(u64, &[u8])]) -> Vec<u8> {
         let mut octets = Vec::new();
         for (number, payload) in numbers {
@@ -314,9 +340,9 @@ mod tests {
     #[test]
     fn records_after_the_one_that_the_tables_know_are_given() {
         let octets = file(&[(4, b"d"), (5, b"e"), (6, b"f")]);
-        assert_eq!(records(&octets, 4), (vec![b"e".to_vec(), b"f".to_vec()], 6));
-        assert_eq!(records(&octets, 6), (vec![], 6));
-        assert_eq!(records(&octets, 9), (vec![], 9));
+        assert_eq!(records(&octets, 4), left(&[b"e", b"f"], 6));
+        assert_eq!(records(&octets, 6), left(&[], 6));
+        assert_eq!(records(&octets, 9), left(&[], 9));
     }
 
     #[test]
@@ -327,19 +353,33 @@ mod tests {
             let mut torn = whole.clone();
             torn[end..].fill(0);
             let expected = if torn == whole { 2 } else { 1 };
-            assert_eq!(records(&torn, 0).0.len(), expected, "torn at {end}");
-            assert_eq!(records(&whole[..end], 0).0.len(), 1, "cut at {end}");
+            assert_eq!(records(&torn, 0).payloads.len(), expected, "torn at {end}");
+            assert_eq!(records(&whole[..end], 0).payloads.len(), 1, "cut at {end}");
+            assert!(!records(&torn, 0).is_damaged && !records(&whole[..end], 0).is_damaged);
         }
     }
 
     #[test]
     fn records_of_an_earlier_round_are_not_taken_for_this_one() {
         let octets = file(&[(7, b"g"), (2, b"b"), (3, b"c")]);
-        assert_eq!(records(&octets, 6), (vec![b"g".to_vec()], 7));
+        assert_eq!(records(&octets, 6), left(&[b"g"], 7));
     }
 
     #[test]
     fn a_round_without_its_beginning_is_not_applied() {
-        assert_eq!(records(&file(&[(9, b"i")]), 6), (vec![], 6));
+        assert_eq!(records(&file(&[(9, b"i")]), 6), Left { is_damaged: true, ..left(&[], 6) });
+    }
+
+    #[test]
+    fn a_record_that_is_damaged_before_another_is_no_torn_one() {
+        let octets = file(&[(4, b"d"), (5, b"e"), (6, b"f"), (3, b"c")]);
+        let first = file(&[(4, b"d")]).len();
+        for at in 0..2 * first {
+            let mut damaged = octets.clone();
+            damaged[at] ^= 0x40;
+            let found = records(&damaged, 3);
+            assert!(found.is_damaged, "at {at}");
+            assert_eq!(found.payloads.len(), at / first, "at {at}");
+        }
     }
 }

@@ -6,9 +6,11 @@ use super::error::Fault;
 use super::guard::contained;
 use super::journal;
 use super::overlay::Overlay;
+use super::remains;
 use super::store::Options;
 use super::verified::{Damage, Verified};
 use redb::{BackendError, Database, StorageBackend};
+use std::collections::BTreeSet;
 use std::fmt;
 use std::fs::File;
 use std::io;
@@ -89,7 +91,7 @@ impl Medium {
                 Kind::File(path) => Box::new(Disk::new(filled(File::options().read(true).write(true).open(path)?)?)?),
                 Kind::Ground(ground) => ground.tables()?,
             };
-            self.database(storage)
+            self.database(storage, BTreeSet::new())
         })
     }
 
@@ -100,15 +102,29 @@ impl Medium {
                 Kind::File(path) => Box::new(Disk::new(filled(File::open(path)?)?)?),
                 Kind::Ground(ground) => ground.tables()?,
             };
-            self.database(Box::new(Overlay::new(storage)?))
+            self.database(Box::new(Overlay::new(storage)?), BTreeSet::new())
+        })
+    }
+
+    /// The same with what is left of a damaged one, which `open` and `open_frozen` refuse.
+    pub(super) fn open_remains(&self) -> Result<Database, Fault> {
+        contained(|| {
+            let storage: Box<dyn StorageBackend> = match &self.kind {
+                Kind::File(path) => Box::new(Disk::new(filled(File::open(path)?)?)?),
+                Kind::Ground(ground) => ground.tables()?,
+            };
+            let shown = Overlay::new(storage)?;
+            let damaged = remains::patch(&shown)?.ok_or(Fault::Corrupt("what the tables begin with"))?;
+            self.damage.meet_record("it can only be read, as far as it is whole");
+            self.database(Box::new(shown), damaged)
         })
     }
 
     /// Opens a storage: within `contained`.
-    pub(super) fn database(&self, storage: Box<dyn StorageBackend>) -> Result<Database, Fault> {
+    fn database(&self, storage: Box<dyn StorageBackend>, damaged: BTreeSet<u64>) -> Result<Database, Fault> {
         self.failed.store(false, Ordering::Relaxed);
         let watched = Watched { inner: storage, failed: Arc::clone(&self.failed) };
-        let (verified, lenient) = Verified::new(Box::new(watched), self.damage())?;
+        let (verified, lenient) = Verified::new(Box::new(watched), self.damage(), damaged)?;
         let database = Database::builder().set_cache_size(self.options.cache).create_with_backend(verified)?;
         lenient.end();
         Ok(database)
@@ -140,6 +156,15 @@ impl Medium {
         match &self.kind {
             Kind::File(path) => journal::find_file(folder_of(path), format),
             Kind::Ground(ground) => ground.journal(),
+        }
+    }
+
+    /// Keeps a copy of a damaged journal of a format, for whoever can make something of it.
+    pub(super) fn keep_journal(&self, format: u32) {
+        if let Kind::File(path) = &self.kind
+            && let Err(error) = journal::keep(folder_of(path), format)
+        {
+            log::warn!("the damaged journal cannot be kept: {error}");
         }
     }
 

@@ -34,6 +34,7 @@ mod queue;
 mod read_only;
 mod record;
 mod recovery;
+mod remains;
 mod replay;
 mod reread;
 mod rows;

@@ -14,6 +14,7 @@
 //! Ends are there where the width is not fixed. A sum stands for a page up to the end of its last value or key. Nothing
 //! here trusts what it reads: whatever does not fit is `None`.
 
+use std::ops::Range;
 use twox_hash::XxHash3_128;
 
 /// Octets of a page of order 0.
@@ -22,7 +23,8 @@ pub(super) const PAGE: u64 = 4096;
 pub(super) const HEADER: usize = 320;
 /// Pages of a full region: redb's own choice for pages of this size, and fixed when a file is made.
 const REGION: u64 = 1 << 20;
-const MAGIC: &[u8] = b"redb\x1a\x0a\xa9\x0d\x0a";
+/// How the file begins.
+pub(super) const MAGIC: &[u8] = b"redb\x1a\x0a\xa9\x0d\x0a";
 /// What a root stands for whose sum is not made yet: in memory only, until the commit.
 const DEFERRED: u128 = 999;
 const LEAF: u8 = 1;
@@ -109,14 +111,21 @@ impl Header {
                 return Err("the header names an earlier commit than the last");
             }
         }
-        let roots = [present, before].into_iter().flatten().flat_map(|slot| slot.roots).flatten().collect();
+        let roots = [present, before]
+            .into_iter()
+            .flatten()
+            .flat_map(|slot| slot.roots)
+            .flatten()
+            .map(|(_, link)| link)
+            .collect();
         Ok(Header { is_uncertain, length, roots })
     }
 }
 
 struct Slot {
     number: u64,
-    roots: [Option<Link>; 2],
+    /// Each with the place of its sum in the slot.
+    roots: [Option<(usize, Link)>; 2],
 }
 
 impl Slot {
@@ -136,6 +145,69 @@ impl Slot {
     }
 }
 
+/// The header of a damaged file, as far as one can go by it.
+#[derive(Clone, Debug)]
+pub(super) struct Remains {
+    octets: [u8; HEADER],
+    /// Where the slots begin that may be gone by, the last commit first.
+    slots: Vec<usize>,
+    /// How long the file is by what it says itself.
+    pub(super) length: u64,
+}
+
+impl Remains {
+    /// `None`: the last commit cannot be told from the one before it.
+    pub(super) fn read(octets: &[u8; HEADER]) -> Option<Remains> {
+        let slot = |at| Slot::read(octets, at).map(|slot| (slot.number, at));
+        let flags = *octets.get(MAGIC.len())?;
+        let is_sound = octets.starts_with(MAGIC) && flags & !(PRIMARY | UNCLEAN | TWO_PHASES) == 0;
+        let primary = if flags & PRIMARY == 0 { 64 } else { 192 };
+        let is_uncertain = is_sound && flags & UNCLEAN != 0 && flags & TWO_PHASES == 0;
+        let slots = match (slot(64), slot(192)) {
+            (Some(one), Some(other)) => {
+                let (last, before) = if one.0 > other.0 { (one.1, other.1) } else { (other.1, one.1) };
+                if is_uncertain { vec![last, before] } else { vec![last] }
+            }
+            (Some((_, at)), None) | (None, Some((_, at))) if is_uncertain || is_sound && primary == at => vec![at],
+            _ => return None,
+        };
+        let regions = number32(octets, 24).zip(number32(octets, 28));
+        let length = regions.map_or(0, |(full, last)| PAGE + (u64::from(full) * REGION + u64::from(last)) * PAGE);
+        Some(Remains { octets: *octets, slots, length })
+    }
+
+    /// The commits, the last one first: where each has its topmost pages, and where in the header their sums are.
+    pub(super) fn commits(&self) -> Vec<(usize, Vec<(usize, Link)>)> {
+        let commit = |at: &usize| {
+            let roots = Slot::read(&self.octets, *at).map(|slot| slot.roots).unwrap_or_default();
+            (*at, roots.into_iter().flatten().map(|(within, link)| (at + within, link)).collect())
+        };
+        self.slots.iter().map(commit).collect()
+    }
+
+    /// The header of a file of this length with that one commit, whose topmost pages have these sums.
+    pub(super) fn header(&self, slot: usize, sums: &[(usize, u128)], length: u64) -> [u8; HEADER] {
+        let mut octets = self.octets;
+        let mut put = |at: usize, what: &[u8]| {
+            octets.iter_mut().skip(at).zip(what).for_each(|(to, from)| *to = *from);
+        };
+        put(0, MAGIC);
+        put(MAGIC.len(), &[UNCLEAN | if slot == 64 { 0 } else { PRIMARY }]);
+        let pages = length.saturating_sub(PAGE) / PAGE;
+        for (at, number) in [(12, PAGE), (16, 0), (20, REGION), (24, pages / REGION), (28, pages % REGION)] {
+            put(at, &u32::try_from(number).unwrap_or(0).to_le_bytes());
+        }
+        for (at, sum) in sums {
+            put(*at, &sum.to_le_bytes());
+        }
+        // The other commit is none.
+        put(if slot == 64 { 192 + 112 } else { 64 + 112 }, &[0; 16]);
+        let fields = octets.get(slot..slot + 112).map_or(0, sum);
+        octets.iter_mut().skip(slot + 112).zip(fields.to_le_bytes()).for_each(|(to, from)| *to = from);
+        octets
+    }
+}
+
 impl Shape {
     /// The part of a page that its sum stands for.
     pub(super) fn summed(self, page: &[u8]) -> Option<&[u8]> {
@@ -151,36 +223,58 @@ impl Shape {
 
     /// The pages below a page that was found to be right.
     pub(super) fn below(self, page: &[u8]) -> Vec<Link> {
+        self.places(page).into_iter().map(|(_, link)| link).collect()
+    }
+
+    /// The same, and where in the page the sum of each stands.
+    pub(super) fn places(self, page: &[u8]) -> Vec<(usize, Link)> {
         self.links(page).unwrap_or_default()
     }
 
-    fn links(self, page: &[u8]) -> Option<Vec<Link>> {
+    fn links(self, page: &[u8]) -> Option<Vec<(usize, Link)>> {
         let count = usize::from(number16(page, 2)?);
         if *page.first()? == BRANCH {
-            let children = 0..=count;
-            return children.map(|child| self.child(page, count, child)).collect();
+            return (0..=count).map(|child| self.child(page, count, child)).collect();
         }
         let mut links = Vec::new();
         for row in 0..count {
-            let link = match self.role {
+            let value = |role| Some((self.value(page, count, row)?, role));
+            let (range, role) = match self.role {
                 Role::Rows => return Some(links),
-                Role::Savepoints => savepoint(self.value(page, count, row)?),
-                Role::Tables => table(self.value(page, count, row)?, Role::Rows),
-                Role::Own => {
-                    let is_savepoints = self.key(page, count, row)? == b"persistent_savepoints";
-                    let role = if is_savepoints { Role::Savepoints } else { Role::Rows };
-                    table(self.value(page, count, row)?, role)
-                }
+                Role::Savepoints => value(None)?,
+                Role::Own if self.key(page, count, row)? == b"persistent_savepoints" => value(Some(Role::Savepoints))?,
+                Role::Tables | Role::Own => value(Some(Role::Rows))?,
             };
-            links.extend(link);
+            let record = page.get(range.clone())?;
+            let found = role.map_or_else(|| savepoint(record), |role| table(record, role));
+            links.extend(found.map(|(at, link)| (range.start + at, link)));
         }
         Some(links)
     }
 
-    fn child(self, page: &[u8], count: usize, child: usize) -> Option<Link> {
-        let sum = number128(page, 8 + 16 * child)?;
+    /// Whether redb itself reads the rows of this tree, to find its way.
+    pub(super) fn leads_on(self) -> bool {
+        self.role != Role::Rows
+    }
+
+    /// A page of one row, for one whose rows cannot be read.
+    pub(super) fn stand_in(self, length: u64) -> Option<Vec<u8>> {
+        let mut page = vec![LEAF, 0, 1, 0];
+        let key = self.keys_start(1).checked_add(self.key.unwrap_or(0))?;
+        let value = key.checked_add(self.value.unwrap_or(0))?;
+        for end in
+            [(self.key, key), (self.value, value)].iter().filter(|(width, _)| width.is_none()).map(|(_, end)| end)
+        {
+            page.extend_from_slice(&u32::try_from(*end).ok()?.to_le_bytes());
+        }
+        page.resize(usize::try_from(length).ok().filter(|length| value <= *length)?, 0);
+        Some(page)
+    }
+
+    fn child(self, page: &[u8], count: usize, child: usize) -> Option<(usize, Link)> {
+        let at = 8 + 16 * child;
         let (offset, length) = place(number64(page, 8 + 16 * (count + 1) + 8 * child)?);
-        Some(Link { offset, length, sum, shape: self })
+        Some((at, Link { offset, length, sum: number128(page, at)?, shape: self }))
     }
 
     fn keys_start(self, count: usize) -> usize {
@@ -212,12 +306,12 @@ impl Shape {
         page.get(start..self.key_end(page, count, row)?)
     }
 
-    fn value(self, page: &[u8], count: usize, row: usize) -> Option<&[u8]> {
+    fn value(self, page: &[u8], count: usize, row: usize) -> Option<Range<usize>> {
         let start = match row.checked_sub(1) {
             Some(before) => self.value_end(page, count, before)?,
             None => self.key_end(page, count, count.checked_sub(1)?)?,
         };
-        page.get(start..self.value_end(page, count, row)?)
+        Some(start..self.value_end(page, count, row)?)
     }
 
     fn separator_end(self, page: &[u8], count: usize, last: usize) -> Option<usize> {
@@ -230,7 +324,7 @@ impl Shape {
 }
 
 /// The root that a table's entry has: `kind u8 | entries u64 | root? u8 | root | width of keys? u8, u32 | of values`.
-fn table(entry: &[u8], role: Role) -> Option<Link> {
+fn table(entry: &[u8], role: Role) -> Option<(usize, Link)> {
     let width = |at: usize| match entry.get(at)? {
         0 => Some(None),
         _ => Some(Some(usize::try_from(number32(entry, at + 1)?).ok()?)),
@@ -242,16 +336,17 @@ fn table(entry: &[u8], role: Role) -> Option<Link> {
 }
 
 /// The root that a savepoint has: `version u8 | id u64 | commit u64 | root? u8 | root`.
-fn savepoint(record: &[u8]) -> Option<Link> {
+fn savepoint(record: &[u8]) -> Option<(usize, Link)> {
     if *record.get(17)? == 0 {
         return None;
     }
     root(record, 18, Shape { key: None, value: None, role: Role::Tables })
 }
 
-fn root(octets: &[u8], at: usize, shape: Shape) -> Option<Link> {
+/// The root that stands here, and where its sum does.
+fn root(octets: &[u8], at: usize, shape: Shape) -> Option<(usize, Link)> {
     let (offset, length) = place(number64(octets, at)?);
-    Some(Link { offset, length, sum: number128(octets, at + 8)?, shape })
+    Some((at + 8, Link { offset, length, sum: number128(octets, at + 8)?, shape }))
 }
 
 /// Where a page of this number is: `place in its region, 20 bits | region, 20 bits | .. | order, 5 bits`.

@@ -21,8 +21,9 @@ impl Store {
             return Err(Fault::Io(format!("there is no mail in {}", folder.display())));
         }
         let medium = Medium::file(path, options);
-        let database = medium.open_frozen()?;
-        Store::start(database, medium, true, Space::of(Some(folder)), layout)
+        let space = Space::of(Some(folder));
+        let opened = medium.open_frozen().and_then(|database| Store::start(database, medium, true, space, layout));
+        opened.or_else(|fault| Store::open_remains(folder, options, layout, fault))
     }
 
     /// Opens a store on what lies elsewhere than in a folder, or makes it: for tests with disks that fail, or lose power.

@@ -46,7 +46,8 @@ impl Shared {
 
     /// Where nothing could be written for a while: goes back to writing, if that is possible again.
     pub(super) fn thaw(&self) {
-        if self.is_frozen() && !self.reads_only && self.medium.can_be_written() {
+        let for_good = self.reads_only || self.is_remains.load(Ordering::SeqCst);
+        if self.is_frozen() && !for_good && self.medium.can_be_written() {
             let old = self.database.write().unwrap_or_else(PoisonError::into_inner).take();
             self.replace(old);
         }
@@ -88,7 +89,13 @@ impl Shared {
             }
         }
         // What was acknowledged can still be read, perhaps.
-        self.medium.open_frozen().and_then(|database| self.take_up(database, true))?;
+        match self.medium.open_frozen().and_then(|database| self.take_up(database, true)) {
+            Err(Fault::Corrupt(_)) => {
+                self.medium.open_remains().and_then(|database| self.take_up(database, true))?;
+                self.is_remains.store(true, Ordering::SeqCst);
+            }
+            opened => opened?,
+        }
         log::error!("nothing can be written to the disk: mail can only be read");
         Ok(())
     }

@@ -3,9 +3,10 @@
 use super::apply::{Batch, Settled};
 use super::error::{Fault, StoreError};
 use super::guard::undoable;
-use super::journal::{self, Journal, Record};
+use super::journal::{self, Journal, Left, Record};
 use super::store::Shared;
 use redb::Database;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 /// Does again what is durable in the journal only, and begins the journal anew: after every opening of the tables.
@@ -15,35 +16,40 @@ pub(super) fn repeat(shared: &Shared, database: &Database, frozen: bool) -> Resu
     let medium = &shared.medium;
     let mut slot = shared.journal();
     *slot = None;
-    let transaction = database.begin_write()?;
-    let mut batch = Batch::repeat(&transaction, shared)?;
+    let mut transaction = database.begin_write()?;
+    let mut batch = undoable(|| Batch::repeat(&transaction, shared))?;
     let (format, noted) = (shared.layout.format, batch.journal_noted()?);
     // Tables that were just taken over from an earlier format have that one's journal still to come.
     let earlier = batch.journal_format()?;
     let (read, brought) = (shared.layout.reader_of(earlier)?, batch.brought_here()?);
-    let (journal, payloads, last) = if earlier == format && !frozen {
+    let (journal, left) = if earlier == format && !frozen {
         let Some(file) = medium.open_journal(format)? else { return Ok(()) };
-        let (journal, payloads) = Journal::open(file, noted)?;
-        let last = journal.last();
-        (Some(journal), payloads, last)
+        let (journal, left) = Journal::open(file, noted)?;
+        (Some(journal), left)
     } else {
-        let left = medium.find_journal(earlier)?;
-        let (payloads, last) = journal::left_in(left.as_deref(), noted)?;
+        let left = journal::left_in(medium.find_journal(earlier)?.as_deref(), noted)?;
         // Ours begins with these tables.
         let ours = if frozen { None } else { medium.open_journal(format)? };
-        let journal = ours.map(|file| Journal::open(file, last)).transpose()?.map(|(journal, _)| journal);
-        (journal, payloads, last)
+        let journal = ours.map(|file| Journal::open(file, left.last)).transpose()?.map(|(journal, _)| journal);
+        (journal, left)
     };
-    for payload in &payloads {
-        let Record { now, writes } = read(payload, brought)?;
-        batch.set_moment(now);
-        for write in writes {
-            match batch.apply(&write) {
-                Ok(_) => {}
-                Err(StoreError::Fault(fault)) => return Err(fault),
-                Err(StoreError::Refused(refusal)) => log::error!("a change could not be done again: {refusal}"),
-            }
+    let Left { payloads, last, is_damaged } = left;
+    if is_damaged {
+        medium.damage().meet_record("its journal: some of the last changes are lost");
+        medium.keep_journal(earlier);
+    }
+    // What cannot be done since what it would change is damaged.
+    let mut lost = BTreeSet::new();
+    while let Err((place, fault)) = apply(&mut batch, &payloads, &lost, |payload| read(payload, brought)) {
+        // The journal keeps it where nothing is written; elsewhere this is not to be gone on with.
+        if !frozen || !matches!(fault, Fault::Corrupt(_)) || !lost.insert(place) {
+            return Err(fault);
         }
+        medium.damage().note(&fault);
+        drop(batch);
+        transaction.abort()?;
+        transaction = database.begin_write()?;
+        batch = undoable(|| Batch::repeat(&transaction, shared))?;
     }
     if payloads.is_empty() && earlier == format {
         drop(batch);
@@ -51,7 +57,7 @@ pub(super) fn repeat(shared: &Shared, database: &Database, frozen: bool) -> Resu
     } else {
         batch.note_journal(last)?;
         batch.note_journal_format(format)?;
-        batch.finish()?;
+        undoable(|| batch.finish())?;
         transaction.commit()?;
         log::info!("{} batches of changes were taken over from the journal", payloads.len());
     }
@@ -60,6 +66,30 @@ pub(super) fn repeat(shared: &Shared, database: &Database, frozen: bool) -> Resu
         journal.begin_again();
         journal
     });
+    Ok(())
+}
+
+/// Which write of which record.
+type Place = (usize, usize);
+
+/// Does what these records hold but for `lost`; `Err` says where that ended.
+fn apply(
+    batch: &mut Batch<'_>,
+    payloads: &[Vec<u8>],
+    lost: &BTreeSet<Place>,
+    read: impl Fn(&[u8]) -> Result<Record, Fault>,
+) -> Result<(), (Place, Fault)> {
+    for (number, payload) in payloads.iter().enumerate() {
+        let Record { now, writes } = read(payload).map_err(|fault| ((number, usize::MAX), fault))?;
+        batch.set_moment(now);
+        for (within, write) in writes.iter().enumerate().filter(|(within, _)| !lost.contains(&(number, *within))) {
+            match undoable(|| batch.apply(write)) {
+                Ok(_) => {}
+                Err(StoreError::Fault(fault)) => return Err(((number, within), fault)),
+                Err(StoreError::Refused(refusal)) => log::error!("a change could not be done again: {refusal}"),
+            }
+        }
+    }
     Ok(())
 }
 

@@ -1,5 +1,6 @@
 //! What a reader sees: one consistent state. Never to be held across a wait: a slow client would pin redb's pages.
 
+use super::behind::{self, Gap};
 use super::error::Fault;
 use super::guard::{Contained, contained};
 use super::queue::{Mark, QueueId, Queued, Space};
@@ -38,6 +39,9 @@ struct Walk {
 
 /// A step over at most so many ids is still a step.
 const NEAR: u64 = 8;
+
+/// Messages that can be read, and the first and the last UID of each gap between them.
+pub type Readable = (Vec<(Uid, Message)>, Vec<(u32, u32)>);
 
 /// A small record that is kept: its key without the space, and its value.
 pub type Kept = (Vec<u8>, Vec<u8>);
@@ -169,6 +173,47 @@ impl Snapshot {
         to: u32,
     ) -> Result<impl Iterator<Item = Result<(Uid, Message), Fault>>, Fault> {
         self.guarded(|| Ok(Contained::new(messages_of(self.msg()?, mailbox, from, to)?)))
+    }
+
+    /// As `messages`, over what cannot be read: at most so many.
+    pub fn readable_messages(
+        &self,
+        mailbox: MailboxId,
+        (from, to): (u32, u32),
+        limit: usize,
+    ) -> Result<Readable, Fault> {
+        let place = |uid: u32| u128::from(mailbox.0) << 64 | u128::from(uid) << 32;
+        let (mut messages, mut damaged) = (Vec::new(), Vec::new());
+        let table = self.guarded(|| self.msg())?;
+        let gaps = behind::walk(table, place(from)..=place(to), |key, record| {
+            match (msg_uid(key), decode::<Message>(record, "message")) {
+                (Some(uid), Ok(message)) => messages.push((uid, message)),
+                (uid, _) => damaged.push(uid.map_or((0, 0), |uid| (uid.number(), uid.number()))),
+            }
+            messages.len() < limit
+        })?;
+        let uid = |place: u128| u32::try_from(place << 64 >> 96).unwrap_or(u32::MAX);
+        damaged.extend(gaps.into_iter().map(|Gap { from, to: end }| {
+            let within = end.filter(|end| end >> 64 == u128::from(mailbox.0));
+            (uid(from), within.map_or(to, |end| uid(end).saturating_sub(1)))
+        }));
+        Ok((messages, damaged))
+    }
+
+    /// As `mailboxes`, those that can be read; and whether there are others.
+    pub fn readable_mailboxes(&self, account: AccountId) -> Result<(Vec<(MailboxId, MailboxRecord)>, bool), Fault> {
+        let place = |number| u128::from(MailboxId::new(account, number).0) << 64;
+        let (mut mailboxes, mut others) = (Vec::new(), false);
+        let table = self.guarded(|| self.table(MAILBOX))?;
+        let gaps = behind::walk(&table, place(0)..=place(u32::MAX), |id, record| {
+            match decode::<MailboxRecord>(record, "mailbox") {
+                Ok(record) => mailboxes.push((MailboxId(id), record)),
+                Err(_) => others = true,
+            }
+            true
+        })?;
+        mailboxes.sort_by(|a, b| a.1.name.cmp(&b.1.name));
+        Ok((mailboxes, others || !gaps.is_empty()))
     }
 
     /// As `messages`, as far as rows in memory are made of them.

@@ -64,6 +64,8 @@ pub(super) struct Shared {
     pub(super) frozen: AtomicBool,
     // And that is so for good, by the owner's wish.
     pub(super) reads_only: bool,
+    // And until the next start, since the file is damaged.
+    pub(super) is_remains: AtomicBool,
     // The writer was asked to see to the database, and has not done so yet.
     pub(super) looked_for: AtomicBool,
     pub(super) mirrors: Mirrors,
@@ -101,12 +103,27 @@ impl Store {
             make_database(folder, &path, options, layout)?;
         }
         let medium = Medium::file(path, options);
-        let database = medium.open()?;
         let space = Space::of(Some(folder));
         if let Err(error) = space.put_ballast() {
             log::warn!("no ballast could be put down: {error}");
         }
-        Store::start(database, medium, false, space, layout)
+        let opened = medium.open().and_then(|database| Store::start(database, medium, false, space, layout));
+        opened.or_else(|fault| Store::open_remains(folder, options, layout, fault))
+    }
+
+    /// A damaged store that cannot be opened otherwise: what is left of it, to be read. Or the fault that there was.
+    pub(super) fn open_remains(
+        folder: &Path,
+        options: Options,
+        layout: &'static Layout,
+        fault: Fault,
+    ) -> Result<Store, Fault> {
+        let Fault::Corrupt(what) = fault else { return Err(fault) };
+        let medium = Medium::file(folder.join("mail.redb"), options);
+        let database = medium.open_remains().map_err(|_| fault.clone())?;
+        let store = Store::start(database, medium, true, Space::of(Some(folder)), layout).map_err(|_| fault)?;
+        log::error!("the mail store is damaged ({what}): what is left of it can only be read");
+        Ok(store)
     }
 
     /// `reads_only`: nothing is to be written, for good.
@@ -128,6 +145,7 @@ impl Store {
             medium,
             frozen: AtomicBool::new(reads_only),
             reads_only,
+            is_remains: AtomicBool::new(false),
             looked_for: AtomicBool::new(false),
             layout,
             mirrors: Mirrors::default(),

@@ -13,7 +13,7 @@
 //! for one that is.
 
 use super::error::Fault;
-use super::pages::{HEADER, Header};
+use super::pages::{HEADER, Header, MAGIC};
 use super::sums::{Known, Sums};
 use redb::{BackendError, StorageBackend};
 use std::collections::BTreeSet;
@@ -83,6 +83,7 @@ pub(super) struct Verified {
     /// Octets that are there.
     length: AtomicU64,
     damage: Arc<Damage>,
+    damaged: BTreeSet<u64>,
 }
 
 /// Ends the time in which a storage may be found not to be whole.
@@ -97,12 +98,16 @@ impl Lenient {
 }
 
 impl Verified {
-    /// On a storage that is about to be opened.
-    pub(super) fn new(inner: Box<dyn StorageBackend>, damage: Arc<Damage>) -> io::Result<(Verified, Lenient)> {
+    /// On a storage that is about to be opened; `damaged`: the offsets of pages that something stands in for until then.
+    pub(super) fn new(
+        inner: Box<dyn StorageBackend>,
+        damage: Arc<Damage>,
+        damaged: BTreeSet<u64>,
+    ) -> io::Result<(Verified, Lenient)> {
         let length = AtomicU64::new(inner.len()?);
         let is_lenient = Arc::new(AtomicBool::new(true));
         let lenient = Lenient(Arc::clone(&is_lenient));
-        Ok((Verified { inner, sums: RwLock::default(), is_lenient, length, damage }, lenient))
+        Ok((Verified { inner, sums: RwLock::default(), is_lenient, length, damage, damaged }, lenient))
     }
 
     /// What redb begins with, once it has locked the file.
@@ -129,7 +134,7 @@ impl Verified {
             known != Known::Nothing || self.is_lenient.load(Ordering::Relaxed),
             "page {offset} comes from nowhere"
         );
-        if !known.fits(page) {
+        if !known.fits(page) || self.damaged.contains(&offset) {
             self.meet(offset);
         } else if let Known::Linked(_, shape) = known {
             let links = shape.below(page);
@@ -162,6 +167,8 @@ impl StorageBackend for Verified {
             self.verify(offset, out);
         } else if out.len() == HEADER {
             self.take_header(out);
+        } else if !MAGIC.starts_with(out) {
+            self.refuse("the file does not begin as it must");
         }
         Ok(())
     }

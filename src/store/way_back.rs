@@ -189,7 +189,7 @@ fn newer(database: &Database, layout: &Layout, folder: Option<&Path>, format: u3
     let unsettled = match folder {
         Some(folder) => {
             let left = journal::find_file(folder, format)?;
-            !journal::left_in(left.as_deref(), noted)?.0.is_empty()
+            !journal::left_in(left.as_deref(), noted)?.payloads.is_empty()
         }
         None => false,
     };

@@ -59,6 +59,8 @@ pub struct Item {
 #[derive(Debug)]
 pub struct Walk {
     account: Option<Part>,
+    /// What is not to be had of what came last.
+    unreadable: Vec<Missing>,
     mailboxes: std::vec::IntoIter<(MailboxId, String, Option<Uid>)>,
     mailbox: Option<Page>,
     message: Option<Body>,
@@ -87,12 +89,22 @@ struct Body {
 impl Walk {
     /// Through this account.
     pub fn new(snapshot: &Snapshot, account: AccountId) -> Result<Walk, Fault> {
-        let octets = snapshot.usage(account)?.bytes;
-        let part = Part::Account { octets, subscriptions: snapshot.subscriptions(account)? };
-        let mailboxes = snapshot.mailboxes(account)?.into_iter();
+        // What cannot be read is no reason not to take the rest out.
+        let (mailboxes, are_more) = snapshot.readable_mailboxes(account)?;
+        let octets = mailboxes.iter().map(|(_, mailbox)| mailbox.bytes).fold(0, u64::saturating_add);
+        let subscriptions = snapshot.subscriptions(account);
+        let mut unreadable = Vec::new();
+        if are_more {
+            unreadable.push((0, "there are mailboxes that cannot be read".to_owned()));
+        }
+        if let Err(fault) = &subscriptions {
+            unreadable.push((0, format!("what is subscribed to: {fault}")));
+        }
+        let part = Part::Account { octets, subscriptions: subscriptions.unwrap_or_default() };
+        let mailboxes = mailboxes.into_iter();
         // Their names as they are now: one that is renamed meanwhile must not get another's place.
         let mailboxes: Vec<_> = mailboxes.map(|(id, mailbox)| (id, mailbox.name, mailbox.uid_next)).collect();
-        Ok(Walk { account: Some(part), mailboxes: mailboxes.into_iter(), mailbox: None, message: None })
+        Ok(Walk { account: Some(part), unreadable, mailboxes: mailboxes.into_iter(), mailbox: None, message: None })
     }
 
     /// What comes next; octets are added to the buffer.
@@ -109,6 +121,9 @@ impl Walk {
             return Ok(Part::Octets(u32::try_from(given).map_err(|_| Fault::Corrupt("a frame of another size"))?));
         }
         loop {
+            if let Some((uid, why)) = self.unreadable.pop() {
+                return Ok(Part::Unreadable(uid, why));
+            }
             let Some(page) = &mut self.mailbox else {
                 let Some((mailbox, name, uid_next)) = self.mailboxes.next() else { return Ok(Part::End) };
                 let last = uid_next.map_or(u32::MAX, |next| next.number() - 1);
@@ -131,25 +146,36 @@ impl Walk {
                     // One damaged message is no reason to keep the others.
                     Err(fault) => return Ok(Part::Unreadable(uid.number(), fault.to_string())),
                 },
-                None if page.turn(snapshot)? => {}
-                None => self.mailbox = None,
+                None => match page.turn(snapshot) {
+                    Ok(Some(unreadable)) => self.unreadable = unreadable,
+                    Ok(None) => self.mailbox = None,
+                    Err(fault) => {
+                        self.unreadable.push((0, fault.to_string()));
+                        self.mailbox = None;
+                    }
+                },
             }
         }
     }
 }
 
+/// A UID, and why it is not there.
+type Missing = (u32, String);
+
 impl Page {
-    /// To the next messages; false where there are none.
-    fn turn(&mut self, snapshot: &Snapshot) -> Result<bool, Fault> {
+    /// To the next messages, and what is not to be had of them; `None` where there are no more.
+    fn turn(&mut self, snapshot: &Snapshot) -> Result<Option<Vec<Missing>>, Fault> {
         // A mailbox that is deleted meanwhile has no more messages.
-        let Some((from, to)) = self.rest.take().filter(|(from, to)| from <= to) else { return Ok(false) };
-        let Some(record) = snapshot.mailbox(self.mailbox)? else { return Ok(false) };
-        let messages = snapshot.messages(self.mailbox, from, to)?.take(PAGE).collect::<Result<Vec<_>, _>>()?;
-        let last = messages.last().map(|(uid, _)| uid.number());
+        let Some((from, to)) = self.rest.take().filter(|(from, to)| from <= to) else { return Ok(None) };
+        let Some(record) = snapshot.mailbox(self.mailbox)? else { return Ok(None) };
+        let (messages, gaps) = snapshot.readable_messages(self.mailbox, (from, to), PAGE)?;
+        let last = messages.last().map(|(uid, _)| uid.number()).filter(|_| messages.len() >= PAGE);
         self.rest = last.and_then(|last| last.checked_add(1)).map(|next| (next, to));
         self.keywords = record.keywords;
         self.messages = messages.into_iter();
-        Ok(last.is_some())
+        let gap = |(from, to)| (from, format!("it and all up to {to} cannot be read"));
+        let unreadable: Vec<Missing> = gaps.into_iter().map(gap).collect();
+        Ok((!unreadable.is_empty() || self.messages.len() > 0).then_some(unreadable))
     }
 
     fn meta(&self, message: &Message) -> Meta {
