@@ -16,7 +16,28 @@ pub struct Reading {
     pub rest: Span,
 }
 
+/// Octets of a message that are looked at before it is begun. What is larger may break off.
+const PROBED: usize = 8 << 20;
+
 impl Reading {
+    /// Looks whether all of a message can be read: what does not fit into the output at once is to be given whole once it
+    /// is begun. It is in redb's cache then.
+    pub fn probe(blob: BlobId, snapshot: &Snapshot, head: &Head<'_>) -> Result<(), Fault> {
+        let mut octets = 0;
+        for (number, frame) in head.frames.iter().enumerate() {
+            for (at, length) in pieces(frame.stored as usize).enumerate() {
+                octets += length;
+                if octets > PROBED {
+                    return Ok(());
+                }
+                let place = u32::try_from(number).ok().zip(u8::try_from(at).ok());
+                let (number, at) = place.ok_or(Fault::Corrupt("too many pieces"))?;
+                snapshot.piece(blob, number, at)?;
+            }
+        }
+        Ok(())
+    }
+
     /// Reads on until `out` holds at least `enough` octets or the range ends; true when it has ended.
     ///
     /// Overshoots by less than one frame, so that no frame is unpacked twice.

@@ -329,7 +329,11 @@ fn bodies(heard: &[u8]) -> Vec<(u32, bool, Vec<u8>)> {
             continue;
         }
         let Some(uid) = number("UID ").and_then(|uid| u32::try_from(uid).ok()) else { continue };
-        let size = text.rfind('{').and_then(|_| number("{")).unwrap_or(0).min(rest.len());
+        let size = text.rfind('{').and_then(|_| number("{")).unwrap_or(0);
+        if size > rest.len() {
+            // Broken off, which nobody takes for a message.
+            break;
+        }
         let (octets, after) = rest.split_at(size);
         rest = after;
         bodies.push((uid, text.contains("\\Seen"), octets.to_vec()));

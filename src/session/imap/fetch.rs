@@ -9,7 +9,9 @@ use super::session::Session;
 use super::work::{After, Work};
 use crate::mail::{SectionText, SequenceSet, SystemFlag, Uid};
 use crate::session::Need;
-use crate::store::{Ahead, Depth, Fault, FlagChange, Message, Mirror, Refusal, Row, Snapshot, Store, Uids, Write};
+use crate::store::{
+    Ahead, Depth, Fault, FlagChange, Message, Mirror, Reading, Refusal, Row, Snapshot, Store, Uids, Write,
+};
 use crate::wire::Out;
 use crate::wire::imap::reply::{self, Code};
 use crate::wire::imap::{Dialect, FetchItem};
@@ -306,6 +308,13 @@ impl Telling<'_> {
             Err(fault) if !within => return Ok(Went::Damaged(fault)),
             read => read.map_err(broken)?,
         };
+        if let (false, Some(Depth::Bodies), Some(snapshot), Some(blob), Some(head)) =
+            (within, fetching.depth(), snapshot, blob, &head)
+            && out.bytes().len() + head.size as usize > out.limit()
+            && let Err(fault) = Reading::probe(blob, snapshot, head)
+        {
+            return Ok(Went::Damaged(fault));
+        }
         let body = match (snapshot, blob, &head) {
             (Some(snapshot), Some(blob), Some(head)) => Some(Body { store, snapshot, blob, head }),
             _ => None,

@@ -135,6 +135,9 @@ impl Retrieving {
     fn go_on(&mut self, snapshot: &Snapshot, out: &mut Out) -> Result<bool, Broken> {
         let stored = snapshot.head(self.reading.blob)?.ok_or(Broken::Gone)?;
         let head = stored.read()?;
+        if self.opening.is_some() && self.top.is_none() && out.bytes().len() + head.size as usize > out.limit() {
+            Reading::probe(self.reading.blob, snapshot, &head)?;
+        }
         match self.opening.take() {
             Some(Opening::Octets(octets)) => {
                 out.put(b"+OK ");
