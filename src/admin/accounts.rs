@@ -8,6 +8,7 @@ use super::delivery;
 use super::keys;
 use super::mirror;
 use super::password::{self, Strength};
+use super::sessions::Sessions;
 use super::{queue, smarthost};
 use crate::events::about;
 use crate::mail::{AccountId, Stamp};
@@ -41,6 +42,8 @@ pub fn perform(store: &Store, strength: Strength, request: Request) -> Reply {
         Request::Smarthost(request) => smarthost::perform(store, request),
         Request::Keys { domain } => keys::list(store, &domain),
         Request::Trace { what, most } => Ok(Reply::Trace(about(&what, most))),
+        // Nobody is where no server runs.
+        Request::Session(request) => Sessions::default().perform(&request),
         Request::Import { .. } | Request::Export { .. } => {
             Err(Failure::Refused("an import or an export is more than one exchange".to_owned()))
         }

@@ -4,6 +4,7 @@ use super::delivery::{DeliveryReply, DeliveryRequest};
 use super::keys::KeyLine;
 use super::mirror::{MirrorReply, MirrorRequest};
 use super::queue::{QueueLine, QueueRequest};
+use super::sessions::{SessionLine, SessionRequest};
 use super::smarthost::{Smarthost, SmarthostRequest};
 use crate::events::Told;
 use crate::mail::Stamp;
@@ -63,6 +64,8 @@ pub enum Request {
     Keys { domain: String },
     /// What happened to a message or with an address, of late: what [`crate::events::about`] finds, so many lines at most.
     Trace { what: String, most: usize },
+    /// Who is here.
+    Session(SessionRequest),
 }
 
 /// An answer.
@@ -97,6 +100,8 @@ pub enum Reply {
     Keys(Vec<KeyLine>),
     /// What happened, oldest first.
     Trace(Vec<Told>),
+    /// Sessions: all, or those that were ended.
+    Sessions(Vec<SessionLine>),
 }
 
 /// A password on its way, or its hash: no log shows it.

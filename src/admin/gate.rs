@@ -2,10 +2,11 @@
 
 use super::memory::Memory;
 use super::password::{self, Strength, random};
+use super::sessions::Sessions;
 use super::settings::Settings;
 use super::throttle::{Throttle, Who};
 use crate::mail::{AccountId, limits};
-use crate::store::{Account, Credentials, Fault, Store, Write};
+use crate::store::{Account, Credentials, Fault, Grant, Refusal, Store, StoreError, Write};
 use crate::wire::sasl::ScramKeys;
 use smol::Timer;
 use smol::lock::Semaphore;
@@ -28,17 +29,28 @@ pub struct Gate {
     /// Argon2 runs at once: each fills its megabytes and a core.
     turns: Semaphore,
     waiting: AtomicUsize,
+    sessions: Arc<Sessions>,
     /// From it come the keys of users who do not exist.
     secret: [u8; 32],
 }
 
 /// Somebody came in.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub struct Entered {
     /// Whose account it is.
     pub account: AccountId,
     /// Its address.
     pub address: String,
+    /// What this is good for, and for how long.
+    pub grant: Grant,
+}
+
+/// An account that was found, and what a log-in to it is good for.
+#[derive(Debug)]
+struct Found {
+    account: AccountId,
+    record: Account,
+    grant: Grant,
 }
 
 /// Nobody came in.
@@ -64,6 +76,7 @@ impl Gate {
             throttle: Throttle::default(),
             turns: Semaphore::new(turns),
             waiting: AtomicUsize::new(0),
+            sessions: Arc::default(),
             secret: random()?,
         })
     }
@@ -81,24 +94,23 @@ impl Gate {
             attempt.wait(attempt.user.as_ref()).await;
             found = self.weigh(&attempt.name, password.to_vec()).await?;
         }
-        let Some((account, record)) = found else {
+        let Some(found) = found else {
             rest(attempt.fail()).await;
             return Err(Denied::Wrong);
         };
         attempt.succeed();
-        Ok(Entered { account, address: record.address })
+        Ok(found.entered())
     }
 
     /// What a SCRAM exchange with this user needs. A user that does not exist has keys too, always the same ones. So has
     /// one whose password was hashed elsewhere, until it was seen at a log-in by another way: nothing else leads to keys.
-    pub fn scram_keys(&self, user: &[u8]) -> Result<(Option<(AccountId, String)>, ScramKeys), Fault> {
+    pub fn scram_keys(&self, user: &[u8]) -> Result<(Option<Entered>, ScramKeys), Fault> {
         let name = name(user);
         let found = self.find(&name)?;
         self.expect(found.as_ref());
-        let known =
-            found.and_then(|(id, account)| Some(((id, account.address), password::scram_keys(&account.credentials)?)));
+        let known = found.and_then(|found| Some((password::scram_keys(&found.record.credentials)?, found.entered())));
         Ok(match known {
-            Some((account, keys)) => (Some(account), keys),
+            Some((keys, entered)) => (Some(entered), keys),
             None => (None, ScramKeys::fake(&name, &self.secret, password::ITERATIONS)),
         })
     }
@@ -127,6 +139,12 @@ impl Gate {
         self.find(&name(user)).is_ok_and(|found| found.is_some())
     }
 
+    /// Who came in, and is here.
+    #[must_use]
+    pub fn sessions(&self) -> &Arc<Sessions> {
+        &self.sessions
+    }
+
     /// What hashes of new passwords cost.
     #[must_use]
     pub fn strength(&self) -> Strength {
@@ -134,38 +152,46 @@ impl Gate {
     }
 
     /// Whoever names a user will most likely be let in. One whose password is remembered was here not long ago.
-    fn expect(&self, found: Option<&(AccountId, Account)>) {
-        if let Some((account, _)) = found {
-            self.store.expect(*account);
+    fn expect(&self, found: Option<&Found>) {
+        if let Some(found) = found {
+            self.store.expect(found.account);
         }
     }
 
     /// The account of a log-in name.
-    fn find(&self, name: &str) -> Result<Option<(AccountId, Account)>, Fault> {
+    fn find(&self, name: &str) -> Result<Option<Found>, Fault> {
+        let Some(account) = self.named(name)? else { return Ok(None) };
+        // Before what a password is compared with is read: where that changes afterwards, the grant is over.
+        let grant = self.store.grant(account);
+        let record = self.store.snapshot()?.account(account)?;
+        Ok(record.map(|record| Found { account, record, grant }))
+    }
+
+    fn named(&self, name: &str) -> Result<Option<AccountId>, Fault> {
         let snapshot = self.store.snapshot()?;
         if name.contains('@') {
-            let Some(id) = snapshot.account_of(name)? else { return Ok(None) };
-            return Ok(snapshot.account(id)?.map(|account| (id, account)));
+            return snapshot.account_of(name);
         }
         let mut named = snapshot
             .accounts()?
             .into_iter()
             .filter(|(_, account)| account.address.rsplit_once('@').is_some_and(|(local, _)| local == name));
         Ok(match (named.next(), named.next()) {
-            (Some(only), None) => Some(only),
+            (Some((only, _)), None) => Some(only),
             _ => None,
         })
     }
 
-    fn remembers(&self, found: Option<&(AccountId, Account)>, password: &[u8]) -> bool {
-        found.is_some_and(|(id, account)| {
-            let trace = self.memory.trace(*id, &account.credentials.argon2, &password::prepare(password));
+    fn remembers(&self, found: Option<&Found>, password: &[u8]) -> bool {
+        found.is_some_and(|found| {
+            let phc = &found.record.credentials.argon2;
+            let trace = self.memory.trace(found.account, phc, &password::prepare(password));
             self.memory.knows(trace, Instant::now())
         })
     }
 
     /// Waits for its turn, then runs argon2: also for a user who does not exist, so that time does not tell.
-    async fn weigh(&self, name: &str, password: Vec<u8>) -> Result<Option<(AccountId, Account)>, Denied> {
+    async fn weigh(&self, name: &str, password: Vec<u8>) -> Result<Option<Found>, Denied> {
         let _turn = {
             let _place = Place::take(&self.waiting)?;
             self.turns.acquire().await
@@ -177,11 +203,11 @@ impl Gate {
         }
         let strength = self.strength;
         let can_store = !self.store.is_read_only();
-        let Some((id, account)) = found.filter(|(_, account)| !account.credentials.argon2.is_empty()) else {
+        let Some(found) = found.filter(|found| !found.record.credentials.argon2.is_empty()) else {
             smol::unblock(move || password::hash(&password, strength)).await?;
             return Ok(None);
         };
-        let credentials = account.credentials.clone();
+        let credentials = found.record.credentials.clone();
         let (password, renewed) = smol::unblock(move || {
             if !password::verify(&password, &credentials.argon2) {
                 return Ok((None, None));
@@ -192,32 +218,37 @@ impl Gate {
         })
         .await?;
         let Some(password) = password else { return Ok(None) };
-        let mut phc = account.credentials.argon2.clone();
+        let mut phc = found.record.credentials.argon2.clone();
         if let Some(renewed) = renewed {
             let argon2 = renewed.argon2.clone();
-            if self.replace(id, &account.credentials, renewed).await {
+            if self.replace(found.account, &found.record.credentials, renewed).await {
                 phc = argon2;
             }
         }
-        self.memory.keep(self.memory.trace(id, &phc, &password::prepare(&password)), Instant::now());
-        Ok(Some((id, account)))
+        let trace = self.memory.trace(found.account, &phc, &password::prepare(&password));
+        self.memory.keep(trace, found.grant.clone(), Instant::now());
+        Ok(Some(found))
     }
 
     /// Stores what is kept of a password from now on; true when it is stored. What goes wrong here is no reason to deny
     /// anybody.
     async fn replace(&self, account: AccountId, old: &Credentials, credentials: Credentials) -> bool {
-        // A password that was set meanwhile must not be undone.
-        let unchanged = self.store.snapshot().and_then(|snapshot| snapshot.account(account));
-        if !unchanged.is_ok_and(|now| now.is_some_and(|now| now.credentials == *old)) {
-            return false;
-        }
-        match self.store.write(Write::SetCredentials { account, credentials }).await {
+        let renew = Write::RenewCredentials { account, from: Box::new(old.clone()), to: Box::new(credentials) };
+        match self.store.write(renew).await {
             Ok(_) => true,
+            // A password that was set meanwhile is not undone.
+            Err(StoreError::Refused(Refusal::Changed)) => false,
             Err(error) => {
                 log::warn!("a password's new hash could not be stored: {error}");
                 false
             }
         }
+    }
+}
+
+impl Found {
+    fn entered(self) -> Entered {
+        Entered { account: self.account, address: self.record.address, grant: self.grant }
     }
 }
 

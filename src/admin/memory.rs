@@ -1,11 +1,12 @@
 //! Remembering which passwords were verified, so that a phone that logs in all day pays for argon2 once.
 //!
 //! What is kept is an HMAC under a key that lives as long as the process: worth nothing outside of it. The stored hash
-//! goes into it, so that a new password forgets the old one by itself.
+//! goes into it, and it is good only as long as the grant that came with it: a new password, and an account that goes,
+//! forget what was known at once.
 
 use super::password::random;
 use crate::mail::AccountId;
-use crate::store::Fault;
+use crate::store::{Fault, Grant};
 use ring::hmac;
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -17,7 +18,14 @@ const ROOM: usize = 4_096;
 pub(super) struct Memory {
     key: hmac::Key,
     lasts: Duration,
-    until: Mutex<HashMap<Trace, Instant>>,
+    known: Mutex<HashMap<Trace, Known>>,
+}
+
+/// For how long a password is remembered.
+#[derive(Debug)]
+struct Known {
+    until: Instant,
+    grant: Grant,
 }
 
 /// What is remembered of a verified password.
@@ -27,7 +35,7 @@ pub(super) struct Trace([u8; 32]);
 impl Memory {
     pub(super) fn new(lasts: Duration) -> Result<Memory, Fault> {
         let key = hmac::Key::new(hmac::HMAC_SHA256, &random::<32>()?);
-        Ok(Memory { key, lasts, until: Mutex::default() })
+        Ok(Memory { key, lasts, known: Mutex::default() })
     }
 
     pub(super) fn trace(&self, account: AccountId, phc: &str, password: &[u8]) -> Trace {
@@ -42,39 +50,48 @@ impl Memory {
     }
 
     pub(super) fn knows(&self, trace: Trace, now: Instant) -> bool {
-        self.lock().get(&trace).is_some_and(|until| now < *until)
+        self.lock().get(&trace).is_some_and(|known| known.is_good(now))
     }
 
-    pub(super) fn keep(&self, trace: Trace, now: Instant) {
+    pub(super) fn keep(&self, trace: Trace, grant: Grant, now: Instant) {
         if self.lasts.is_zero() {
             return;
         }
         let mut traces = self.lock();
         if traces.len() >= ROOM {
-            traces.retain(|_, until| now < *until);
+            traces.retain(|_, known| known.is_good(now));
         }
         if traces.len() >= ROOM
-            && let Some(oldest) = traces.iter().min_by_key(|(_, until)| **until).map(|(trace, _)| *trace)
+            && let Some(oldest) = traces.iter().min_by_key(|(_, known)| known.until).map(|(trace, _)| *trace)
         {
             traces.remove(&oldest);
         }
-        traces.insert(trace, now + self.lasts);
+        traces.insert(trace, Known { until: now + self.lasts, grant });
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<Trace, Instant>> {
-        self.until.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> MutexGuard<'_, HashMap<Trace, Known>> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Known {
+    fn is_good(&self, now: Instant) -> bool {
+        now < self.until && !self.grant.is_over()
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::tests::World;
     use super::*;
+    use crate::store::Write;
 
     #[test]
     fn a_trace_is_of_one_account_one_hash_and_one_password() {
         let memory = Memory::new(Duration::from_mins(1)).unwrap();
         let now = Instant::now();
-        memory.keep(memory.trace(AccountId(1), "hash", b"password"), now);
+        let world = World::with_accounts("memory-trace");
+        memory.keep(memory.trace(AccountId(1), "hash", b"password"), world.store.grant(AccountId(1)), now);
         assert!(memory.knows(memory.trace(AccountId(1), "hash", b"password"), now));
         for (account, phc, password) in
             [(2, "hash", "password"), (1, "hasi", "password"), (1, "hash", "passwore"), (1, "hashp", "assword")]
@@ -88,10 +105,12 @@ mod tests {
         let memory = Memory::new(Duration::from_mins(1)).unwrap();
         let now = Instant::now();
         let trace = memory.trace(AccountId(1), "hash", b"password");
-        memory.keep(trace, now);
+        let world = World::with_accounts("memory-time");
+        let grant = world.store.grant(AccountId(1));
+        memory.keep(trace, grant.clone(), now);
         assert!(!memory.knows(trace, now + Duration::from_mins(1)));
         let forgetful = Memory::new(Duration::ZERO).unwrap();
-        forgetful.keep(trace, now);
+        forgetful.keep(trace, grant, now);
         assert!(!forgetful.knows(trace, now));
     }
 
@@ -99,10 +118,25 @@ mod tests {
     fn the_oldest_makes_room() {
         let memory = Memory::new(Duration::from_mins(1)).unwrap();
         let now = Instant::now();
+        let world = World::with_accounts("memory-oldest");
+        let grant = world.store.grant(AccountId(1));
         for number in 0..=u32::try_from(ROOM).unwrap() {
-            memory.keep(memory.trace(AccountId(number), "", b""), now + Duration::from_millis(u64::from(number)));
+            let then = now + Duration::from_millis(u64::from(number));
+            memory.keep(memory.trace(AccountId(number), "", b""), grant.clone(), then);
         }
         assert_eq!(memory.lock().len(), ROOM);
         assert!(!memory.knows(memory.trace(AccountId(0), "", b""), now));
+    }
+
+    #[test]
+    fn a_removed_account_s_password_is_forgotten_at_once_whatever_its_hash_was() {
+        let world = World::with_accounts("memory-removed");
+        let account = world.store.snapshot().unwrap().account_of("a@b.example").unwrap().unwrap();
+        let memory = Memory::new(Duration::from_mins(1)).unwrap();
+        let (now, trace) = (Instant::now(), memory.trace(account, "hash", b"password"));
+        memory.keep(trace, world.store.grant(account), now);
+        assert!(memory.knows(trace, now));
+        world.store.write_blocking(Write::RemoveAccount(account)).unwrap();
+        assert!(!memory.knows(trace, now));
     }
 }

@@ -138,6 +138,9 @@ async fn converse(wire: &mut Wire, store: &Arc<Store>, gate: &Gate) -> io::Resul
         match request {
             Request::Import { address, mailbox, again } => import(wire, store, address, mailbox, again).await?,
             Request::Export { address } => export(wire, store, address).await?,
+            Request::Session(request) => {
+                wire.say(&gate.sessions().perform(&request).unwrap_or_else(Reply::Failed)).await?;
+            }
             request => {
                 let (store, strength) = (Arc::clone(store), gate.strength());
                 let reply = smol::unblock(move || perform(&store, strength, request)).await;

@@ -5,10 +5,11 @@ use super::help;
 use super::import::Import;
 use super::mirror_args::{self, MirrorAction};
 use super::outgoing_args::{self, Outgoing};
+use super::session;
 use super::size;
 use super::trace::{self, Trace};
 use lexopt::{Arg, Error, Parser, ValueExt};
-use pillarbox::admin::Limit;
+use pillarbox::admin::{Limit, SessionRequest};
 use pillarbox::keep::export::Format;
 use pillarbox::store::OnDelete;
 use std::ffi::OsString;
@@ -64,6 +65,12 @@ pub enum Wish {
     Trace {
         data: PathBuf,
         wish: Trace,
+    },
+    /// Who is here.
+    Session {
+        data: PathBuf,
+        request: SessionRequest,
+        json: bool,
     },
     /// The data folder may be the appliance's own.
     Machine {
@@ -180,6 +187,9 @@ pub fn parse(mut parser: Parser) -> Result<Wish, Error> {
             }
             Arg::Value(value) if command.is_none() && value == "mirror" => {
                 return mirror_args::parse(parser, given.data.take());
+            }
+            Arg::Value(value) if command.is_none() && value == "session" => {
+                return session::parse(parser, given.data.take());
             }
             Arg::Value(value) if command.is_none() && (value == "alias" || value == "rule") => {
                 return filing_args::parse(&value.string()?, None, given.data, parser);

@@ -15,6 +15,7 @@ pub fn of(command: &str) -> &'static str {
         "status" => STATUS,
         "mirror" => MIRROR,
         "trace" => TRACE,
+        "session" => SESSION,
         "update" | "undo" | "log" | "reboot" | "poweroff" => MACHINE,
         _ => ALL,
     }
@@ -33,6 +34,7 @@ Pillarbox, a mail server in one program.
   pillarbox import ...   bring mail along: mbox, Maildir, .eml
   pillarbox export ...   take mail out: Maildir or mbox
   pillarbox mirror ...   mailboxes at providers: add, list, show, run, pause, resume, remove
+  pillarbox session ..   who is connected: list, end
   pillarbox status       how it is doing
   pillarbox trace ...    what became of a message, who logged in: MESSAGE-ID or ADDRESS
   pillarbox check        verify all stored mail
@@ -61,6 +63,16 @@ What became of a message, and who logged in or failed to.
 WHAT is an address of mail or of the network, a Message-ID, the id in a Received field or in an answer to DATA, or the
 number of a queued message. All lines of the messages concerned are shown, the latest N (200): what the running server
 remembers, which is about a megabyte of them. The same lines are in its log; what they say is in the README.
+";
+
+const SESSION: &str = "\
+Who is connected to a running server by IMAP, POP3, SMTP or LMTP.
+
+  pillarbox session list [--json]        number, protocol, address, user, since when, what it does, octets in and out
+  pillarbox session end ID|ADDRESS       ends one, or all of an account
+
+A program whose session was ended may log in again. All sessions of an account end by themselves when its password is
+changed, or when it is removed. In --json, since is in seconds since 1970, and from and user are null where there are none.
 ";
 
 const ACCOUNT: &str = "\

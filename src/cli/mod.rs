@@ -21,6 +21,7 @@ mod quotas;
 mod report;
 mod running;
 mod serve;
+mod session;
 mod size;
 mod terminal;
 mod trace;
@@ -73,6 +74,7 @@ pub fn run(wish: Wish) -> ExitCode {
         Wish::Status { data, json } => report::status(&data, json),
         Wish::Trace { data, wish } => trace::run(&data, wish),
         Wish::Mirror { data, action } => mirror::run(&data, action),
+        Wish::Session { data, request, json } => session::run(&data, request, json),
         Wish::Machine { data, wish } => machine::run(data.as_deref(), wish),
     };
     let code = done.unwrap_or_else(|Failed(why)| {

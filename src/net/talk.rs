@@ -6,13 +6,14 @@ use super::serve::House;
 use super::stream::{self, Stream};
 use super::suspect::judge;
 use super::turns::Turn;
-use crate::admin;
+use crate::admin::{self, Ending, Entered, Seat};
 use crate::events::Event;
-use crate::mail::limits;
+use crate::mail::{AccountId, limits};
 use crate::session::imap::Imap;
 use crate::session::pop3::Pop3;
 use crate::session::smtp::{Kind, Smtp};
-use crate::session::{Denied, Need, Privacy, Protocol};
+use crate::session::{Denied, Dismissal, Need, Privacy, Protocol};
+use crate::store::{Grant, Outcome, Store, StoreError, Write};
 use crate::sys::ledger::{Lease, Ledger, PEOPLE, STRANGERS};
 use crate::wire::Out;
 use ring::rand::SecureRandom;
@@ -31,6 +32,9 @@ const PRESSED: [Duration; 2] = [Duration::from_secs(5), Duration::from_secs(20)]
 const NO_ROOM: Duration = Duration::from_secs(30);
 /// Bufferfuls for people: the first for which there is room.
 const OUTS: [usize; 3] = [limits::OUT, limits::OUT / 4, limits::OUT / 16];
+
+/// How long the last words to one who may be here no more may take.
+const LAST_WORDS: Duration = Duration::from_secs(5);
 
 /// What is spoken behind a port, and how a connection begins.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -65,6 +69,12 @@ struct Talk<'h> {
     /// What `out` changes places with while it is sent.
     spare: Out,
     turn: Turn<'h>,
+    /// Its place among all who are here.
+    seat: Arc<Seat>,
+    /// Whom SCRAM keys were looked up for: good once the proof is right.
+    looked_up: Option<Entered>,
+    /// Octets are on their way that the client has not all of yet.
+    sending: bool,
 }
 
 /// What a wait brought.
@@ -94,12 +104,29 @@ pub(super) async fn talk(house: Arc<House>, stream: Stream, peer: Peer, door: Do
     let (out, spare) = (Out::new(limits::STRANGER_OUT), Out::new(limits::STRANGER_OUT));
     let turn = house.turns.begin();
     let lease = Lease::of(&STRANGERS);
-    let mut talk =
-        Talk { house: &house, door, lease, own: None, is_guest: true, began, peer, stream, protocol, out, spare, turn };
-    let end = talk.run(door).await;
+    let seat = Arc::new(house.gate.sessions().enter(protocol.name(), peer.ip(), now()));
+    let (looked_up, sending) = (None, false);
+    let mut talk = Talk {
+        house: &house,
+        door,
+        lease,
+        own: None,
+        is_guest: true,
+        began,
+        peer,
+        stream,
+        protocol,
+        out,
+        spare,
+        turn,
+        seat,
+        looked_up,
+        sending,
+    };
+    let end = talk.live(door).await;
     if let Some(write) = talk.protocol.farewell()
         && !house.store.is_read_only()
-        && let Err(error) = house.store.write(write).await
+        && let Err(error) = write_as(&house.store, talk.seat.grant(), write).await
     {
         log::warn!("{peer}: what a connection left could not be written: {error}");
     }
@@ -112,6 +139,42 @@ pub(super) async fn talk(house: Arc<House>, stream: Stream, peer: Peer, door: Do
 }
 
 impl Talk<'_> {
+    /// Lives until it is over, or until it may be no more: then nothing is begun, and what is under way is left.
+    async fn live(&mut self, door: Door) -> io::Result<()> {
+        let seat = Arc::clone(&self.seat);
+        let ended = async { Err(seat.ended().await) };
+        let ran = async { Ok(self.run(door).await) };
+        // The end is looked for first, each time that the connection goes on.
+        match ended.or(ran).await {
+            Ok(over) => over,
+            Err(ending) => self.dismiss(ending).await,
+        }
+    }
+
+    /// The last words to one who may be here no more, if they can be said.
+    async fn dismiss(&mut self, ending: Ending) -> io::Result<()> {
+        let (why, text) = match ending {
+            Ending::Revoked => (Dismissal::Revoked, "the account was changed or removed"),
+            Ending::Ended => (Dismissal::Ended, "ended by the owner"),
+        };
+        self.protocol.dismiss(why, &mut self.out);
+        // Of what is on its way nobody knows how much has come: nothing that follows would be understood.
+        if !self.sending {
+            let said = async {
+                self.flush().await?;
+                self.stream.close().await?;
+                self.stream.linger().await
+            };
+            let late = async {
+                smol::Timer::after(LAST_WORDS).await;
+                Ok(())
+            };
+            // A peer that is gone already need not be told.
+            let _ = said.or(late).await;
+        }
+        Err(io::Error::other(text))
+    }
+
     async fn run(&mut self, door: Door) -> io::Result<()> {
         self.claim().await?;
         if door.tls {
@@ -120,6 +183,7 @@ impl Talk<'_> {
         self.protocol.greet(&mut self.out);
         let mut need = Need::Flush;
         loop {
+            self.note();
             self.claim().await?;
             if let Some(reason) = self.protocol.turned_away() {
                 logins::turned_away(self.at(), reason);
@@ -128,16 +192,13 @@ impl Talk<'_> {
                 Need::Input => self.hear().await?,
                 Need::Flush => self.go_on().await?,
                 Need::Write(write) => {
-                    let outcome = self.house.store.write(write).await;
+                    let outcome = write_as(&self.house.store, self.seat.grant(), write).await;
                     self.protocol.done(outcome, &self.house.store, now(), &mut self.out)
                 }
                 Need::Password { user, password } => {
                     let who = self.house.gate.verify(&user, &password, self.peer.ip()).await;
                     let who = match who {
-                        Ok(entered) => {
-                            self.house.logins.succeeded(self.at(), entered.account, &entered.address);
-                            Ok((entered.account, entered.address))
-                        }
+                        Ok(entered) => Ok(self.let_in(entered)),
                         Err(why) => {
                             logins::failed(self.at(), &user, &why, &self.house.gate);
                             Err(denied(why))
@@ -146,23 +207,31 @@ impl Talk<'_> {
                     self.protocol.entered(who, &self.house.store, now(), &mut self.out)
                 }
                 Need::ScramKeys(user) => {
-                    let keys = self.house.gate.scram_keys(user.as_bytes()).map_err(|fault| {
-                        log::error!("the keys of a user cannot be read: {fault}");
-                        Denied::Fault
-                    });
+                    let keys = match self.house.gate.scram_keys(user.as_bytes()) {
+                        Ok((found, keys)) => {
+                            let account = found.as_ref().map(|found| (found.account, found.address.clone()));
+                            self.looked_up = found;
+                            Ok((account, keys))
+                        }
+                        Err(fault) => {
+                            log::error!("the keys of a user cannot be read: {fault}");
+                            Err(Denied::Fault)
+                        }
+                    };
                     self.protocol.scram_keys(keys, &random(), &mut self.out)
                 }
                 Need::ScramDone { user, account } => {
                     self.house.gate.hold_back(user.as_bytes(), self.peer.ip()).await;
-                    if let Some((id, address)) = &account {
+                    if account.is_some() {
                         self.house.gate.note_success(user.as_bytes(), self.peer.ip());
-                        self.house.logins.succeeded(self.at(), *id, address);
                     } else {
                         logins::failed(self.at(), user.as_bytes(), &admin::Denied::Wrong, &self.house.gate);
                         let pause = self.house.gate.note_failure(user.as_bytes(), self.peer.ip());
                         smol::Timer::after(pause).await;
                     }
-                    let who = account.ok_or(Denied::Wrong);
+                    // The proof was compared with those keys, and they with nothing else.
+                    let found = self.looked_up.take().filter(|found| Some(found.account) == account.map(|(id, _)| id));
+                    let who = found.map(|found| self.let_in(found)).ok_or(Denied::Wrong);
                     self.protocol.entered(who, &self.house.store, now(), &mut self.out)
                 }
                 Need::Verdict(suspect) => {
@@ -199,6 +268,20 @@ impl Talk<'_> {
         At { protocol: self.protocol.name(), tls: self.stream.is_tls(), peer: self.peer }
     }
 
+    /// Somebody proved who they are.
+    fn let_in(&mut self, entered: Entered) -> (AccountId, String) {
+        let Entered { account, address, grant } = entered;
+        self.house.logins.succeeded(self.at(), account, &address);
+        self.seat.log_in(&address, grant);
+        (account, address)
+    }
+
+    /// What the owner sees of it.
+    fn note(&self) {
+        let Stream { read, written, .. } = self.stream;
+        self.seat.note(self.protocol.doing(), self.stream.is_tls(), read, written);
+    }
+
     /// The client's next words, waited for if need be.
     async fn hear(&mut self) -> io::Result<Need> {
         if let Some(need) = self.protocol.hear(&self.house.store, now(), &mut self.out) {
@@ -209,6 +292,7 @@ impl Talk<'_> {
         self.spare.shrink();
         self.protocol.shrink();
         self.turn.end();
+        self.note();
         self.settle();
         if self.protocol.bell().is_none() {
             self.house.turns.listen(&self.stream);
@@ -302,6 +386,7 @@ impl Talk<'_> {
 
     /// A bufferful is sent while the next one is made.
     async fn send_and_go_on(&mut self) -> io::Result<Need> {
+        self.sending = true;
         let limit = self.out.limit();
         let mut full = std::mem::replace(&mut self.out, std::mem::replace(&mut self.spare, Out::new(limit)));
         let is_guest = self.is_guest;
@@ -316,6 +401,7 @@ impl Talk<'_> {
         let sent;
         (self.stream, self.spare, sent) = sending.await;
         sent?;
+        self.sending = false;
         Ok(need)
     }
 
@@ -323,7 +409,9 @@ impl Talk<'_> {
         if !self.out.is_empty() {
             self.settle();
             let share = self.own.as_ref().map(Lease::ledger);
+            self.sending = true;
             send(&mut self.stream, self.out.bytes(), self.is_guest, share).await?;
+            self.sending = false;
             self.out.clear();
         }
         Ok(())
@@ -466,6 +554,14 @@ pub(super) fn come_again(speaks: Speaks) -> &'static [u8] {
         Speaks::Imap => b"* BYE [UNAVAILABLE] Too many are here: come again later\r\n",
         Speaks::Pop3 => b"-ERR [SYS/TEMP] Too many are here: come again later\r\n",
         Speaks::Smtp(_) => b"421 4.3.2 Too many are here: come again later\r\n",
+    }
+}
+
+/// Does a write by the right that somebody logged in with, where somebody did.
+async fn write_as(store: &Store, grant: Option<&Grant>, write: Write) -> Result<Outcome, StoreError> {
+    match grant {
+        Some(grant) => store.write_as(grant, write).await,
+        None => store.write(write).await,
     }
 }
 

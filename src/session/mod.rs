@@ -8,4 +8,4 @@ mod protocol;
 mod sasl;
 pub mod smtp;
 
-pub use protocol::{Denied, Keys, Need, Privacy, Protocol, Suspect};
+pub use protocol::{Denied, Dismissal, Keys, Need, Privacy, Protocol, Suspect};

@@ -32,6 +32,15 @@ pub enum Denied {
     Fault,
 }
 
+/// Why a session ends that neither the client nor the server as a whole ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Dismissal {
+    /// The account that was logged in to is gone, or its password is another one.
+    Revoked,
+    /// The owner of the server ended it.
+    Ended,
+}
+
 /// What a session needs to go on.
 #[derive(Debug)]
 pub enum Need {
@@ -145,6 +154,13 @@ pub trait Protocol: Send {
 
     /// The server ends: the last words.
     fn stop(&mut self, out: &mut Out);
+
+    /// It ends here and now, whatever is going on: the last words, where the client would not take them for something
+    /// else.
+    fn dismiss(&mut self, why: Dismissal, out: &mut Out);
+
+    /// What is going on, in a word for the owner: a command, or what is waited for.
+    fn doing(&self) -> &'static str;
 
     /// Whose bell is heard while the client is waited for.
     fn bell(&self) -> Option<&Watch>;

@@ -39,6 +39,8 @@ pub enum Refusal {
     NotThere,
     /// There are as many of these as there may be.
     TooMany,
+    /// The account is gone, or its password is another one: who logged in before acts for it no more.
+    Revoked,
 }
 
 /// The store could not do what it should have been able to do. The text is for the log, never for a client.
@@ -85,6 +87,7 @@ impl fmt::Display for Refusal {
             Refusal::Changed => "it was changed meanwhile, or is gone",
             Refusal::NotThere => "there is no such thing",
             Refusal::TooMany => "there are as many as there may be",
+            Refusal::Revoked => "the account was changed since the log-in",
         })
     }
 }

@@ -3,6 +3,7 @@
 use super::alarm::{Alarm, Alarms};
 use super::blobs::{Abandoned, Pin, Pins};
 use super::error::{Fault, StoreError};
+use super::grant::{Grant, Grants};
 use super::guard::contained;
 use super::journal::Journal;
 use super::layout::{Layout, TODAY};
@@ -87,6 +88,7 @@ pub(super) struct Shared {
     pub(super) weighed: Mutex<BTreeSet<AccountId>>,
     pub(super) weigh_bell: Event,
     pub(super) alarms: Alarms,
+    pub(super) grants: Grants,
 }
 
 impl Store {
@@ -161,6 +163,7 @@ impl Store {
             weighed: Mutex::default(),
             weigh_bell: Event::new(),
             alarms: Alarms::default(),
+            grants: Grants::default(),
         });
         contained(|| replay::prepare(&shared, shared.medium.now()))?;
         // What was taken over from the journal may have brought more ids.
@@ -210,6 +213,13 @@ impl Store {
         self.shared.alarms.of(account)
     }
 
+    /// What a log-in to this account is good for from now on: to be asked for before a password is compared with what
+    /// the account has.
+    #[must_use]
+    pub fn grant(&self, account: AccountId) -> Grant {
+        self.shared.grants.of(account)
+    }
+
     /// A consistent state to read from, to be dropped before any wait.
     pub fn snapshot(&self) -> Result<Snapshot, Fault> {
         let snapshot = self.shared.snapshot();
@@ -232,13 +242,20 @@ impl Store {
 
     /// Does a write; when this returns `Ok`, it is durable.
     pub async fn write(&self, write: Write) -> Result<Outcome, StoreError> {
-        let answer = self.submit(write)?;
+        let answer = self.submit(write, None)?;
+        answer.recv().await.map_err(|_| Fault::Stopped)?
+    }
+
+    /// As `write`, by the right that somebody logged in with: refused with [`super::Refusal::Revoked`] where that is over
+    /// when its turn comes, in the order of commits.
+    pub async fn write_as(&self, grant: &Grant, write: Write) -> Result<Outcome, StoreError> {
+        let answer = self.submit(write, Some(grant.clone()))?;
         answer.recv().await.map_err(|_| Fault::Stopped)?
     }
 
     /// As `write`, for threads that may wait.
     pub fn write_blocking(&self, write: Write) -> Result<Outcome, StoreError> {
-        let answer = self.submit(write)?;
+        let answer = self.submit(write, None)?;
         answer.recv_blocking().map_err(|_| Fault::Stopped)?
     }
 
@@ -277,10 +294,14 @@ impl Store {
         self.shared.medium.path()
     }
 
-    fn submit(&self, write: Write) -> Result<smol::channel::Receiver<Result<Outcome, StoreError>>, StoreError> {
+    fn submit(
+        &self,
+        write: Write,
+        grant: Option<Grant>,
+    ) -> Result<smol::channel::Receiver<Result<Outcome, StoreError>>, StoreError> {
         let (answer, receiver) = smol::channel::bounded(1);
         let jobs = self.jobs.as_ref().ok_or(Fault::Stopped)?;
-        jobs.send(Message::Job(Job { write, answer })).map_err(|_| Fault::Stopped)?;
+        jobs.send(Message::Job(Job { write, grant, answer })).map_err(|_| Fault::Stopped)?;
         Ok(receiver)
     }
 

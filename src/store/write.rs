@@ -17,7 +17,7 @@ use std::sync::Arc;
 pub enum Write {
     /// A new account with INBOX and the special-use mailboxes, all subscribed.
     AddAccount(NewAccount),
-    /// Other credentials.
+    /// Other credentials: whoever logged in with the old ones is out.
     SetCredentials { account: AccountId, credentials: Credentials },
     /// Other limits. May be below what is used: nothing is lost, nothing more comes in.
     SetLimits { account: AccountId, limits: Limits },
@@ -87,6 +87,9 @@ pub enum Write {
     /// So many per cent of an account's quota are used, which is noted, and told to its open sessions where there is a
     /// mail that tells it.
     Warn { account: AccountId, level: u8, told: Option<Box<Delivery>> },
+    /// Other hashes of the same password, which end no session. Refused with [`super::Refusal::Changed`] where there are
+    /// others by now than those that they are made from.
+    RenewCredentials { account: AccountId, from: Box<Credentials>, to: Box<Credentials> },
 }
 
 /// UIDs as ascending, disjoint, inclusive ranges.

@@ -2,6 +2,7 @@
 
 use super::apply::Batch;
 use super::error::{Fault, Refusal, StoreError};
+use super::grant::Grant;
 use super::guard::undoable;
 use super::journal::{self, Journal};
 use super::parcel::Parcel;
@@ -17,9 +18,10 @@ use std::sync::PoisonError;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::{Duration, Instant};
 
-/// A write and who waits for it.
+/// A write, by whose right it is done, and who waits for it.
 pub(super) struct Job {
     pub(super) write: Write,
+    pub(super) grant: Option<Grant>,
     pub(super) answer: Sender<Result<Outcome, StoreError>>,
 }
 
@@ -188,11 +190,11 @@ fn commit(shared: &Shared, batch: &mut Vec<Job>) -> bool {
 }
 
 fn attempt(shared: &Shared, jobs: &[Job]) -> Result<(Outcomes, bool), Fault> {
-    guarded(shared, || transact(shared, jobs.iter().map(|job| &job.write)))
+    guarded(shared, || transact(shared, jobs.iter().map(|job| (&job.write, job.grant.as_ref()))))
 }
 
 fn answer(jobs: impl Iterator<Item = Job>, outcomes: Outcomes) {
-    for (Job { mut write, answer }, outcome) in jobs.zip(outcomes) {
+    for (Job { mut write, answer, .. }, outcome) in jobs.zip(outcomes) {
         if let Ok(outcome) = &outcome {
             write.settle(outcome);
         }
@@ -244,7 +246,10 @@ fn reopening(reopen: impl FnOnce()) {
 
 type Outcomes = Vec<Result<Outcome, StoreError>>;
 
-fn transact<'w>(shared: &Shared, writes: impl Iterator<Item = &'w Write>) -> Result<(Outcomes, bool), Fault> {
+fn transact<'w>(
+    shared: &Shared,
+    writes: impl Iterator<Item = (&'w Write, Option<&'w Grant>)>,
+) -> Result<(Outcomes, bool), Fault> {
     let database = shared.database()?;
     let mut journal = shared.journal();
     // All of a batch is done at one moment, which its record bears.
@@ -253,7 +258,11 @@ fn transact<'w>(shared: &Shared, writes: impl Iterator<Item = &'w Write>) -> Res
     let mut granted = Vec::new();
     let mut transaction = database.begin_write()?;
     let mut batch = undoable(|| Batch::begin(&transaction, shared, now))?;
-    for write in writes {
+    for (write, grant) in writes {
+        if batch.refuses(grant) {
+            outcomes.push(Err(Refusal::Revoked.into()));
+            continue;
+        }
         match undoable(|| batch.apply(write)) {
             Err(StoreError::Fault(fault)) => return Err(fault),
             Ok(outcome) => {
@@ -325,6 +334,7 @@ fn transact<'w>(shared: &Shared, writes: impl Iterator<Item = &'w Write>) -> Res
     shared.grown().extend(done.grown);
     shared.space.committed(done.taken, done.freed, durable);
     shared.abandoned.forget(done.abandoned);
+    shared.grants.revoke(&done.revoked);
     let weighed: BTreeSet<AccountId> = done.changes.keys().map(|mailbox| mailbox.account()).collect();
     for (mailbox, change) in done.changes {
         shared.mirrors.publish(mailbox, change);
@@ -428,7 +438,7 @@ impl Tidied {
 
     fn sweep(&mut self, shared: &Shared) -> Rest {
         self.swept = Instant::now();
-        let sweep = std::iter::once(&Write::Sweep);
+        let sweep = std::iter::once((&Write::Sweep, None));
         tidy(guarded(shared, || transact(shared, sweep)), |(outcomes, swept)| match outcomes.first() {
             Some(Ok(Outcome::Swept { more: true, .. })) => Rest::Sweep,
             _ if swept => Rest::Dirty,

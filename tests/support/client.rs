@@ -4,8 +4,8 @@ use pillarbox::mail::AccountId;
 use pillarbox::session::imap::Imap;
 use pillarbox::session::pop3::{Maildrops, Pop3};
 use pillarbox::session::smtp::{Kind, Smtp, Terms};
-use pillarbox::session::{Denied, Need, Privacy, Protocol};
-use pillarbox::store::Store;
+use pillarbox::session::{Denied, Dismissal, Need, Privacy, Protocol};
+use pillarbox::store::{Grant, Outcome, Store, StoreError, Write};
 use pillarbox::verdict::{Disposition, Spf, SpfResult, Verdict};
 use pillarbox::wire::Out;
 use pillarbox::wire::sasl::ScramKeys;
@@ -47,6 +47,8 @@ pub struct Client {
     pub encrypted: bool,
     /// Since when nothing was said on either side.
     since: i64,
+    /// By what right it acts, and whom keys were looked up for.
+    grant: Option<Grant>,
 }
 
 impl Client {
@@ -74,6 +76,7 @@ impl Client {
             hold: None,
             encrypted: false,
             since: now,
+            grant: None,
         };
         client.protocol.greet(&mut client.out);
         client
@@ -88,7 +91,7 @@ impl Client {
     /// The connection breaks.
     pub fn cut(mut self, store: &Store) {
         if let Some(write) = self.protocol.farewell() {
-            store.write_blocking(write).expect("what is left can be written");
+            self.write(store, write).expect("what is left can be written");
         }
     }
 
@@ -147,6 +150,23 @@ impl Client {
         self.closed = true;
     }
 
+    /// What was granted is over, or somebody ends it.
+    pub fn dismiss(&mut self, ended: bool) {
+        let why = if ended { Dismissal::Ended } else { Dismissal::Revoked };
+        if !self.closed && (ended || self.grant.as_ref().is_some_and(Grant::is_over)) {
+            self.protocol.dismiss(why, &mut self.out);
+            self.flush();
+            self.closed = true;
+        }
+    }
+
+    fn write(&self, store: &Store, write: Write) -> Result<Outcome, StoreError> {
+        match &self.grant {
+            Some(grant) => smol::block_on(store.write_as(grant, write)),
+            None => store.write_blocking(write),
+        }
+    }
+
     /// Does what the session needs; true when that is to wait for the client.
     fn meet(&mut self, need: Need, store: &Store, gate: &Gate, now: i64) -> bool {
         self.need = match need {
@@ -162,13 +182,14 @@ impl Client {
                 need
             }
             Need::Write(write) => {
-                let outcome = store.write_blocking(write);
+                let outcome = self.write(store, write);
                 self.protocol.done(outcome, store, now, &mut self.out)
             }
             Need::Password { user, password } => {
                 let right = user == gate.address.as_bytes() && password == gate.password.as_bytes();
                 let who = right.then(|| (gate.account, gate.address.clone())).ok_or(Denied::Wrong);
                 let who = gate.denied.map_or(who, Err);
+                self.grant = who.is_ok().then(|| store.grant(gate.account));
                 self.protocol.entered(who, store, now, &mut self.out)
             }
             Need::ScramKeys(user) => {
@@ -181,6 +202,7 @@ impl Client {
                 self.protocol.scram_keys(keys, &[5; 18], &mut self.out)
             }
             Need::ScramDone { account, .. } => {
+                self.grant = account.as_ref().map(|(account, _)| store.grant(*account));
                 self.protocol.entered(account.ok_or(Denied::Wrong), store, now, &mut self.out)
             }
             Need::Verdict(suspect) => {

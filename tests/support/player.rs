@@ -20,6 +20,8 @@
 //! quota OCTETS|none [MESSAGES]   the account's limits
 //! warn                           the account is told how full it is, where that is due
 //! remove                         the account is removed
+//! password                       the account gets another password
+//! end                            the owner ends this client's session
 //! clock +29m                     time goes on
 //! silence 4m                     time goes on, and nobody says anything
 //! deny busy|fault|no             what passwords are answered with instead of being checked
@@ -244,11 +246,6 @@ impl Player {
                 }
                 self.ring(None)
             }
-            ["remove"] => {
-                let written = self.store.write_blocking(Write::RemoveAccount(self.gate.account));
-                written.map_err(|error| error.to_string())?;
-                self.ring(None)
-            }
             ["clock", span] => {
                 self.now += seconds(span);
                 Ok(())
@@ -288,6 +285,31 @@ impl Player {
                     (true, left) => Err(format!("the last words were more: {}", shown(left))),
                     (false, _) => Err("the connection is still open".to_owned()),
                 }
+            }
+            other => self.account_world(number, other),
+        }
+    }
+
+    /// What ends sessions.
+    fn account_world(&mut self, number: usize, words: &[&str]) -> Result<(), String> {
+        match words {
+            ["remove"] => {
+                let written = self.store.write_blocking(Write::RemoveAccount(self.gate.account));
+                written.map_err(|error| error.to_string())?;
+                self.dismiss();
+                self.ring(None)
+            }
+            ["password"] => {
+                let credentials =
+                    Credentials { argon2: format!("another, as of {}", self.now), ..Credentials::default() };
+                let write = Write::SetCredentials { account: self.gate.account, credentials };
+                self.store.write_blocking(write).map_err(|error| error.to_string())?;
+                self.dismiss();
+                Ok(())
+            }
+            ["end"] => {
+                self.client(number)?.dismiss(true);
+                Ok(())
             }
             other => self.smtp_world(number, other),
         }
@@ -415,6 +437,11 @@ impl Player {
         };
         let written = self.store.write_blocking(Write::Append { mailbox, message });
         written.map(|_| ()).map_err(|error| error.to_string())
+    }
+
+    /// Whoever was let in before is out.
+    fn dismiss(&mut self) {
+        self.clients.values_mut().for_each(|client| client.dismiss(false));
     }
 
     fn client(&mut self, number: usize) -> Result<&mut Client, String> {

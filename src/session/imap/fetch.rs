@@ -54,6 +54,11 @@ impl Fetching {
         self.damaged = Some(fault);
     }
 
+    /// Whether a part of an item was sent, and the rest is still to come.
+    pub(super) fn is_within_an_item(&self) -> bool {
+        self.piece.is_some()
+    }
+
     /// How much of the messages is asked for.
     fn depth(&self) -> Option<Depth> {
         let bodies = |item: &FetchItem| match item {

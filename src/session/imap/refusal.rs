@@ -129,6 +129,7 @@ fn refused(refusal: Refusal) -> (Option<Code<'static>>, &'static str) {
         Refusal::Changed => (Some(Code::InUse), "It was changed meanwhile"),
         Refusal::NotThere => (Some(Code::NonExistent), "There is no such thing"),
         Refusal::TooMany => (Some(Code::Limit), "There are too many"),
+        Refusal::Revoked => (Some(Code::Expired), "The account was changed: log in again"),
     }
 }
 

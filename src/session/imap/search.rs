@@ -41,6 +41,13 @@ pub(super) struct Searching {
     scratch: Vec<u8>,
 }
 
+impl Searching {
+    /// Whether a part of the answer was written, and the rest is still to come.
+    pub(super) fn is_begun(&self) -> bool {
+        self.begun
+    }
+}
+
 impl Session {
     pub(super) fn search(
         &mut self,

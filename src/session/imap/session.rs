@@ -256,6 +256,31 @@ impl Session {
         self.work = Work::None;
     }
 
+    /// Whether a response was begun that is not whole yet.
+    pub(super) fn is_within_a_response(&self) -> bool {
+        match &self.work {
+            Work::Fetch(fetching) => fetching.is_within_an_item(),
+            Work::Search(searching) => searching.is_begun(),
+            _ => false,
+        }
+    }
+
+    /// What is going on, in a word.
+    pub(super) fn doing(&self) -> &'static str {
+        match (&self.work, &self.state) {
+            (Work::None | Work::Finish(_), State::Before) => "not logged in",
+            (Work::None | Work::Finish(_), _) => "waiting",
+            (Work::Idle { .. }, _) => "IDLE",
+            (Work::Upload(_), _) => "APPEND",
+            (Work::Fetch(_), _) => "FETCH",
+            (Work::Search(_), _) => "SEARCH",
+            (Work::List(_), _) => "LIST",
+            (Work::Echo(_), _) => "STORE",
+            (Work::Sasl(_), _) => "logging in",
+            (Work::Waiting(after), _) => after.doing(),
+        }
+    }
+
     /// Passes octets of the message that is being appended.
     pub fn upload(&mut self, octets: &[u8]) {
         if let Work::Upload(upload) = &mut self.work {

@@ -2,7 +2,7 @@
 
 use super::session::Session;
 use crate::mail::{AccountId, limits};
-use crate::session::{Denied, Keys, Need, Privacy, Protocol};
+use crate::session::{Denied, Dismissal, Keys, Need, Privacy, Protocol};
 use crate::store::{Alarm, Outcome, Store, StoreError, Watch, Write};
 use crate::wire::Out;
 use crate::wire::imap::{Event, Framer};
@@ -132,6 +132,21 @@ impl Protocol for Imap {
 
     fn stop(&mut self, out: &mut Out) {
         self.session.bye(out, "The server is shutting down");
+    }
+
+    fn dismiss(&mut self, why: Dismissal, out: &mut Out) {
+        // Octets that were announced are still owed: the client would take these for them.
+        if !self.session.is_within_a_response() {
+            let text = match why {
+                Dismissal::Revoked => "The account was changed: log in again",
+                Dismissal::Ended => "The owner of the server ended this session",
+            };
+            self.session.bye(out, text);
+        }
+    }
+
+    fn doing(&self) -> &'static str {
+        self.session.doing()
     }
 
     fn bell(&self) -> Option<&Watch> {

@@ -66,6 +66,22 @@ pub(super) enum After {
     Scram(Box<Exchange>),
 }
 
+impl After {
+    /// What is being done outside, in a word.
+    pub(super) fn doing(&self) -> &'static str {
+        match self {
+            After::Done { name, .. } | After::Named { name, .. } => name.split(' ').next().unwrap_or_default(),
+            After::Closed { .. } => "CLOSE",
+            After::Appended { .. } => "APPEND",
+            After::Copied { moved: false, .. } => "COPY",
+            After::Copied { moved: true, .. } => "MOVE",
+            After::Stored(_) => "STORE",
+            After::Seen(_) => "FETCH",
+            After::Entered { .. } | After::Scram(_) => "logging in",
+        }
+    }
+}
+
 /// The special use that an attribute names, in any case.
 pub(super) fn special_use(attribute: &str) -> Option<SpecialUse> {
     SpecialUse::ALL.into_iter().find(|special| special.attribute().eq_ignore_ascii_case(attribute))

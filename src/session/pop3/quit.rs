@@ -27,7 +27,7 @@ impl Pop3 {
     /// Marks are not worth failing for: what was deleted is removed all the same.
     pub(super) fn marked(&mut self, outcome: Result<Outcome, StoreError>, out: &mut Out) -> Need {
         match outcome {
-            Ok(_) | Err(StoreError::Refused(Refusal::ReadOnly)) => {}
+            Ok(_) | Err(StoreError::Refused(Refusal::ReadOnly | Refusal::Revoked)) => {}
             Err(error) => log::warn!("POP3: what was read could not be marked: {error}"),
         }
         self.remove(out)
@@ -43,6 +43,11 @@ impl Pop3 {
     pub(super) fn removed(&mut self, outcome: Result<Outcome, StoreError>, out: &mut Out) -> Need {
         match outcome {
             Ok(_) => self.good_bye(out),
+            Err(StoreError::Refused(Refusal::Revoked)) => {
+                self.state = State::Over;
+                reply::err(out, Some(Code::Auth), "The account was changed: nothing was deleted");
+                Need::Close
+            }
             Err(error) => {
                 log::error!("POP3: what was deleted could not be removed: {error}");
                 self.state = State::Over;

@@ -6,7 +6,7 @@ use super::login::{Entering, Exchange};
 use super::maildrop::Maildrop;
 use super::retrieve::{Retrieving, Source};
 use crate::mail::AccountId;
-use crate::session::{Denied, Keys, Need, Privacy, Protocol};
+use crate::session::{Denied, Dismissal, Keys, Need, Privacy, Protocol};
 use crate::store::{Ahead, Outcome, Store, StoreError, Watch, Write};
 use crate::wire::Out;
 use crate::wire::lines::{self, Heard, Lines};
@@ -326,6 +326,29 @@ impl Protocol for Pop3 {
 
     /// What is no answer to a command would be taken for one.
     fn stop(&mut self, _: &mut Out) {}
+
+    /// The next command is answered by this, wherever no answer is under way.
+    fn dismiss(&mut self, why: Dismissal, out: &mut Out) {
+        if !matches!(self.work, Work::Listing(_) | Work::Retrieving(_)) {
+            match why {
+                Dismissal::Revoked => reply::err(out, Some(Code::Auth), "The account was changed: log in again"),
+                Dismissal::Ended => reply::err(out, Some(Code::SysTemp), "The owner of the server ended this session"),
+            }
+        }
+        // What was read is not marked, and what was deleted stays: the connection has no right to either any more.
+        self.state = State::Over;
+    }
+
+    fn doing(&self) -> &'static str {
+        match (&self.work, &self.state) {
+            (Work::None, State::Authorization) => "not logged in",
+            (Work::None, _) => "waiting",
+            (Work::Sasl(_) | Work::Keys(_) | Work::Checking | Work::Entering(_), _) => "logging in",
+            (Work::Listing(_), _) => "LIST",
+            (Work::Retrieving(_), _) => "RETR",
+            (Work::Marking | Work::Removing, _) => "QUIT",
+        }
+    }
 
     fn bell(&self) -> Option<&Watch> {
         None

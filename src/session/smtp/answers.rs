@@ -22,6 +22,8 @@ pub(super) const SEND: Answer = Answer::plain(354, "Send it, and a dot on a line
 
 pub(super) const STOPPING: Answer = Answer::new(421, 3, 2, "The server is shutting down");
 pub(super) const SILENT: Answer = Answer::new(421, 4, 2, "That took too long");
+pub(super) const REVOKED: Answer = Answer::new(421, 7, 0, "The account was changed: log in again");
+pub(super) const ENDED: Answer = Answer::new(421, 3, 2, "The owner of the server ended this session");
 pub(super) const TOO_MANY_ERRORS: Answer = Answer::new(421, 7, 0, "That was wrong too often");
 pub(super) const NOT_NOW: Answer = Answer::new(451, 3, 0, "The mail store is not available");
 pub(super) const NOT_ALL: Answer = Answer::new(451, 3, 0, "Not for all recipients");
@@ -101,6 +103,7 @@ pub(super) fn refused(refusal: Refusal) -> Answer {
         Refusal::DiskFull => DISK_FULL,
         Refusal::ReadOnly => READ_ONLY,
         Refusal::Changed => BEING_TAKEN,
+        Refusal::Revoked => REVOKED,
         _ => NOT_NOW,
     }
 }

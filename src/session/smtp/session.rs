@@ -8,7 +8,7 @@ use super::repeats::Key;
 use super::terms::{Kind, Terms};
 use crate::mail::{AccountId, limits};
 use crate::session::sasl::Exchange;
-use crate::session::{Denied, Keys, Need, Privacy, Protocol, Suspect};
+use crate::session::{Denied, Dismissal, Keys, Need, Privacy, Protocol, Suspect};
 use crate::store::{Outcome, Store, StoreError, Watch, Write};
 use crate::verdict::Verdict;
 use crate::wire::Out;
@@ -423,6 +423,28 @@ impl Protocol for Smtp {
     /// RFC 5321 §3.8: 421 may come at any time. In the midst of a message it would be taken for nothing.
     fn stop(&mut self, out: &mut Out) {
         answers::STOPPING.put(out);
+    }
+
+    fn dismiss(&mut self, why: Dismissal, out: &mut Out) {
+        let answer = match why {
+            Dismissal::Revoked => &answers::REVOKED,
+            Dismissal::Ended => &answers::ENDED,
+        };
+        self.end(answer, out);
+    }
+
+    fn doing(&self) -> &'static str {
+        match (&self.work, &self.transaction) {
+            (Work::None, None) if self.kind == Kind::Submission && self.login.is_none() => "not logged in",
+            (Work::None, None) => "waiting",
+            (Work::None, Some(transaction)) if transaction.content.is_some() => "BDAT",
+            (Work::None, Some(transaction)) if transaction.recipients.is_empty() => "MAIL",
+            (Work::None, Some(_)) => "RCPT",
+            (Work::Sasl(_) | Work::Keys(_) | Work::Checking, _) => "logging in",
+            (Work::Content(_), _) => "DATA",
+            (Work::Judging(_), _) => "checking the sender",
+            (Work::Arriving(_), _) => "storing",
+        }
     }
 
     fn bell(&self) -> Option<&Watch> {

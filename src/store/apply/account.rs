@@ -3,7 +3,7 @@
 use super::Batch;
 use crate::mail::{AccountId, MailboxName};
 use crate::store::error::{Fault, Refusal, StoreError};
-use crate::store::record::{Account, Pop3, SpecialUse, decode, encode};
+use crate::store::record::{Account, Credentials, Pop3, SpecialUse, decode, encode};
 use crate::store::schema::LAST_ACCOUNT;
 use crate::store::snapshot::account_range;
 use crate::store::write::{NewAccount, Outcome};
@@ -49,6 +49,18 @@ impl Batch<'_> {
         Ok(Outcome::Done)
     }
 
+    pub(super) fn renew_credentials(
+        &mut self,
+        account: AccountId,
+        from: &Credentials,
+        to: &Credentials,
+    ) -> Result<Outcome, StoreError> {
+        if self.account_record(account)?.credentials != *from {
+            return Err(Refusal::Changed.into());
+        }
+        self.change_account(account, |record| record.credentials = to.clone())
+    }
+
     pub(super) fn remove_account(&mut self, account: AccountId) -> Result<Outcome, StoreError> {
         let record = self.account_record(account)?;
         self.remove_providers(account)?;
@@ -63,6 +75,7 @@ impl Batch<'_> {
         self.forget_account(account, &record.address)?;
         self.tables.account.remove(account.0)?;
         self.accounts.remove(&account);
+        self.revoked.insert(account);
         self.touched = true;
         Ok(Outcome::Done)
     }

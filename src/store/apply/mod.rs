@@ -12,6 +12,7 @@ mod settle;
 mod sweep;
 
 use super::error::{Fault, Refusal, StoreError};
+use super::grant::Grant;
 use super::guard::contained;
 use super::mirror::Change;
 use super::queue::Grace;
@@ -68,6 +69,8 @@ pub(super) struct Batch<'t> {
     grown: BTreeSet<MailboxId>,
     /// Whether the queue was changed.
     queued: bool,
+    /// Accounts that whoever logged in before acts for no more.
+    revoked: BTreeSet<AccountId>,
     taken: u64,
     freed: u64,
     abandoned: usize,
@@ -100,6 +103,8 @@ pub(super) struct Done {
     pub(super) grown: BTreeSet<MailboxId>,
     /// Whether the queue was changed.
     pub(super) queued: bool,
+    /// Accounts that whoever logged in before acts for no more.
+    pub(super) revoked: BTreeSet<AccountId>,
     /// How many abandoned uploads are in the store's own list now.
     pub(super) abandoned: usize,
 }
@@ -139,6 +144,7 @@ impl<'t> Batch<'t> {
             heads: BTreeMap::new(),
             grown: BTreeSet::new(),
             queued: false,
+            revoked: BTreeSet::new(),
             taken: 0,
             freed: 0,
             abandoned: 0,
@@ -175,7 +181,9 @@ impl<'t> Batch<'t> {
         match write {
             Write::AddAccount(account) => self.add_account(account),
             Write::SetCredentials { account, credentials } => {
-                self.change_account(*account, |record| record.credentials = credentials.clone())
+                let done = self.change_account(*account, |record| record.credentials = credentials.clone())?;
+                self.revoked.insert(*account);
+                Ok(done)
             }
             Write::SetLimits { account, limits } => self.change_account(*account, |record| record.limits = *limits),
             Write::RemoveAccount(account) => self.remove_account(*account),
@@ -215,6 +223,7 @@ impl<'t> Batch<'t> {
             Write::SetVacation { account, vacation } => self.set_vacation(*account, vacation.as_ref()),
             Write::EditRules { account, edit } => self.edit_rules(*account, edit),
             Write::Warn { account, level, told } => self.warn(*account, *level, told.as_deref()),
+            Write::RenewCredentials { account, from, to } => self.renew_credentials(*account, from, to),
         }
     }
 
@@ -342,6 +351,11 @@ impl<'t> Batch<'t> {
         Ok(i64::try_from(brought).unwrap_or(i64::MAX))
     }
 
+    /// Whether a write that came with this grant is refused: it was over before, or is so by what this batch does.
+    pub(super) fn refuses(&self, grant: Option<&Grant>) -> bool {
+        grant.is_some_and(|grant| grant.is_over() || self.revoked.contains(&grant.account()))
+    }
+
     /// Whether there is anything to commit.
     pub(super) fn is_touched(&self) -> bool {
         self.touched
@@ -386,6 +400,7 @@ impl<'t> Batch<'t> {
             heads: self.heads.into_keys().collect(),
             grown: self.grown,
             queued: self.queued,
+            revoked: self.revoked,
         })
     }
 
