@@ -10,6 +10,7 @@ fn main() -> ExitCode {
     if pillarbox::host::is_pid1() {
         cli::be_pid1();
     }
+    pillarbox::sys::keep_to_ourselves();
     match cli::parse(lexopt::Parser::from_env()) {
         Ok(wish) => cli::run(wish),
         Err(error) => cli::refuse(&error),

@@ -174,3 +174,38 @@ fn a_full_disk_refuses_mail_loses_none_and_takes_it_again_when_there_is_room() {
     kept.store = Store::open(&disk.0, Options::default()).expect("it opens again");
     kept.compare();
 }
+
+#[test]
+fn a_start_on_a_full_disk_reads_what_is_there_and_writes_again_once_there_is_room() {
+    let Some(disk) = Disk::mount("full-start", "size=64m") else { return };
+    let folder = disk.0.join("data");
+    let mut kept = Kept::open(&folder);
+    for size in [3_000, 200_000, 60_000] {
+        kept.append(size).expect("there is room");
+    }
+    // As a crash leaves it: not closed well, some of it in the journal only, the ballast gone, and no free octet.
+    let crashed = disk.0.join("crashed");
+    std::fs::create_dir(&crashed).expect("there is room");
+    for entry in std::fs::read_dir(&folder).expect("it was just made").flatten() {
+        if entry.file_name() != "ballast" {
+            std::fs::copy(entry.path(), crashed.join(entry.file_name())).expect("there is room");
+        }
+    }
+    let Kept { store, inbox, random, messages } = kept;
+    drop(store);
+    std::fs::remove_dir_all(&folder).expect("what was made can be removed");
+    let hog = disk.hog();
+    let store = Store::open(&crashed, Options { cache: 4 << 20 }).expect("what is there can be read");
+    let mut kept = Kept { store, inbox, random, messages };
+    kept.compare();
+    let refused = kept.append(3_000);
+    assert!(matches!(refused, Err(StoreError::Refused(Refusal::DiskFull | Refusal::ReadOnly))), "{refused:?}");
+    kept.compare();
+    std::fs::remove_file(hog).expect("what was made can be removed");
+    let began = Instant::now();
+    while let Err(error) = kept.append(3_000) {
+        assert!(began.elapsed() < Duration::from_secs(30), "{error}");
+    }
+    assert!(!kept.store.is_read_only());
+    kept.compare();
+}

@@ -4,13 +4,14 @@ use crate::store::{Fault, Retired, SpecialUse, Store, StoreError, Uids, Write};
 
 const DAY: i64 = 24 * 60 * 60;
 
-/// Removes what POP3 put into any Trash more than so many days before `now` (seconds since 1970), unless somebody took it
-/// out of there; returns how many messages. Reads and writes in pieces; may wait.
-pub fn expire(store: &Store, days: u32, now: i64) -> Result<u64, Fault> {
+/// Removes what POP3 put into any Trash more than so many days ago, unless somebody took it out of there; returns how many
+/// messages. Days are those that passed while the server ran, whatever the clock says. Reads and writes in pieces; may
+/// wait.
+pub fn expire(store: &Store, days: u32) -> Result<u64, Fault> {
     if store.is_read_only() {
         return Ok(0);
     }
-    let before = now.saturating_sub(i64::from(days) * DAY);
+    let kept = i64::from(days) * DAY;
     let mut removed = 0;
     let accounts = store.snapshot()?.accounts()?;
     for (account, _) in accounts {
@@ -19,11 +20,12 @@ pub fn expire(store: &Store, days: u32, now: i64) -> Result<u64, Fault> {
             if record.special != Some(SpecialUse::Trash) && record.name != SpecialUse::Trash.name() {
                 continue;
             }
-            let mut old = Vec::new();
+            let (mut old, mut before) = (Vec::new(), 0);
             for message in store.snapshot()?.messages(mailbox, 1, u32::MAX)? {
                 let (uid, message) = message?;
-                if message.retired == Retired::Trashed && message.saved < before {
+                if message.retired == Retired::Trashed && store.is_over(message.saved, kept) {
                     old.push(uid);
+                    before = message.saved.saturating_add(1).max(before);
                 }
             }
             if old.is_empty() {

@@ -416,8 +416,14 @@ fn what_pop3_deleted_leaves_the_trash_after_its_days_and_nothing_else_does() {
     use crate::mail::Stamp;
     use crate::store::{History, NewMessage, OnDelete, Uids};
     const DAY: i64 = 24 * 60 * 60;
-    let world = World::with_accounts("expire");
-    let store = &world.store;
+    let clocks = crate::store::clockwork::Clockwork::at(1_790_000_000);
+    let store = &clocks.open().unwrap();
+    let add = Request::AddAccount {
+        address: "only@b.example".to_owned(),
+        password: Some(Secret("open sesame".to_owned())),
+        quota: Quota::default(),
+    };
+    perform(store, cheap().password.strength(), add);
     let count = |name: &str| {
         let snapshot = store.snapshot().unwrap();
         let account = snapshot.account_of("only@b.example").unwrap().unwrap();
@@ -438,10 +444,17 @@ fn what_pop3_deleted_leaves_the_trash_after_its_days_and_nothing_else_does() {
     store.write_blocking(Write::Move { from: trash, uids: Uids(vec![(2, 2)]), to: inbox }).unwrap();
     store.write_blocking(Write::Move { from: inbox, uids: Uids(vec![(4, 4)]), to: trash }).unwrap();
     assert_eq!((count("INBOX").1, count("Trash").1), (1, 3));
-    let now = i64::try_from(std::time::SystemTime::UNIX_EPOCH.elapsed().unwrap().as_secs()).unwrap();
-    assert_eq!(expire(store, 30, now + 29 * DAY).unwrap(), 0);
-    assert_eq!(expire(store, 30, now + 31 * DAY).unwrap(), 1);
+    clocks.leap(store, 3_650 * DAY);
+    assert_eq!(expire(store, 30).unwrap(), 0, "ten years were leapt over");
+    clocks.pass(store, 29 * DAY);
+    assert_eq!(expire(store, 30).unwrap(), 0);
+    clocks.pass(store, DAY + DAY / 2);
+    clocks.leap(store, -3_650 * DAY);
+    assert_eq!(expire(store, 30).unwrap(), 0, "nothing expires on the first day after a leap");
+    clocks.pass(store, DAY);
+    assert_eq!(expire(store, 30).unwrap(), 1);
     assert_eq!((count("INBOX").1, count("Trash").1), (1, 2));
-    assert_eq!(expire(store, 30, now + 99 * DAY).unwrap(), 0);
+    clocks.pass(store, 60 * DAY);
+    assert_eq!(expire(store, 30).unwrap(), 0);
     assert!(store.check().unwrap().findings.is_empty());
 }

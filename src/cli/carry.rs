@@ -26,7 +26,15 @@ pub fn carry(store: &Arc<Store>, settings: &Settings, lookup: &Arc<dyn Lookup>) 
         patience: Patience::default(),
     };
     let clock = Arc::new(|| SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |now| now.as_secs().cast_signed()));
+    let give_up_after = schedule.give_up_after;
     let courier = Courier::new(Arc::clone(store), settings.routing(), Arc::clone(lookup), terms, clock);
-    let courier = Arc::new(courier);
+    let aging = {
+        let store = Arc::clone(store);
+        // While nothing is to expire, it is on the point of being given up, and tried on.
+        move |made| {
+            if store.is_over(made, give_up_after) { give_up_after } else { store.age(made).min(give_up_after - 1) }
+        }
+    };
+    let courier = Arc::new(courier.aging(Arc::new(aging)));
     Errand::new("the queue", move || Arc::clone(&courier).run())
 }

@@ -56,7 +56,7 @@ pub fn run(wish: &Serve) -> Result<ExitCode, Failed> {
     let store = Arc::new(open(data, read_only, Options { cache: settings.cache() })?);
     let owners = settings.tls.certificate.clone().zip(settings.tls.key.clone());
     let owners = owners.map(|(certificate, key)| OwnersFiles { certificate, key });
-    let identity = Arc::new(if read_only {
+    let identity = Arc::new(if read_only || store.is_read_only() {
         Identity::open_read_only(data, &name, bind, owners)?
     } else {
         Identity::open(data, &name, bind, owners)?
@@ -89,6 +89,11 @@ pub fn run(wish: &Serve) -> Result<ExitCode, Failed> {
     let served = serve(serving, |pages| {
         if read_only {
             log::warn!("nothing is written to {}: mail can only be read", data.display());
+        } else if store.is_read_only() {
+            log::error!(
+                "nothing can be written to {}: mail can only be read until there is room; that is tried by itself",
+                data.display()
+            );
         }
         let makes_first = makes_first && !read_only;
         greet(&store, &gate, &identity, &found, pages, makes_first, is_claimed_by_code);

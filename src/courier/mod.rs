@@ -23,6 +23,6 @@ mod trust;
 pub use crate::admin::Trust;
 pub use connect::{Connection, Connector, Target};
 pub use names::{Found, Names, NoAddress, Places};
-pub use runner::{Clock, Courier, Terms};
+pub use runner::{Aging, Clock, Courier, Terms};
 pub use sasl::Exchange;
 pub use schedule::Schedule;

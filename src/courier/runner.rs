@@ -23,6 +23,9 @@ use std::time::Duration;
 /// What shows the time, in seconds since 1970.
 pub type Clock = Arc<dyn Fn() -> i64 + Send + Sync>;
 
+/// What tells how many seconds passed since a moment, in seconds since 1970.
+pub type Aging = Arc<dyn Fn(i64) -> i64 + Send + Sync>;
+
 /// How mail is carried.
 #[derive(Clone, Debug)]
 pub struct Terms {
@@ -43,6 +46,7 @@ pub struct Courier {
     pub(super) store: Arc<Store>,
     pub(super) routing: Routing,
     pub(super) clock: Clock,
+    aging: Option<Aging>,
     terms: Terms,
     connector: Connector,
     lookup: Arc<dyn Lookup>,
@@ -80,12 +84,27 @@ impl Courier {
             store,
             routing,
             clock,
+            aging: None,
             connector: Connector::new(Arc::new(Names(Arc::clone(&lookup)))),
             lookup,
             keys: Keys::default(),
             turns: Arc::new(Semaphore::new(terms.deliveries)),
             lanes: Mutex::default(),
             terms,
+        }
+    }
+
+    /// Tells how long mail has waited by this, and not by the clock: what was accepted at a moment.
+    #[must_use]
+    pub fn aging(self, aging: Aging) -> Courier {
+        Courier { aging: Some(aging), ..self }
+    }
+
+    /// How many seconds a mail has waited that was tried now once more.
+    fn age(&self, queued: &Queued, now: i64) -> i64 {
+        match &self.aging {
+            Some(aging) => aging(queued.made),
+            None => self.terms.schedule.age(queued.made, now, queued.attempts.saturating_add(1)),
         }
     }
 
@@ -129,7 +148,12 @@ impl Courier {
         });
         let fates = fates.await;
         let schedule = &self.terms.schedule;
-        let settled = self.record(id, |settled, now| settled.conclude(&fates, schedule, now)).await;
+        let settled = self
+            .record(id, |settled, now| {
+                let age = self.age(&settled.queued, now);
+                settled.conclude(&fates, schedule, now, age);
+            })
+            .await;
         for (to, said) in settled.iter().flat_map(Settled::given_up) {
             events::expired(&names, id, &queued, to, said);
         }

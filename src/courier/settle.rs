@@ -62,7 +62,8 @@ impl Settled {
     }
 
     /// The end of an attempt: what became of those who were not delivered to, and when it goes on.
-    pub(super) fn conclude(&mut self, fates: &[(usize, Fate)], schedule: &Schedule, now: i64) {
+    /// `age`: for how many seconds it has waited.
+    pub(super) fn conclude(&mut self, fates: &[(usize, Fate)], schedule: &Schedule, now: i64, age: i64) {
         for (which, fate) in fates {
             match fate {
                 Fate::Taken { .. } => {}
@@ -77,7 +78,6 @@ impl Settled {
         let queued = &mut self.queued;
         queued.attempts = queued.attempts.saturating_add(1);
         queued.next = now.saturating_add(schedule.wait(queued.attempts));
-        let age = schedule.age(queued.made, now, queued.attempts);
         let waiting: Vec<(usize, Said)> = queued.recipients.iter().enumerate().filter_map(waits_for).collect();
         if age >= schedule.give_up_after {
             for (which, said) in waiting {
@@ -179,7 +179,7 @@ mod tests {
         let mut settled = Settled::new(queued("a@example.org", 3, Notify::default()));
         let taken = Fate::Taken { said: said("mx: 250 ok"), tells: false };
         settled.take(&[(0, taken)]);
-        settled.conclude(&[(1, Fate::Never(said("mx: 550 5.1.1 no"))), (2, later())], &SCHEDULE, 10);
+        settled.conclude(&[(1, Fate::Never(said("mx: 550 5.1.1 no"))), (2, later())], &SCHEDULE, 10, 10);
         assert_eq!(events(&settled), [(Event::Failed, 1)]);
         assert!(!settled.is_done());
         assert_eq!((settled.queued.attempts, settled.queued.next), (1, 70));
@@ -192,9 +192,9 @@ mod tests {
     #[test]
     fn what_was_settled_is_not_settled_again() {
         let mut settled = Settled::new(queued("a@example.org", 1, Notify::default()));
-        settled.conclude(&[(0, Fate::Never(said("mx: 550 no")))], &SCHEDULE, 10);
+        settled.conclude(&[(0, Fate::Never(said("mx: 550 no")))], &SCHEDULE, 10, 10);
         settled.take(&[(0, Fate::Taken { said: said("mx: 250 ok"), tells: false })]);
-        settled.conclude(&[(0, Fate::Never(said("mx: 550 no")))], &SCHEDULE, 10);
+        settled.conclude(&[(0, Fate::Never(said("mx: 550 no")))], &SCHEDULE, 10, 10);
         assert_eq!(events(&settled), [(Event::Failed, 0)]);
         assert!(settled.is_done());
     }
@@ -206,7 +206,7 @@ mod tests {
         let (mut told, mut now) = (Vec::new(), 0);
         let mut settled = Settled::new(queued);
         while !settled.is_done() {
-            settled.conclude(&[(0, later()), (1, later())], &SCHEDULE, now);
+            settled.conclude(&[(0, later()), (1, later())], &SCHEDULE, now, now);
             told.extend(std::mem::take(&mut settled.tellings).into_iter().map(|telling| (now, telling)));
             now = settled.queued.next;
         }
@@ -234,7 +234,7 @@ mod tests {
         let notify = Notify { success: true, failure: true, delay: true };
         let mut settled = Settled::new(queued("", 2, notify));
         settled.take(&[(0, Fate::Taken { said: said("mx: 250 ok"), tells: false })]);
-        settled.conclude(&[(1, Fate::Never(said("mx: 550 no")))], &SCHEDULE, 0);
+        settled.conclude(&[(1, Fate::Never(said("mx: 550 no")))], &SCHEDULE, 0, 0);
         assert_eq!(events(&settled), []);
         assert!(settled.is_done());
     }

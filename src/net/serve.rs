@@ -305,7 +305,13 @@ async fn run(
 ) -> io::Result<()> {
     let mut signals = Signals::new([Signal::Int, Signal::Term])?;
     let lmtp = sockets.lmtp.as_deref().and_then(local::bind);
-    let admin = sockets.admin.map(admin::socket::bind_where_possible).transpose()?.flatten();
+    let admin = match sockets.admin.map(admin::socket::bind_where_possible).transpose() {
+        Err(error) if house.store.is_read_only() => {
+            log::error!("there is no admin socket, since nothing can be written: {error}");
+            None
+        }
+        bound => bound?.flatten(),
+    };
     // All are bound before one is answered at: who sees one port open may count on the others.
     let (mut listeners, mut pages) = (Vec::new(), house.pages.is_some());
     for (address, entrance) in doors {
@@ -377,7 +383,7 @@ async fn expire(store: Arc<Store>, days: u32) {
     }
     loop {
         let store = Arc::clone(&store);
-        match smol::unblock(move || admin::expire(&store, days, now())).await {
+        match smol::unblock(move || admin::expire(&store, days)).await {
             Ok(0) => {}
             Ok(count) => log::info!("{count} messages that POP3 clients deleted long ago left the Trash"),
             Err(fault) => log::error!("the Trash could not be looked through: {fault}"),

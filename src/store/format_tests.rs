@@ -285,6 +285,16 @@ fn the_way_back_is_let_go_after_its_days() {
         let database = Database::open(folder.0.join("mail.redb")).unwrap();
         let transaction = database.begin_write().unwrap();
         transaction.open_table(schema::CONFIG).unwrap().insert(schema::SAVEPOINT_TIME, 1_000).unwrap();
+        let mut lived = lived::Lived::default();
+        lived.observe(1_000, 0);
+        lived.observe(1_000 + 31 * 24 * 60 * 60, 31 * 24 * 60 * 60);
+        // And then the clock was put right.
+        let now = medium::system_time();
+        lived.observe(now - 25 * 60 * 60, 31 * 24 * 60 * 60);
+        lived.observe(now, 31 * 24 * 60 * 60 + 25 * 60 * 60);
+        let key = schema::kept_key(queue::Space::Lived, &[]);
+        let written = lived.written().unwrap();
+        transaction.open_table(schema::KEPT).unwrap().insert(key.as_slice(), written.as_slice()).unwrap();
         transaction.commit().unwrap();
     }
     {

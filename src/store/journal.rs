@@ -19,6 +19,7 @@
 
 use super::error::Fault;
 use super::parcel::Parcel;
+use super::privacy;
 use super::provider::ProviderChange;
 use super::write::Write;
 use redb::StorageBackend;
@@ -27,7 +28,7 @@ use rustix::fs::{Advice, fadvise};
 use serde::{Deserialize, Serialize};
 use std::fs::File;
 use std::io;
-use std::os::unix::fs::{FileExt, OpenOptionsExt};
+use std::os::unix::fs::FileExt;
 use std::path::Path;
 
 /// Octets of the file, all written when it is made: a sync then writes no more than what was put in.
@@ -105,8 +106,7 @@ fn name(format: u32) -> String {
 pub(super) fn open_file(folder: &Path, format: u32) -> io::Result<Box<dyn StorageBackend>> {
     let path = folder.join(name(format));
     let is_new = !path.try_exists()?;
-    let mut options = File::options();
-    let file = options.read(true).write(true).create(true).truncate(false).mode(0o600).open(path)?;
+    let file = privacy::open(&path)?;
     if is_new {
         File::open(folder)?.sync_all()?;
     }

@@ -16,9 +16,9 @@ use std::fs::File;
 use std::io;
 use std::ops::Bound;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::sync::{Arc, LazyLock};
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 /// The two files of a store and its clock, wherever they are: for tests that pull the plug, break the disk, or turn the
 /// hands.
@@ -34,6 +34,11 @@ pub trait Ground: Send + Sync + 'static {
     /// Now, in seconds since 1970.
     fn now(&self) -> i64 {
         system_time()
+    }
+
+    /// Seconds by a clock that only goes on, from any beginning.
+    fn up(&self) -> i64 {
+        up_time()
     }
 }
 
@@ -168,6 +173,14 @@ impl Medium {
         }
     }
 
+    /// Seconds by a clock that only goes on.
+    pub(super) fn up(&self) -> i64 {
+        match &self.kind {
+            Kind::Ground(ground) => ground.up(),
+            Kind::File(_) => up_time(),
+        }
+    }
+
     /// Now, in seconds since 1970.
     pub(super) fn now(&self) -> i64 {
         match &self.kind {
@@ -184,6 +197,12 @@ impl fmt::Debug for Kind {
             Kind::Ground(_) => f.write_str("Ground"),
         }
     }
+}
+
+/// Seconds that this process has been up for, roughly.
+fn up_time() -> i64 {
+    static BEGAN: LazyLock<Instant> = LazyLock::new(Instant::now);
+    i64::try_from(BEGAN.elapsed().as_secs()).unwrap_or(i64::MAX)
 }
 
 /// What the machine's clock says; 1970 where it says less.

@@ -25,11 +25,13 @@ mod guard;
 mod health;
 mod journal;
 mod layout;
+mod lived;
 mod medium;
 mod mirror;
 mod overlay;
 mod pages;
 mod parcel;
+mod privacy;
 mod provider;
 mod queue;
 mod read_only;
@@ -54,6 +56,8 @@ mod writer;
 mod address_tests;
 #[cfg(test)]
 mod check_tests;
+#[cfg(test)]
+pub(crate) mod clockwork;
 #[cfg(test)]
 mod format_tests;
 #[cfg(test)]

@@ -229,6 +229,8 @@ pub enum Space {
     Accepted = 5,
     /// The server that takes all mail that goes out.
     Smarthost = 6,
+    /// What the store itself notes: which stretches of time passed here.
+    Lived = 7,
 }
 
 impl Default for Notify {

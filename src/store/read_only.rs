@@ -4,7 +4,7 @@ use super::error::Fault;
 use super::layout::{Layout, TODAY};
 use super::medium::{Ground, Medium};
 use super::space::Space;
-use super::store::{Options, Store};
+use super::store::{Options, Store, Writes};
 use std::path::Path;
 
 impl Store {
@@ -22,7 +22,8 @@ impl Store {
         }
         let medium = Medium::file(path, options);
         let space = Space::of(Some(folder));
-        let opened = medium.open_frozen().and_then(|database| Store::start(database, medium, true, space, layout));
+        let opened =
+            medium.open_frozen().and_then(|database| Store::start(database, medium, Writes::Never, space, layout));
         opened.or_else(|fault| Store::open_remains(folder, options, layout, fault))
     }
 
@@ -30,14 +31,14 @@ impl Store {
     pub fn open_on(ground: impl Ground, options: Options) -> Result<Store, Fault> {
         let medium = Medium::ground(ground, options);
         let database = medium.open()?;
-        Store::start(database, medium, false, Space::of(None), &TODAY)
+        Store::start(database, medium, Writes::Now, Space::of(None), &TODAY)
     }
 
     /// As `open_read_only`, on the same.
     pub fn open_read_only_on(ground: impl Ground, options: Options) -> Result<Store, Fault> {
         let medium = Medium::ground(ground, options);
         let database = medium.open_frozen()?;
-        Store::start(database, medium, true, Space::of(None), &TODAY)
+        Store::start(database, medium, Writes::Never, Space::of(None), &TODAY)
     }
 
     /// Whether the store in a folder can be written: asked without changing anything but a time stamp.

@@ -47,7 +47,7 @@ impl Shared {
     /// Where nothing could be written for a while: goes back to writing, if that is possible again.
     pub(super) fn thaw(&self) {
         let for_good = self.reads_only || self.is_remains.load(Ordering::SeqCst);
-        if self.is_frozen() && !for_good && self.medium.can_be_written() {
+        if self.is_frozen() && !for_good && !self.space.is_used_up() && self.medium.can_be_written() {
             let old = self.database.write().unwrap_or_else(PoisonError::into_inner).take();
             self.replace(old);
         }
@@ -105,11 +105,15 @@ impl Shared {
     fn take_up(&self, database: Database, frozen: bool) -> Result<(), Fault> {
         let database = Arc::new(database);
         let prepare = || {
-            if frozen {
-                // Tables of an earlier format were brought to ours in memory only.
-                way_back::settle(&database, self.layout, None, self.medium.now())?;
+            // Tables of an earlier format may have been brought to ours in memory only.
+            if way_back::format_of(&database)? != Some(self.layout.format) {
+                let folder = self.folder().filter(|_| !frozen);
+                way_back::settle(&database, self.layout, folder, self.medium.now())?;
             }
-            replay::repeat(self, &database, frozen)
+            replay::repeat(self, &database, frozen)?;
+            // And what a start that could not write left as it was, is put right now. Uploads that were under way are cut
+            // off by each opening.
+            if frozen { Ok(()) } else { replay::put_right(self, &database, self.medium.now()) }
         };
         if let Err(fault) = contained(prepare) {
             close(Some(database));

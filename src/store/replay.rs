@@ -97,9 +97,11 @@ fn apply(
 pub(super) fn prepare(shared: &Arc<Shared>, now: i64) -> Result<(), Fault> {
     let database = shared.database()?;
     repeat(shared, &database, shared.is_frozen())?;
-    if shared.is_frozen() {
-        return Ok(());
-    }
+    if shared.is_frozen() { Ok(()) } else { put_right(shared, &database, now) }
+}
+
+/// What uploads left that were cut off goes, and names are what they are to be.
+pub(super) fn put_right(shared: &Shared, database: &Database, now: i64) -> Result<(), Fault> {
     let transaction = database.begin_write()?;
     let mut batch = undoable(|| Batch::begin(&transaction, shared, now))?;
     let settled = match undoable(|| batch.clear_staging().and_then(|()| batch.settle_names())) {

@@ -1,7 +1,8 @@
 //! Room on the disk. redb cannot even delete when the disk is full, so it must never come to that: appends stop while
 //! there is a reserve left, and a ballast file can be let go when something else ate the reserve.
 
-use std::fs::{self, File};
+use super::privacy;
+use std::fs;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -11,6 +12,8 @@ const RESERVE: u64 = 32 << 20;
 /// The file never gives back what was deleted inside it, so on a full disk mail that fits into those holes is taken, as
 /// long as this much is free: what is known of the holes is an estimate.
 const FLOOR: u64 = 16 << 20;
+/// With less than this, not even opening the tables is tried again.
+const BEGINNING: u64 = 1 << 20;
 /// With less than this, what can be done without goes.
 const SHORT: u64 = 4 * RESERVE;
 /// Given back to the file system when it is full all the same.
@@ -111,6 +114,11 @@ impl Space {
         laid
     }
 
+    /// Whether there is so little that nothing can be begun: opening the tables writes some pages.
+    pub(super) fn is_used_up(&self) -> bool {
+        self.free().is_some_and(|free| free < BEGINNING)
+    }
+
     /// Lets the ballast go; true if there was one.
     pub(super) fn drop_ballast(&self) -> bool {
         self.ballast().is_some_and(|path| fs::remove_file(path).is_ok())
@@ -129,7 +137,7 @@ impl Space {
 
 /// Real blocks: a hole would free nothing.
 fn lay(path: &Path, octets: u64) -> io::Result<()> {
-    let mut file = File::create(path)?;
+    let mut file = privacy::create(path)?;
     if rustix::fs::fallocate(&file, rustix::fs::FallocateFlags::empty(), 0, octets).is_ok() {
         return Ok(());
     }

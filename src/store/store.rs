@@ -7,9 +7,12 @@ use super::grant::{Grant, Grants};
 use super::guard::contained;
 use super::journal::Journal;
 use super::layout::{Layout, TODAY};
+use super::lived::Lived;
 use super::medium::Medium;
 use super::mirror::{Mirrors, Watch};
 use super::parcel::Packer;
+use super::privacy;
+use super::queue::Space as Keeper;
 use super::recovery::close;
 use super::replay;
 use super::schema::{
@@ -24,6 +27,7 @@ use super::writer::{self, Job, Message};
 use crate::mail::{AccountId, BlobId, MailboxId, UniqueId};
 use crate::sys::threads;
 use event_listener::{Event, EventListener};
+use redb::backends::FileBackend;
 use redb::{Database, ReadableDatabase, ReadableTable, TableError};
 use ring::rand::{SecureRandom, SystemRandom};
 use std::collections::BTreeSet;
@@ -73,6 +77,8 @@ pub(super) struct Shared {
     pub(super) abandoned: Arc<Abandoned>,
     pub(super) pins: Arc<Pins>,
     pub(super) space: Space,
+    // Which days passed here.
+    pub(super) lived: Mutex<Lived>,
     // None for a store without a folder.
     journal: Mutex<Option<Journal>>,
     // Blobs that came in since the tables were durable last.
@@ -91,26 +97,54 @@ pub(super) struct Shared {
     pub(super) grants: Grants,
 }
 
+/// Whether a store is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Writes {
+    /// Now.
+    Now,
+    /// When the disk lets it be.
+    Later,
+    /// Never: by the owner's wish.
+    Never,
+}
+
 impl Store {
-    /// Opens the store in a folder, or makes it. One process at a time.
+    /// Opens the store in a folder, or makes it; one that cannot be written is read until it can be. One process at a time.
     pub fn open(folder: &Path, options: Options) -> Result<Store, Fault> {
         Store::open_as(folder, options, &TODAY)
     }
 
     /// The same for a program with another layout.
     pub(super) fn open_as(folder: &Path, options: Options, layout: &'static Layout) -> Result<Store, Fault> {
-        std::fs::create_dir_all(folder)?;
+        privacy::create_folder(folder)?;
         let path = folder.join("mail.redb");
         if !path.try_exists()? {
             make_database(folder, &path, options, layout)?;
         }
-        let medium = Medium::file(path, options);
         let space = Space::of(Some(folder));
-        if let Err(error) = space.put_ballast() {
+        let store = match Store::open_to_write(&path, options, layout) {
+            Err(Fault::Io(_)) if space.is_full() && space.drop_ballast() => {
+                log::error!("the disk is full: the ballast was let go");
+                Store::open_to_write(&path, options, layout)
+            }
+            opened => opened,
+        };
+        let store = match store {
+            // What is there can be read, perhaps, and written again once the disk lets it be.
+            Err(Fault::Io(why)) => {
+                let frozen = Store::open_frozen(&path, options, layout).map_err(|_| Fault::Io(why.clone()))?;
+                log::error!("nothing can be written to the disk: mail can only be read: {why}");
+                frozen
+            }
+            opened => opened.or_else(|fault| Store::open_remains(folder, options, layout, fault))?,
+        };
+        privacy::close_to_others(folder);
+        if !store.is_read_only()
+            && let Err(error) = space.put_ballast()
+        {
             log::warn!("no ballast could be put down: {error}");
         }
-        let opened = medium.open().and_then(|database| Store::start(database, medium, false, space, layout));
-        opened.or_else(|fault| Store::open_remains(folder, options, layout, fault))
+        Ok(store)
     }
 
     /// A damaged store that cannot be opened otherwise: what is left of it, to be read. Or the fault that there was.
@@ -123,21 +157,33 @@ impl Store {
         let Fault::Corrupt(what) = fault else { return Err(fault) };
         let medium = Medium::file(folder.join("mail.redb"), options);
         let database = medium.open_remains().map_err(|_| fault.clone())?;
-        let store = Store::start(database, medium, true, Space::of(Some(folder)), layout).map_err(|_| fault)?;
+        let store =
+            Store::start(database, medium, Writes::Never, Space::of(Some(folder)), layout).map_err(|_| fault)?;
         log::error!("the mail store is damaged ({what}): what is left of it can only be read");
         Ok(store)
     }
 
-    /// `reads_only`: nothing is to be written, for good.
+    fn open_to_write(path: &Path, options: Options, layout: &'static Layout) -> Result<Store, Fault> {
+        let medium = Medium::file(path.to_owned(), options);
+        let database = medium.open()?;
+        Store::start(database, medium, Writes::Now, Space::of(path.parent()), layout)
+    }
+
+    fn open_frozen(path: &Path, options: Options, layout: &'static Layout) -> Result<Store, Fault> {
+        let medium = Medium::file(path.to_owned(), options);
+        let database = medium.open_frozen()?;
+        Store::start(database, medium, Writes::Later, Space::of(path.parent()), layout)
+    }
+
     pub(super) fn start(
         database: Database,
         medium: Medium,
-        reads_only: bool,
+        writes: Writes,
         space: Space,
         layout: &'static Layout,
     ) -> Result<Store, Fault> {
         let (database, next_blob) = contained(|| {
-            let folder = medium.path().and_then(Path::parent).filter(|_| !reads_only);
+            let folder = medium.path().and_then(Path::parent).filter(|_| writes == Writes::Now);
             way_back::settle(&database, layout, folder, medium.now())?;
             let next_blob = initialise(&database, &space, layout)?;
             Ok((database, next_blob))
@@ -145,8 +191,8 @@ impl Store {
         let shared = Arc::new(Shared {
             database: RwLock::new(Some(Arc::new(database))),
             medium,
-            frozen: AtomicBool::new(reads_only),
-            reads_only,
+            frozen: AtomicBool::new(writes != Writes::Now),
+            reads_only: writes == Writes::Never,
             is_remains: AtomicBool::new(false),
             looked_for: AtomicBool::new(false),
             layout,
@@ -154,6 +200,7 @@ impl Store {
             abandoned: Arc::default(),
             pins: Arc::default(),
             space,
+            lived: Mutex::default(),
             journal: Mutex::new(None),
             fresh: Mutex::default(),
             grown: Mutex::default(),
@@ -169,6 +216,9 @@ impl Store {
         // What was taken over from the journal may have brought more ids.
         let ceiling = shared.snapshot()?.table(CONFIG)?.get(BLOB_CEILING)?.map_or(0, |ceiling| ceiling.value());
         shared.next_blob.fetch_max(ceiling, Ordering::SeqCst);
+        *shared.lived.lock().unwrap_or_else(PoisonError::into_inner) =
+            Lived::read(shared.snapshot()?.kept(Keeper::Lived, &[])?.as_deref());
+        drop(shared.observe());
         let (jobs, inbox) = mpsc::channel();
         let writer = threads::steady("the writer", {
             let shared = Arc::clone(&shared);
@@ -370,7 +420,13 @@ impl Drop for Shared {
 /// have to be opened.
 fn make_database(folder: &Path, path: &Path, options: Options, layout: &Layout) -> Result<(), Fault> {
     let making = folder.join("mail.redb.new");
-    let create = || contained(|| Ok(Database::builder().set_cache_size(options.cache).create(&making)?));
+    let create = || {
+        contained(|| {
+            Ok(Database::builder()
+                .set_cache_size(options.cache)
+                .create_with_backend(FileBackend::new(privacy::open(&making)?)?)?)
+        })
+    };
     let database = match create() {
         Err(Fault::Io(_)) if making.try_exists()? => {
             // Left by such a cut: it holds nothing.

@@ -17,6 +17,7 @@
 use super::error::Fault;
 use super::journal;
 use super::layout::Layout;
+use super::privacy;
 use super::record::{MailboxRecord, decode, encode};
 use super::schema::{
     BLOB_CEILING, CONFIG, FORMAT_KEY, HEAD, JOURNAL, LAST_ACCOUNT, MAILBOX, SAVEPOINT, SAVEPOINT_BLOB,
@@ -39,9 +40,9 @@ const MARKER: &str = "restore-format";
 /// What it says: mail that came in since may be lost.
 const DISCARD: &str = "discard";
 /// So long the savepoint is kept, in seconds.
-const KEPT: u64 = 30 * 24 * 60 * 60;
+const KEPT: i64 = 30 * 24 * 60 * 60;
 /// And this long, where room becomes short.
-const KEPT_WHEN_SHORT: u64 = 24 * 60 * 60;
+const KEPT_WHEN_SHORT: i64 = 24 * 60 * 60;
 
 /// How the data was before the format became newer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -56,7 +57,7 @@ pub struct WayBack {
 
 /// Tells the next start in this folder to go back to the earlier format, and to give up what came in since.
 pub fn ask_to_restore(folder: &Path) -> io::Result<()> {
-    let mut file = fs::File::create(folder.join(MARKER))?;
+    let mut file = privacy::create(&folder.join(MARKER))?;
     file.write_all(DISCARD.as_bytes())?;
     file.sync_all()?;
     fs::File::open(folder)?.sync_all()
@@ -111,7 +112,7 @@ pub(super) fn settle(database: &Database, layout: &Layout, folder: Option<&Path>
     Ok(())
 }
 
-fn format_of(database: &Database) -> Result<Option<u32>, Fault> {
+pub(super) fn format_of(database: &Database) -> Result<Option<u32>, Fault> {
     match database.begin_read()?.open_table(CONFIG) {
         Ok(config) => {
             let format = config.get(FORMAT_KEY)?.map(|format| format.value());
@@ -267,16 +268,12 @@ fn keep_what_grows(transaction: &WriteTransaction, newer: &Newer) -> Result<(), 
     Ok(())
 }
 
-/// Lets the way back go, if there is one; `before`: only one that was made before this moment. Whether it was there.
+/// Lets the way back go, if there is one; whether it was there.
 pub(super) fn let_go(
     transaction: &WriteTransaction,
     config: &mut redb::Table<'_, &'static str, u64>,
-    before: u64,
 ) -> Result<bool, Fault> {
     let Some(savepoint) = config.get(SAVEPOINT)?.map(|savepoint| savepoint.value()) else { return Ok(false) };
-    if config.get(SAVEPOINT_TIME)?.is_some_and(|time| time.value() > before) {
-        return Ok(false);
-    }
     transaction.delete_persistent_savepoint(savepoint)?;
     forget_savepoint(config)?;
     Ok(true)
@@ -289,7 +286,7 @@ fn forget_savepoint(config: &mut redb::Table<'_, &'static str, u64>) -> Result<(
     Ok(())
 }
 
-/// A savepoint from before this moment has been kept long enough.
-pub(super) fn long_ago(now: i64, room_is_short: bool) -> u64 {
-    u64::try_from(now).unwrap_or(0).saturating_sub(if room_is_short { KEPT_WHEN_SHORT } else { KEPT })
+/// So many seconds that passed here a savepoint is kept.
+pub(super) fn kept_for(room_is_short: bool) -> i64 {
+    if room_is_short { KEPT_WHEN_SHORT } else { KEPT }
 }

@@ -46,6 +46,11 @@ const BUSY_SWEEP: Duration = Duration::from_secs(1);
 /// and makes its checkpoints this often.
 const BUSY_CHECKPOINT: Duration = Duration::from_secs(30);
 
+/// How often the clocks are looked at when nothing comes,
+const OBSERVE: Duration = Duration::from_mins(1);
+/// and how often that is noted.
+const NOTE: Duration = Duration::from_hours(1);
+
 /// How often a disk that could not be written is tried again when nothing comes.
 const THAW: Duration = Duration::from_secs(10);
 /// Between two openings after an error passes this, and so many times as long as the last one took: a damaged file may
@@ -81,11 +86,12 @@ pub(super) fn run(shared: &Shared, jobs: &Receiver<Message>) {
     let mut batch = Vec::with_capacity(JOBS);
     loop {
         let first = match rest {
-            Rest::Clean => jobs.recv().map_err(|_| RecvTimeoutError::Disconnected),
+            Rest::Clean => jobs.recv_timeout(OBSERVE),
             Rest::Dirty => jobs.recv_timeout(IDLE),
             Rest::Sweep => jobs.recv_timeout(SWEEP_PAUSE),
             Rest::Frozen => jobs.recv_timeout(THAW),
         };
+        drop(shared.observe());
         match first {
             Ok(first) => {
                 let look = gather(first, jobs, &mut batch);
@@ -401,7 +407,10 @@ impl Way {
 impl Tidied {
     fn idle(&mut self, shared: &Shared, rest: Rest) -> Rest {
         match rest {
-            Rest::Clean => Rest::Clean,
+            Rest::Clean => {
+                // What passed is to be known after a cut.
+                if self.saved.elapsed() > NOTE { self.save(shared, true) } else { Rest::Clean }
+            }
             Rest::Dirty => self.save(shared, true),
             Rest::Sweep => self.sweep(shared),
             Rest::Frozen => {
@@ -470,7 +479,15 @@ fn checkpoint(shared: &Shared, idle: bool) -> Result<(), Fault> {
     undoable(|| batch.save_recents(&recents))?;
     batch.save_room()?;
     // Room for mail comes before the way back, once the newer version is past its trial.
-    let let_go = batch.let_go_of_the_way_back(way_back::long_ago(now, shared.space.is_short()))?;
+    let written = {
+        let lived = shared.observe();
+        let kept_for = way_back::kept_for(shared.space.is_short());
+        let is_over = |since| lived.is_calm() && lived.age(since) >= kept_for;
+        (lived.written()?, batch.way_back_since()?.is_some_and(is_over))
+    };
+    let (lived, is_over) = written;
+    batch.save_lived(&lived)?;
+    let let_go = is_over && batch.let_go_of_the_way_back()?;
     batch.note_journal(journal.as_ref().map_or(0, Journal::last))?;
     let mut fresh = shared.fresh();
     undoable(|| batch.gather_heads(&fresh))?;

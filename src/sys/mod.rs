@@ -9,7 +9,9 @@ pub mod ledger;
 pub mod log;
 mod outlet;
 mod pauses;
+mod privacy;
 pub mod task;
 pub mod threads;
 
 pub use defects::{count as count_defect, counted as defects};
+pub use privacy::keep_to_ourselves;

@@ -53,7 +53,7 @@ impl Play {
     pub fn new(seed: u64, at_once: usize, world: World, place: Box<dyn Place>) -> Result<Play, String> {
         let store = place.open().map_err(|fault| fault.to_string())?;
         // Each begins at another moment, mostly a later one.
-        let clock = 1_600_000_000 + i64::try_from(seed).unwrap_or(0) * 5_000;
+        let clock = 1_600_000_000 + i64::try_from(seed % 20_000).unwrap_or(0) * 5_000;
         Ok(Play { random: Random::new(seed), at_once, place, store: Some(store), world, watches: Vec::new(), clock })
     }
 

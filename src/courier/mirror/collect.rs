@@ -250,7 +250,8 @@ impl Collect {
     }
 
     fn is_over(&self, since: i64) -> bool {
-        self.delete_after.is_some_and(|days| self.now.saturating_sub(since) >= i64::from(days) * DAY)
+        // At once is at once; days are days that passed here.
+        self.delete_after.is_some_and(|days| days == 0 || self.store.is_over(since, i64::from(days) * DAY))
     }
 
     async fn steps(&self, steps: Vec<Step>) -> Result<(), Error> {

@@ -79,7 +79,7 @@ impl<S: Io> Pass<'_, S> {
 
     /// Whether so many missing messages were deleted, as far as can be told.
     fn is_believed(&self, missing: usize, of: usize, since: Option<i64>) -> bool {
-        let seen_twice = since.is_some_and(|since| self.now.saturating_sub(since) >= SECOND_LOOK);
+        let seen_twice = since.is_some_and(|since| self.store.is_over(since, SECOND_LOOK));
         self.confirmed || seen_twice || !is_bulk(missing, of)
     }
 }

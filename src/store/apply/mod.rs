@@ -15,11 +15,11 @@ use super::error::{Fault, Refusal, StoreError};
 use super::grant::Grant;
 use super::guard::contained;
 use super::mirror::Change;
-use super::queue::Grace;
+use super::queue::{Grace, Space};
 use super::record::{Account, Limits, MailboxRecord, MessageStart, Usage, decode, encode};
 use super::schema::{
     ACCOUNT, ADDRESS, BODY, Bytes, CONFIG, DOOMED, DUE, HEAD, JOURNAL, JOURNAL_FORMAT, KEPT, Key12, MAILBOX, MSG, NAME,
-    QUEUE, REFS, ROOM_INSIDE, SAVEPOINT_TIME, STAGING, SUBSCRIPTION, VANISHED, msg_key, msg_uid,
+    QUEUE, REFS, ROOM_INSIDE, SAVEPOINT_TIME, STAGING, SUBSCRIPTION, VANISHED, kept_key, msg_key, msg_uid,
 };
 use super::snapshot::usage_of;
 use super::store::Shared;
@@ -204,7 +204,7 @@ impl<'t> Batch<'t> {
             Write::SetUniqueIds { mailbox, ids } => self.set_unique_ids(*mailbox, ids),
             Write::Expire { mailbox, uids, before } => self.expire(*mailbox, uids, *before),
             Write::KeepFormat => {
-                self.touched |= self.let_go_of_the_way_back(u64::MAX)?;
+                self.touched |= self.let_go_of_the_way_back()?;
                 Ok(Outcome::Done)
             }
             Write::Deliver(delivery) => Ok(Outcome::Delivered(self.deliver(delivery)?)),
@@ -340,9 +340,9 @@ impl<'t> Batch<'t> {
         Ok(())
     }
 
-    /// Lets go of how the tables were in an earlier format, if that was before this moment; whether it did.
-    pub(super) fn let_go_of_the_way_back(&mut self, before: u64) -> Result<bool, Fault> {
-        way_back::let_go(self.transaction, &mut self.tables.config, before)
+    /// Lets go of how the tables were in an earlier format; whether there was such.
+    pub(super) fn let_go_of_the_way_back(&mut self) -> Result<bool, Fault> {
+        way_back::let_go(self.transaction, &mut self.tables.config)
     }
 
     /// When these tables were brought to their format, in seconds since 1970, while there is a way back from it.
@@ -369,6 +369,18 @@ impl<'t> Batch<'t> {
             self.tables.config.insert(ROOM_INSIDE, inside)?;
         }
         Ok(())
+    }
+
+    /// Notes what passed here, for the next start.
+    pub(super) fn save_lived(&mut self, lived: &[u8]) -> Result<(), Fault> {
+        self.tables.kept.insert(kept_key(Space::Lived, &[]).as_slice(), lived)?;
+        Ok(())
+    }
+
+    /// When there was another format before this one, while there is a way back to it.
+    pub(super) fn way_back_since(&self) -> Result<Option<i64>, Fault> {
+        let since = redb::ReadableTable::get(&self.tables.config, SAVEPOINT_TIME)?.map(|time| time.value());
+        Ok(since.map(|since| i64::try_from(since).unwrap_or(i64::MAX)))
     }
 
     /// Refuses what the disk has no room for.
