@@ -14,7 +14,7 @@
 //! | a browser's request and its page | 8 KiB each way ([`PAGE`]) | [`STRANGERS`] |
 //! | an envelope | [`RECIPIENTS`], [`RECIPIENT_OCTETS`] | the same ledgers |
 //! | a message coming in by SMTP | [`SPOOL`] in memory; [`SPOOL_SHARE`] in files, for [`SPOOL_GRACE`] and at [`SPOOL_SPEED`] where room is short | [`SPOOLS`]; [`SPOOL_FILES`], of which [`SPOOL_STRANGERS`] for strangers |
-//! | a message whose sender is being checked | [`CHECKING`] and twice its header | [`STRANGERS`] |
+//! | a message whose sender is being checked | [`CHECKING`] | [`STRANGERS`] |
 //! | a message on its way into the store | [`ARRIVING`] | [`PEOPLE`] |
 //! | an APPEND in progress | [`UPLOAD`] and a frame; the rest is staged on disk, up to [`MESSAGE`] | [`PEOPLE`] |
 //! | commands: search programs, sets, FETCH items, patterns | [`SEARCH_KEYS`], [`SET_RANGES`], [`FETCH_ITEMS`], [`ARGUMENTS`], all within a [`COMMAND`] | [`PEOPLE`], by the octets they came in |
@@ -46,10 +46,10 @@ pub const STRANGER_OUT: usize = 4 << 10;
 /// post-quantum key.
 pub const HANDSHAKE: u64 = 32 << 10;
 /// Octets of memory for all who are not logged in, each with what it costs at rest: [`RESTING`], and [`RESTING_TLS`].
-pub const STRANGERS: usize = 8 << 20;
-/// Octets of memory for all who logged in or brought a whole message: 40 in the midst of large answers, 190 with smaller
+pub const STRANGERS: usize = 12 << 20;
+/// Octets of memory for all who logged in or brought a whole message: 15 in the midst of large answers, 200 with smaller
 /// bufferfuls.
-pub const PEOPLE: usize = 12 << 20;
+pub const PEOPLE: usize = 10 << 20;
 /// Octets of it for one account, with all its sessions.
 pub const PEOPLE_SHARE: usize = PEOPLE / 4;
 /// Up to here it is given out in large pieces; the rest is for those who need little.
@@ -171,6 +171,8 @@ pub const REPLY_LINES: usize = 200;
 pub const ADDRESS: usize = 64 + 1 + 255;
 /// Recipients of one message, at most; the owner may want fewer. RFC 5321 §4.5.3.1.8 asks for 100.
 pub const RECIPIENTS: usize = 10_000;
+/// Recipients of one message that are taken in any case (RFC 5321 §4.5.3.1.8).
+pub const RECIPIENTS_LEAST: usize = 100;
 /// Octets of the addresses of all its recipients, and of what the sender calls them (ORCPT): a hundred of the longest
 /// (RFC 5321 §4.5.3.1.8), or thousands. Who has more sends to the others apart.
 pub const RECIPIENT_OCTETS: usize = 128 << 10;
@@ -180,7 +182,7 @@ pub const RECEIVED: usize = 100;
 pub const UPLOAD: usize = 256 << 10;
 /// Octets of memory while a message is on its way into the store, about: its header, what is made of it, packed octets.
 pub const ARRIVING: usize = 768 << 10;
-/// Octets of memory while a message's sender is being checked, beside its header.
+/// Octets of memory while a message's sender is being checked: the message itself waits in its spool.
 pub const CHECKING: usize = 16 << 10;
 /// Octets of a message coming in that are held in memory; the rest waits in a file.
 pub const SPOOL: usize = 256 << 10;

@@ -35,11 +35,7 @@ pub(super) struct Incoming {
 
 /// A message whose sender is being checked.
 #[derive(Debug)]
-pub(super) struct Judging {
-    incoming: Incoming,
-    /// Octets of memory that the check holds, about: the header and what is read of it.
-    held: usize,
-}
+pub(super) struct Judging(Incoming);
 
 /// A message on its way into the store.
 #[derive(Debug)]
@@ -107,9 +103,8 @@ impl Smtp {
                 let from = incoming.transaction.sender.address.as_ref();
                 let from = from.map_or_else(String::new, |from| from.as_str().to_owned());
                 // Names may take long to be answered, and many may wait for them: meanwhile it is in the spool only.
-                let held = limits::CHECKING + 2 * incoming.header.len();
                 let incoming = Incoming { header: Vec::new(), ..incoming };
-                self.work = Work::Judging(Box::new(Judging { incoming, held }));
+                self.work = Work::Judging(Box::new(Judging(incoming)));
                 Need::Verdict(Box::new(Suspect { client, helo, from, content: whole.spool }))
             }
             None => self.prepare(incoming, whole.spool, None, store, out),
@@ -203,7 +198,7 @@ impl Smtp {
         store: &Store,
         out: &mut Out,
     ) -> Need {
-        let incoming = judging.incoming;
+        let incoming = judging.0;
         let answer = match &verdict.disposition {
             Disposition::None | Disposition::Quarantine => match head_of(&suspect.content) {
                 Ok(header) => {
@@ -419,12 +414,6 @@ impl Smtp {
             return Need::Flush;
         }
         self.refuse(answer, out)
-    }
-}
-
-impl Judging {
-    pub(super) fn held(&self) -> usize {
-        self.held
     }
 }
 

@@ -8,6 +8,7 @@ use crate::delivery::{Route, may_send_as, route};
 use crate::mail::{UniqueId, limits};
 use crate::session::{Need, Privacy};
 use crate::store::{Store, StoreError};
+use crate::sys::ledger::STRANGERS;
 use crate::wire::Out;
 use crate::wire::smtp::{Answer, Recipient, Sender};
 
@@ -107,7 +108,10 @@ impl Smtp {
         if transaction.content.is_some() {
             return Err(answers::CHUNKS_BEGUN);
         }
-        if transaction.recipients.len() >= self.terms.rules.recipients
+        // Where little is left for strangers, a hundred have to do (RFC 5321 §4.5.3.1.8).
+        let is_short = self.login.is_none() && STRANGERS.held() > limits::STRANGERS / 2;
+        let most = if is_short { limits::RECIPIENTS_LEAST } else { self.terms.rules.recipients };
+        if transaction.recipients.len() >= most.min(self.terms.rules.recipients)
             || transaction.octets + octets(recipient) > limits::RECIPIENT_OCTETS
         {
             return Err(answers::TOO_MANY);

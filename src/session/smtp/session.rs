@@ -320,7 +320,7 @@ impl Protocol for Smtp {
 
     fn held(&self) -> usize {
         let work = match &self.work {
-            Work::Judging(judging) => judging.held(),
+            Work::Judging(_) => limits::CHECKING,
             Work::Arriving(_) => limits::ARRIVING,
             _ => 0,
         };
