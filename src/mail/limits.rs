@@ -205,3 +205,5 @@ pub const SPOOL_SPEED: u64 = 4 << 10;
 pub const LOG_LINE: usize = 4_000;
 /// Octets of lines of the log that wait for an output that takes none: some seconds of a busy server.
 pub const LOG_WAITING: usize = 256 << 10;
+/// Work of one turn, in octets looked at (see `mail::effort`): one or two milliseconds, after which others are answered.
+pub const TURN: u64 = 1 << 20;

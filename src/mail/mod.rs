@@ -3,6 +3,7 @@
 mod address;
 mod date;
 pub mod decode;
+pub mod effort;
 mod envelope;
 mod flags;
 pub mod header;

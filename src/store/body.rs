@@ -5,7 +5,7 @@ use super::error::Fault;
 use super::record::Head;
 use super::schema::{FRAME, pieces};
 use super::snapshot::Snapshot;
-use crate::mail::{BlobId, Span};
+use crate::mail::{BlobId, Span, effort};
 
 /// A range of a message that is being read; outlives snapshots.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -120,6 +120,8 @@ fn append_range(
 ) -> Result<(), Fault> {
     let start = out.len();
     unpack(out)?;
+    // Also what is thrown away again.
+    effort::spend_on(whole);
     if to < whole {
         out.truncate(start + to);
     }

@@ -271,11 +271,13 @@ impl<'a> Head<'a> {
 
     /// The envelope, read when the message came in.
     pub fn envelope(&self) -> Result<crate::mail::Envelope<'a>, Fault> {
+        crate::mail::effort::spend_on(self.envelope.len());
         decode(self.envelope, "envelope")
     }
 
     /// The MIME tree, read when the message came in.
     pub fn outline(&self) -> Result<crate::mail::Part<'a>, Fault> {
+        crate::mail::effort::spend_on(self.outline.len());
         decode(self.outline, "outline")
     }
 }

@@ -11,7 +11,7 @@ use super::schema::{
 };
 use super::verified::Damage;
 use super::write::Uids;
-use crate::mail::{AccountId, BlobId, MailboxId, MailboxName, Uid, other_spelling};
+use crate::mail::{AccountId, BlobId, MailboxId, MailboxName, Uid, effort, other_spelling};
 use redb::{
     AccessGuard, Key, Range, ReadOnlyTable, ReadTransaction, ReadableDatabase, ReadableTable, TableDefinition, Value,
 };
@@ -362,6 +362,7 @@ impl Snapshot {
 impl StoredHead<'_> {
     /// The head's fields, borrowed.
     pub fn read(&self) -> Result<Head<'_>, Fault> {
+        effort::spend(effort::RECORD);
         decode(self.0.value(), "head")
     }
 }
@@ -428,6 +429,7 @@ fn records_of<M: DeserializeOwned>(
     let to = Uid::new(to).unwrap_or(Uid::FIRST).max(from);
     let rows = table.range::<&[u8; 12]>(&msg_key(mailbox, from)..=&msg_key(mailbox, to))?;
     Ok(rows.map(|row| {
+        effort::spend(effort::ROW);
         let (key, record) = row?;
         let uid = msg_uid(key.value()).ok_or(Fault::Corrupt("a message with UID 0"))?;
         Ok((uid, decode(record.value(), "message")?))

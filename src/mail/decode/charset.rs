@@ -83,6 +83,7 @@ impl Charset {
 
     /// Decodes the next octets and appends them to `out`.
     pub fn feed(&mut self, octets: &[u8], out: &mut String) {
+        crate::mail::effort::spend_on(octets.len());
         match &mut self.inner {
             Inner::Stream(decoder) => decode(decoder, octets, out, false),
             Inner::Escapes(escapes) => escapes.feed(octets, out),

@@ -1,6 +1,6 @@
 //! Content-Transfer-Encoding (RFC 2045 §6), tolerant: garbage is passed over or passed through, never an error.
 
-use crate::mail::{Part, limits};
+use crate::mail::{Part, effort, limits};
 use base64::Engine;
 use base64::alphabet::STANDARD;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
@@ -20,7 +20,7 @@ pub enum Encoding {
 }
 
 /// Decodes a body that is fed to it.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Decoder {
     encoding: Encoding,
     /// Of uuencode: whether `begin` was read, and `end` was not.
@@ -80,6 +80,7 @@ impl Decoder {
 
     /// Decodes the next octets and appends what they are to `out`.
     pub fn feed(&mut self, octets: &[u8], out: &mut Vec<u8>) {
+        effort::spend_on(octets.len());
         match self.encoding {
             Encoding::Identity => out.extend_from_slice(octets),
             Encoding::Base64 => {

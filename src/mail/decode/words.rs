@@ -2,14 +2,18 @@
 
 use super::charset::Charset;
 use super::transfer::{Decoder, Encoding};
-use crate::mail::limits;
+use crate::mail::{effort, limits};
 use encoding_rs::WINDOWS_1252;
 use memchr::{memchr, memchr_iter, memmem};
 use std::borrow::Cow;
 
+/// What an encoded word costs beside its octets: its charset is looked up, its text is put elsewhere.
+const WORD: u64 = 64;
+
 /// An unfolded header value as text. Raw 8-bit text is UTF-8 (RFC 6532), or else windows-1252, which it mostly was.
 #[must_use]
 pub fn decode_words(value: &[u8]) -> Cow<'_, str> {
+    effort::spend_on(value.len());
     let Some(first) = begin(value) else { return raw(value) };
     let mut out = String::with_capacity(value.len());
     // The octets of encoded words in a row: a character may be cut between two of them, though §5 (3) forbids it.
@@ -85,6 +89,7 @@ fn word_at(value: &[u8]) -> Option<(&[u8], Vec<u8>, &[u8])> {
     if charset.is_empty() || charset.iter().any(u8::is_ascii_whitespace) {
         return None;
     }
+    effort::spend(WORD);
     let mut octets = Vec::with_capacity(text.len());
     let (encoding, text) = match encoding {
         b'b' | b'B' => (Encoding::Base64, Cow::Borrowed(text)),
