@@ -272,10 +272,14 @@ impl<'a> Field<'a> {
 }
 
 impl Fields<'_> {
-    /// Octets of the block that come after the last field.
-    #[must_use]
-    pub fn left(&self) -> usize {
-        self.rest.len()
+    /// The fields of what is left of a block, after lines that were such.
+    pub(super) fn after(lines: Lines, rest: &[u8]) -> Fields<'_> {
+        Fields { rest, lines }
+    }
+
+    /// Octets of the block that come after the last field, and what its lines were.
+    pub(super) fn left(&self) -> (usize, Lines) {
+        (self.rest.len(), self.lines)
     }
 }
 

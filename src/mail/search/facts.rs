@@ -36,8 +36,8 @@ pub struct Row {
     pub size: u32,
 }
 
-/// One message, for a search. Nothing but its row is asked for unless the answer depends on it, everything at most
-/// once, and in the order in which it stands here.
+/// One message, for a search. Nothing but its row is asked for unless the answer depends on it, in the order in which it
+/// stands here, and everything once in a turn; what a turn did not come through is asked for again in the next one.
 pub trait Facts {
     /// Why something cannot be told.
     type Error;

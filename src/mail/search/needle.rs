@@ -3,6 +3,7 @@
 //! Both sides are folded: each character to upper and then to lower case, so that ß finds SS and σ finds ς, as
 //! i;unicode-casemap (RFC 5051) does; unlike there, composed and decomposed characters stay different.
 
+use crate::mail::effort;
 use encoding_rs::Encoding;
 use memchr::memmem::Finder;
 
@@ -13,14 +14,22 @@ pub struct Needle {
     folded: Box<Finder<'static>>,
 }
 
-/// Searches for several needles in text that comes in pieces, keeping what may be the beginning of a match.
-#[derive(Debug)]
-pub struct Seeker<'n> {
-    needles: Vec<(&'n Needle, bool)>,
+/// Needles that are sought together, each with the place of its answer. The same needle is sought once.
+#[derive(Debug, Default)]
+pub(super) struct Needles {
+    list: Vec<(Needle, usize)>,
+    /// Octets of the longest.
+    longest: usize,
+}
+
+/// Seeks needles in text that comes in pieces, keeping what may be the beginning of a match. It can stop between any two
+/// needles and go on later.
+#[derive(Debug, Default)]
+pub(super) struct Seeker {
     /// The end of what has passed, and the new piece, folded.
     text: Vec<u8>,
-    /// Octets that are kept from one piece to the next: the longest needle, less one.
-    overlap: usize,
+    /// The next needle to be sought in it.
+    next: usize,
 }
 
 impl Needle {
@@ -43,44 +52,90 @@ impl Needle {
     pub fn is_in(&self, text: &str, space: &mut Vec<u8>) -> bool {
         space.clear();
         fold(text, space);
-        self.folded.find(space).is_some()
+        self.is_in_folded(space)
+    }
+
+    fn is_in_folded(&self, text: &[u8]) -> bool {
+        // A searcher passes over many octets at once, and costs something to begin with.
+        effort::spend_on(32 + text.len() / 4);
+        self.folded.find(text).is_some()
+    }
+
+    fn text(&self) -> &[u8] {
+        self.folded.needle()
     }
 }
 
-impl<'n> Seeker<'n> {
-    /// Searches for these needles.
-    #[must_use]
-    pub fn new(needles: impl IntoIterator<Item = &'n Needle>) -> Seeker<'n> {
-        let needles: Vec<_> = needles.into_iter().map(|needle| (needle, needle.is_empty())).collect();
-        let longest = needles.iter().map(|(needle, _)| needle.folded.needle().len()).max();
-        Seeker { needles, text: Vec::new(), overlap: longest.unwrap_or(0).saturating_sub(1) }
+impl Needles {
+    /// The place of this needle's answer, a new one where it was not sought before.
+    pub fn place(&mut self, needle: Needle, new: impl FnOnce() -> usize) -> usize {
+        if let Some((_, place)) = self.list.iter().find(|(known, _)| known.text() == needle.text()) {
+            return *place;
+        }
+        let place = new();
+        self.put(needle, place);
+        place
     }
 
-    /// The next piece of the text; true if it brought a needle to light.
-    pub fn feed(&mut self, text: &str) -> bool {
-        let passed = self.text.len().saturating_sub(self.overlap);
+    /// One more, whose answer has this place.
+    pub fn put(&mut self, needle: Needle, place: usize) {
+        self.longest = self.longest.max(needle.text().len());
+        self.list.push((needle, place));
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.list.is_empty()
+    }
+
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        self.list.len()
+    }
+
+    /// What was not found is not there.
+    pub fn settle(&self, known: &mut [Option<bool>]) {
+        for (_, place) in &self.list {
+            if let Some(answer @ None) = known.get_mut(*place) {
+                *answer = Some(false);
+            }
+        }
+    }
+}
+
+impl Seeker {
+    /// The next piece of the text; before, all needles have been sought in the one before.
+    pub fn feed(&mut self, text: &str, needles: &Needles) {
+        let passed = self.text.len().saturating_sub(needles.longest.saturating_sub(1));
         self.text.drain(..passed);
         fold(text, &mut self.text);
-        let mut news = false;
-        for (needle, found) in self.needles.iter_mut().filter(|(_, found)| !found) {
-            *found = needle.folded.find(&self.text).is_some();
-            news |= *found;
+        self.next = 0;
+    }
+
+    /// Seeks on in the present piece and notes what is found; false when the turn is over before all were sought.
+    pub fn seek(&mut self, needles: &Needles, known: &mut [Option<bool>]) -> bool {
+        for (needle, place) in needles.list.get(self.next..).unwrap_or_default() {
+            self.next += 1;
+            if let Some(known @ (None | Some(false))) = known.get_mut(*place)
+                && needle.is_in_folded(&self.text)
+            {
+                *known = Some(true);
+            }
+            if effort::is_spent() && self.next < needles.list.len() {
+                return false;
+            }
         }
-        news
+        true
     }
 
     /// Another text begins: no match goes across.
     pub fn cut(&mut self) {
         self.text.clear();
-    }
-
-    /// Which needles have been found, in their order.
-    pub fn found(&self) -> impl Iterator<Item = bool> {
-        self.needles.iter().map(|(_, found)| *found)
+        self.next = usize::MAX;
     }
 }
 
 fn fold(text: &str, out: &mut Vec<u8>) {
+    effort::spend_on(text.len());
     out.reserve(text.len());
     let mut rest = text;
     while !rest.is_empty() {
@@ -126,12 +181,21 @@ mod tests {
         assert!(is_in("", ""));
     }
 
+    fn needles(texts: &[&str]) -> Needles {
+        let mut needles = Needles::default();
+        for (place, text) in texts.iter().enumerate() {
+            needles.place(Needle::new(text), || place);
+        }
+        needles
+    }
+
     #[test]
     fn a_match_is_found_wherever_the_text_is_cut() {
         let text = "Nach der Straße kommt die Brücke.";
-        let needles = [Needle::new("STRASSE KOMMT"), Needle::new("brücke."), Needle::new("absent")];
+        let needles = needles(&["STRASSE KOMMT", "brücke.", "absent"]);
         for size in 1..=text.len() {
-            let mut seeker = Seeker::new(&needles);
+            let mut seeker = Seeker::default();
+            let mut known = [None; 3];
             let mut rest = text;
             while !rest.is_empty() {
                 let mut end = size.min(rest.len());
@@ -139,20 +203,39 @@ mod tests {
                     end += 1;
                 }
                 let (piece, after) = rest.split_at(end);
-                seeker.feed(piece);
+                seeker.feed(piece, &needles);
+                assert!(seeker.seek(&needles, &mut known));
                 rest = after;
             }
-            assert_eq!(seeker.found().collect::<Vec<_>>(), [true, true, false], "{size}");
+            assert_eq!(known, [Some(true), Some(true), None], "{size}");
         }
     }
 
     #[test]
     fn no_match_goes_from_one_text_into_another() {
-        let needles = [Needle::new("ab")];
-        let mut seeker = Seeker::new(&needles);
-        seeker.feed("a");
-        seeker.cut();
-        assert!(!seeker.feed("b"));
-        assert!(seeker.feed("ab"));
+        let needles = needles(&["ab"]);
+        let (mut seeker, mut known) = (Seeker::default(), [None]);
+        for piece in ["a", "b"] {
+            seeker.cut();
+            seeker.feed(piece, &needles);
+            seeker.seek(&needles, &mut known);
+        }
+        assert_eq!(known, [None]);
+        seeker.feed("ab", &needles);
+        seeker.seek(&needles, &mut known);
+        assert_eq!(known, [Some(true)]);
+    }
+
+    #[test]
+    fn seeking_stops_between_two_needles_and_goes_on() {
+        let needles = needles(&["one", "two", "three", "TWO"]);
+        let (mut seeker, mut known) = (Seeker::default(), [None; 3]);
+        seeker.feed("three, two, one", &needles);
+        let mut turns = 1;
+        while !effort::turn(1, || seeker.seek(&needles, &mut known)).0 {
+            turns += 1;
+            assert!(turns < 10, "it goes on");
+        }
+        assert_eq!((known, turns), ([Some(true); 3], 3));
     }
 }

@@ -1,10 +1,12 @@
 //! What a search finds, and what it asks for on the way.
 
 use super::*;
+use crate::mail::effort;
 use crate::mail::mime::{Outline, Scanner};
 use crate::mail::{Day, Envelope, FlagSet, Part, SequenceSet, Span, Stamp, SystemFlag, Uid};
 use std::convert::Infallible;
 use std::num::NonZeroU32;
+use std::ops::ControlFlow;
 
 const MESSAGE: &str = "From: =?utf-8?q?J=C3=BCrgen?= <j@Example.org>\r\nTo: a@b (Ann), Group: c@d;\r\n\
     Subject: =?iso-8859-1?Q?Fr=F6sche?= und\r\n Hasen\r\nDate: Sat, 1 Jan 2000 23:00:00 -0500\r\nX-Empty:\r\n\
@@ -75,11 +77,26 @@ fn run(key: &Key) -> (bool, Vec<&'static str>) {
         keyword: &keyword,
     };
     let mut program = Program::new(key, &world);
-    let Ok(first) = program.matches(&mut told);
+    let first = answer(&mut program, &mut told, u64::MAX);
     let asked = std::mem::take(&mut told.asked);
-    let Ok(second) = program.matches(&mut told);
+    let second = answer(&mut program, &mut told, u64::MAX);
     assert_eq!((first, &asked), (second, &told.asked), "a program can be run again");
+    for allowed in [0, 1, 10, 100, 1_000] {
+        assert_eq!(first, answer(&mut program, &mut told, allowed), "in turns of {allowed}");
+    }
     (first, asked)
+}
+
+/// The answer for a message, in turns of so much work each.
+fn answer(program: &mut Program, told: &mut Told, allowed: u64) -> bool {
+    program.begin();
+    for _ in 0..10_000 {
+        let Ok(answer) = effort::turn(allowed, || program.go_on(told)).0;
+        if let Some(answer) = answer {
+            return answer;
+        }
+    }
+    panic!("in turns of {allowed} it comes to no end");
 }
 
 fn finds(key: &Key) -> bool {

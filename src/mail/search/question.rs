@@ -1,10 +1,10 @@
 //! The questions that a message's row and its envelope answer.
 
-use super::needle::Needle;
 use super::{Key, Row, World};
 use crate::mail::decode::decode_words;
 use crate::mail::{Address, Day, Envelope, FlagSet, SequenceSet};
 use std::borrow::Cow;
+use std::sync::Arc;
 
 /// What the row answers.
 #[derive(Debug)]
@@ -19,8 +19,8 @@ pub(super) enum RowQuestion {
     From(i64),
     Larger(u64),
     Smaller(u64),
-    Uid(Vec<(u32, u32)>),
-    Sequence(Vec<(u32, u32)>),
+    Uid(Arc<[(u32, u32)]>),
+    Sequence(Arc<[(u32, u32)]>),
 }
 
 /// How a day is compared.
@@ -31,15 +31,8 @@ pub(super) enum Order {
     Since,
 }
 
-/// What the envelope answers.
-#[derive(Debug)]
-pub(super) enum EnvelopeQuestion {
-    Sent(Order, Day),
-    Holds(Field, Needle),
-}
-
 /// A field that the envelope holds.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Field {
     Subject,
     From,
@@ -51,8 +44,8 @@ pub(super) enum Field {
 }
 
 impl RowQuestion {
-    /// The question of a key; `None` if the row does not answer it.
-    pub fn of(key: &Key, world: &World<'_>) -> Option<RowQuestion> {
+    /// The question of a key; `None` if the row does not answer it. `saved` is the world's, shared by all who ask for it.
+    pub fn of(key: &Key, world: &World<'_>, saved: &Arc<[(u32, u32)]>) -> Option<RowQuestion> {
         Some(match key {
             Key::All => RowQuestion::Always,
             Key::Flag(flag) => RowQuestion::Flags(flag.set()),
@@ -66,9 +59,9 @@ impl RowQuestion {
             Key::Larger(size) => RowQuestion::Larger(*size),
             Key::Smaller(size) => RowQuestion::Smaller(*size),
             // What is saved are UIDs, whichever way it is asked for.
-            Key::Uid(SequenceSet::Saved) | Key::Sequence(SequenceSet::Saved) => RowQuestion::Uid(world.saved.to_vec()),
-            Key::Uid(set) => RowQuestion::Uid(set.resolve(world.last_uid)),
-            Key::Sequence(set) => RowQuestion::Sequence(set.resolve(world.last_sequence)),
+            Key::Uid(SequenceSet::Saved) | Key::Sequence(SequenceSet::Saved) => RowQuestion::Uid(Arc::clone(saved)),
+            Key::Uid(set) => RowQuestion::Uid(set.resolve(world.last_uid).into()),
+            Key::Sequence(set) => RowQuestion::Sequence(set.resolve(world.last_sequence).into()),
             _ => return None,
         })
     }
@@ -91,7 +84,17 @@ impl RowQuestion {
 }
 
 impl Order {
-    fn holds(self, day: Day, asked: Day) -> bool {
+    /// The question of a key about the day on which a message was sent; `None` if it is another one.
+    pub fn of_sent(key: &Key) -> Option<(Order, Day)> {
+        Some(match key {
+            Key::SentBefore(day) => (Order::Before, *day),
+            Key::SentOn(day) => (Order::On, *day),
+            Key::SentSince(day) => (Order::Since, *day),
+            _ => return None,
+        })
+    }
+
+    pub fn holds(self, day: Day, asked: Day) -> bool {
         match self {
             Order::Before => day < asked,
             Order::On => day == asked,
@@ -100,37 +103,9 @@ impl Order {
     }
 }
 
-impl EnvelopeQuestion {
-    /// The question of a key; `None` if the envelope does not answer it.
-    pub fn of(key: &Key) -> Option<EnvelopeQuestion> {
-        Some(match key {
-            Key::SentBefore(day) => EnvelopeQuestion::Sent(Order::Before, *day),
-            Key::SentOn(day) => EnvelopeQuestion::Sent(Order::On, *day),
-            Key::SentSince(day) => EnvelopeQuestion::Sent(Order::Since, *day),
-            // With an empty text the question is whether the field exists: that the header knows.
-            Key::Header(name, text) if !text.is_empty() => {
-                EnvelopeQuestion::Holds(Field::named(name)?, Needle::new(text))
-            }
-            _ => return None,
-        })
-    }
-
-    /// A message without a readable Date counts as sent when it was received.
-    pub fn answer(&self, envelope: &Envelope<'_>, received: Day, space: &mut Vec<u8>) -> bool {
-        match self {
-            EnvelopeQuestion::Sent(order, day) => {
-                let sent = envelope.date.as_deref().and_then(Day::sent);
-                order.holds(sent.unwrap_or(received), *day)
-            }
-            EnvelopeQuestion::Holds(field, needle) => {
-                field.text(envelope).is_some_and(|text| needle.is_in(&text, space))
-            }
-        }
-    }
-}
-
 impl Field {
-    fn named(name: &str) -> Option<Field> {
+    /// The field of this name, in any case, if the envelope has it.
+    pub fn named(name: &str) -> Option<Field> {
         let known = [
             ("subject", Field::Subject),
             ("from", Field::From),
@@ -144,7 +119,7 @@ impl Field {
     }
 
     /// The field as a reader sees it.
-    fn text<'e>(self, envelope: &'e Envelope<'_>) -> Option<Cow<'e, str>> {
+    pub fn text<'e>(self, envelope: &'e Envelope<'_>) -> Option<Cow<'e, str>> {
         match self {
             Field::Subject => envelope.subject.as_deref().map(decode_words),
             Field::MessageId => envelope.message_id.as_deref().map(decode_words),

@@ -1,13 +1,11 @@
 //! The text of a message, as BODY and TEXT search it: text and message parts, decoded, and the headers inside; never
 //! what is only an attachment.
 
-use super::needle::Seeker;
 use crate::mail::decode::{Charset, Decoder, Encoding, decode_words};
-use crate::mail::header::{fields, unfold};
+use crate::mail::header::{Field, fields, unfold};
 use crate::mail::mime::parameter;
 use crate::mail::{Content, Part, Span, limits};
 use std::borrow::Cow;
-use std::ops::ControlFlow;
 
 /// A stretch of the message that holds text, and how to read it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -52,7 +50,7 @@ fn body(part: &Part<'_>, list: &mut Vec<Stretch>) {
 /// Reads one stretch as its octets come.
 pub(super) enum Reader {
     Header(Vec<u8>),
-    Body { decoder: Decoder, charset: Charset, octets: Vec<u8>, text: String },
+    Body { decoder: Decoder, charset: Charset, octets: Vec<u8> },
 }
 
 impl Stretch {
@@ -69,72 +67,55 @@ impl Stretch {
                 decoder: Decoder::new(*encoding),
                 charset: Charset::labelled(charset),
                 octets: Vec::new(),
-                text: String::new(),
             },
         }
     }
 }
 
 impl Reader {
-    /// Octets at a time: what is decoded of them stays in the processor's cache.
-    const PIECE: usize = 16 << 10;
-
-    /// The next octets; breaks when `news` says that enough is found.
-    pub fn feed(
-        &mut self,
-        piece: &[u8],
-        seeker: &mut Seeker<'_>,
-        news: &mut dyn FnMut(&Seeker<'_>) -> ControlFlow<()>,
-    ) -> ControlFlow<()> {
+    /// The next octets of the stretch; what they say is put at the end of `text`.
+    pub fn feed(&mut self, piece: &[u8], text: &mut String) {
         match self {
             Reader::Header(header) => {
                 let room = limits::HEADER.saturating_sub(header.len());
                 header.extend_from_slice(piece.get(..room).unwrap_or(piece));
             }
-            Reader::Body { decoder, charset, octets, text } => {
-                for piece in piece.chunks(Reader::PIECE) {
-                    octets.clear();
-                    text.clear();
-                    decoder.feed(piece, octets);
-                    charset.feed(octets, text);
-                    if seeker.feed(text) {
-                        news(seeker)?;
-                    }
-                }
+            Reader::Body { decoder, charset, octets } => {
+                octets.clear();
+                decoder.feed(piece, octets);
+                charset.feed(octets, text);
             }
         }
-        ControlFlow::Continue(())
     }
 
-    /// The stretch is complete; true if its end brought a needle to light.
-    pub fn finish(self, seeker: &mut Seeker<'_>) -> bool {
-        let news = match self {
-            Reader::Header(header) => seek_header(&header, seeker),
-            Reader::Body { decoder, mut charset, mut octets, mut text } => {
-                octets.clear();
-                text.clear();
-                decoder.finish(&mut octets);
-                charset.feed(&octets, &mut text);
-                charset.finish(&mut text);
-                seeker.feed(&text)
+    /// The stretch is complete: appends what is still to be said.
+    pub fn finish(self, text: &mut String) {
+        match self {
+            Reader::Header(header) => {
+                for field in fields(&header) {
+                    line(&field, &decode_words(&unfold(field.value)), text);
+                }
             }
-        };
-        seeker.cut();
-        news
+            Reader::Body { decoder, mut charset, mut octets } => {
+                octets.clear();
+                decoder.finish(&mut octets);
+                charset.feed(&octets, text);
+                charset.finish(text);
+            }
+        }
     }
 }
 
-/// Searches a header, each field decoded, as a line `Name: value`.
-pub(super) fn seek_header(header: &[u8], seeker: &mut Seeker<'_>) -> bool {
-    let mut text = String::with_capacity(header.len());
-    for field in fields(header) {
-        text.push_str(std::str::from_utf8(field.name).unwrap_or_default());
-        text.push_str(": ");
-        text.push_str(&decode_words(&unfold(field.value)));
-        text.push('\n');
+/// A field as it is searched: a line `Name: value`.
+pub(super) fn line(field: &Field<'_>, value: &str, text: &mut String) {
+    text.push_str(std::str::from_utf8(field.name).unwrap_or_default());
+    text.push_str(": ");
+    text.push_str(value);
+    text.push('\n');
+}
+
+impl std::fmt::Debug for Reader {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Reader").finish_non_exhaustive()
     }
-    seeker.cut();
-    let news = seeker.feed(&text);
-    seeker.cut();
-    news
 }

@@ -6,19 +6,14 @@ use super::select::Selected;
 use super::session::Session;
 use super::work::Work;
 use crate::mail::search::{self, Facts, Key, Program, World};
-use crate::mail::{Envelope, FlagSet, Part, Span, Stamp};
+use crate::mail::{BlobId, Envelope, FlagSet, Part, Span, Stamp, Uid, effort, limits};
 use crate::session::Need;
-use crate::store::{Fault, Reading, Refusal, Row, Snapshot, Store, StoredHead, Uids};
+use crate::store::{Fault, Reading, Refusal, Snapshot, Store, StoredHead, Uids};
 use crate::wire::Out;
 use crate::wire::imap::reply::{Code, Esearch, SearchReply, SetRun};
 use crate::wire::imap::{ReturnOption, SearchCommand};
 use std::num::NonZeroU32;
 use std::ops::ControlFlow;
-
-/// Octets of mail that are searched before others get their turn.
-const TURN_OCTETS: usize = 4 << 20;
-/// Messages that are looked at before others get their turn.
-const TURN_ROWS: usize = 5_000;
 
 /// A search on its way.
 #[derive(Debug)]
@@ -32,8 +27,10 @@ pub(super) struct Searching {
     deep: bool,
     /// The next place in the view; at its end the answer is written.
     at: usize,
+    /// The message there, which was looked at in part.
+    midst: Option<Uid>,
     found: Vec<u32>,
-    saved: Vec<crate::mail::Uid>,
+    saved: Vec<Uid>,
     /// Whether the answer was begun, how much of `found` is written, and the set that it is written into.
     begun: bool,
     written: usize,
@@ -81,6 +78,7 @@ impl Session {
             program,
             deep: is_deep(&command.key),
             at: 0,
+            midst: None,
             found: Vec::new(),
             saved: Vec::new(),
             begun: false,
@@ -124,22 +122,18 @@ impl Session {
     /// Looks at some more messages; true when all have been looked at.
     fn look(&self, searching: &mut Searching, store: &Store) -> Result<bool, No> {
         let Some(selected) = self.selected() else { return Ok(true) };
-        let rows: Vec<Row> = selected.view.rows().from(searching.at).take(TURN_ROWS).collect();
-        let (Some(first), Some(last)) = (rows.first(), rows.last()) else { return Ok(true) };
+        let mut rows = selected.view.rows().from(searching.at).peekable();
+        let Some(first) = rows.peek() else { return Ok(true) };
         let snapshot = store.snapshot()?;
         let mut messages = if searching.deep {
-            Some(snapshot.messages(selected.mailbox, first.uid.number(), last.uid.number())?.peekable())
+            Some(snapshot.messages(selected.mailbox, first.uid.number(), u32::MAX)?.peekable())
         } else {
             None
         };
         let saves = searching.saves();
-        let mut octets = 0;
         for row in rows {
-            if octets > TURN_OCTETS {
-                return Ok(false);
-            }
+            effort::spend(effort::ROW);
             let sequence = u32::try_from(searching.at + 1).unwrap_or(u32::MAX);
-            searching.at += 1;
             let mut facts = Message {
                 snapshot: &snapshot,
                 row: search::Row {
@@ -152,28 +146,43 @@ impl Session {
                 },
                 head: None,
                 blob: None,
-                octets: &mut octets,
                 scratch: &mut searching.scratch,
             };
+            let mut there = true;
             if let Some(messages) = &mut messages {
                 while let Some(earlier) = messages.next_if(|other| other.as_ref().is_ok_and(|(uid, _)| *uid < row.uid))
                 {
                     earlier?;
                 }
+                let found = messages.next_if(|other| !other.as_ref().is_ok_and(|(uid, _)| *uid > row.uid));
                 // What is gone is not found.
-                let Some(found) = messages.next_if(|other| !other.as_ref().is_ok_and(|(uid, _)| *uid > row.uid)) else {
-                    continue;
-                };
-                let (_, message) = found?;
-                facts.row.received = message.received;
-                facts.row.size = message.size;
-                facts.blob = Some(message.blob);
-            }
-            if searching.program.matches(&mut facts)? {
-                searching.found.push(if searching.uid { row.uid.number() } else { sequence });
-                if saves {
-                    searching.saved.push(row.uid);
+                there = found.is_some();
+                if let Some(found) = found {
+                    let (_, message) = found?;
+                    facts.row.received = message.received;
+                    facts.row.size = message.size;
+                    facts.blob = Some(message.blob);
                 }
+            }
+            if there {
+                if searching.midst != Some(row.uid) {
+                    searching.program.begin();
+                }
+                let Some(matches) = searching.program.go_on(&mut facts)? else {
+                    searching.midst = Some(row.uid);
+                    return Ok(false);
+                };
+                if matches {
+                    searching.found.push(if searching.uid { row.uid.number() } else { sequence });
+                    if saves {
+                        searching.saved.push(row.uid);
+                    }
+                }
+            }
+            searching.midst = None;
+            searching.at += 1;
+            if effort::is_spent() {
+                break;
             }
         }
         Ok(searching.at >= selected.view.rows().len())
@@ -190,7 +199,7 @@ impl Searching {
     }
 
     /// RFC 5182 §2.4: with MIN or MAX and without ALL or COUNT, only those are saved.
-    fn what_is_saved(&self) -> Vec<crate::mail::Uid> {
+    fn what_is_saved(&self) -> Vec<Uid> {
         let (min, max) = (self.asks(ReturnOption::Min), self.asks(ReturnOption::Max));
         if self.asks(ReturnOption::All) || self.asks(ReturnOption::Count) || !(min || max) {
             return self.saved.clone();
@@ -277,14 +286,13 @@ fn is_deep(key: &Key) -> bool {
 struct Message<'s> {
     snapshot: &'s Snapshot,
     row: search::Row,
-    blob: Option<crate::mail::BlobId>,
+    blob: Option<BlobId>,
     head: Option<StoredHead<'s>>,
-    octets: &'s mut usize,
     scratch: &'s mut Vec<u8>,
 }
 
 impl Message<'_> {
-    fn head(&mut self) -> Result<(crate::mail::BlobId, crate::store::Head<'_>), Fault> {
+    fn head(&mut self) -> Result<(BlobId, crate::store::Head<'_>), Fault> {
         let blob = self.blob.ok_or(Fault::Corrupt("a search without message"))?;
         if self.head.is_none() {
             self.head = Some(self.snapshot.head(blob)?.ok_or(Fault::Corrupt("a message without content"))?);
@@ -315,7 +323,7 @@ impl Facts for Message<'_> {
         let mut header = Vec::new();
         self.octets(span, &mut |octets| {
             header.extend_from_slice(octets);
-            if header.len() < crate::mail::limits::HEADER { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+            if header.len() < limits::HEADER { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
         })?;
         see(&header);
         Ok(())
@@ -331,18 +339,15 @@ impl Facts for Message<'_> {
     fn octets(&mut self, span: Span, see: &mut dyn FnMut(&[u8]) -> ControlFlow<()>) -> Result<(), Fault> {
         let snapshot = self.snapshot;
         let mut scratch = std::mem::take(self.scratch);
-        let mut searched = 0;
         let (blob, head) = self.head()?;
         let mut reading = Reading { blob, rest: span };
         loop {
             scratch.clear();
             let ended = reading.read(snapshot, &head, &mut scratch, 1)?;
-            searched += scratch.len();
             if see(&scratch).is_break() || ended {
                 break;
             }
         }
-        *self.octets += searched;
         *self.scratch = scratch;
         Ok(())
     }
