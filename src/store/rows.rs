@@ -23,20 +23,21 @@ pub struct Row {
 pub struct Rows {
     // None is empty; each is ascending.
     chunks: Vec<Arc<Vec<Row>>>,
-    len: usize,
+    /// The place after each chunk's last row.
+    ends: Vec<usize>,
 }
 
 impl Rows {
     /// How many there are.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.len
+        self.ends.last().copied().unwrap_or(0)
     }
 
     /// Whether there are none.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.len == 0
+        self.ends.is_empty()
     }
 
     /// The row at this place, counted from 0.
@@ -58,29 +59,22 @@ impl Rows {
 
     /// The rows from this place on.
     pub fn from(&self, index: usize) -> impl Iterator<Item = Row> {
-        let mut skip = index;
-        let mut first = self.chunks.len();
-        for (at, chunk) in self.chunks.iter().enumerate() {
-            if skip < chunk.len() {
-                first = at;
-                break;
-            }
-            skip -= chunk.len();
-        }
+        let first = self.ends.partition_point(|end| *end <= index);
+        let skip = index - self.begin(first);
         self.chunks.get(first..).unwrap_or_default().iter().flat_map(|chunk| chunk.iter().copied()).skip(skip)
     }
 
     /// The place of the first row with this UID or a higher one; `len` where there is none.
     #[must_use]
     pub fn lower_bound(&self, uid: u32) -> usize {
-        let mut base = 0;
-        for chunk in &self.chunks {
-            if chunk.last().is_some_and(|last| last.uid.number() >= uid) {
-                return base + chunk.partition_point(|row| row.uid.number() < uid);
-            }
-            base += chunk.len();
-        }
-        base
+        let at = self.chunks.partition_point(|chunk| chunk.last().is_some_and(|last| last.uid.number() < uid));
+        let within = self.chunks.get(at).map_or(0, |chunk| chunk.partition_point(|row| row.uid.number() < uid));
+        self.begin(at) + within
+    }
+
+    /// The place of a chunk's first row.
+    fn begin(&self, chunk: usize) -> usize {
+        chunk.checked_sub(1).and_then(|before| self.ends.get(before)).copied().unwrap_or(0)
     }
 
     /// The place of the row with this UID.
@@ -101,13 +95,17 @@ impl Rows {
         if self.last().is_some_and(|last| last.uid >= row.uid) {
             return;
         }
-        self.len += 1;
-        match self.chunks.last_mut() {
-            Some(chunk) if chunk.len() < CHUNK => Arc::make_mut(chunk).push(row),
+        let end = self.len() + 1;
+        match (self.chunks.last_mut(), self.ends.last_mut()) {
+            (Some(chunk), Some(last)) if chunk.len() < CHUNK => {
+                Arc::make_mut(chunk).push(row);
+                *last = end;
+            }
             _ => {
                 let mut chunk = Vec::with_capacity(if self.chunks.is_empty() { 0 } else { CHUNK });
                 chunk.push(row);
                 self.chunks.push(Arc::new(chunk));
+                self.ends.push(end);
             }
         }
     }
@@ -130,13 +128,22 @@ impl Rows {
             // Most removals are of few messages in a large mailbox: most chunks need not be walked.
             let meets = first.zip(last).is_some_and(|(first, last)| uids.meet(first, last));
             if meets && chunk.iter().any(|row| uids.holds(row.uid)) {
-                let before = chunk.len();
                 let left: Vec<Row> = chunk.iter().filter(|row| !uids.holds(row.uid)).copied().collect();
-                self.len -= before - left.len();
                 *chunk = Arc::new(left);
             }
             !chunk.is_empty()
         });
+        self.count();
+    }
+
+    /// Counts the chunks' ends anew.
+    fn count(&mut self) {
+        let mut end = 0;
+        self.ends.clear();
+        self.ends.extend(self.chunks.iter().map(|chunk| {
+            end += chunk.len();
+            end
+        }));
     }
 }
 
@@ -150,15 +157,14 @@ impl FromIterator<Row> for Rows {
             }
             chunk.push(row);
             if chunk.len() == CHUNK {
-                all.len += CHUNK;
                 all.chunks.push(Arc::new(std::mem::replace(&mut chunk, Vec::with_capacity(CHUNK))));
             }
         }
         if !chunk.is_empty() {
-            all.len += chunk.len();
             chunk.shrink_to_fit();
             all.chunks.push(Arc::new(chunk));
         }
+        all.count();
         all
     }
 }
