@@ -6,7 +6,7 @@ use crate::mail::Part;
 use crate::mail::mime::parameter;
 
 /// Decodes a part's body that is fed to it.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Served {
     decoder: Decoder,
     /// For text: whether the last octet was a CR.

@@ -70,7 +70,7 @@ impl Session {
             Body::Subscribe(mailbox) => self.subscribe(tag, &mailbox, true),
             Body::Unsubscribe(mailbox) => self.subscribe(tag, &mailbox, false),
             Body::List(command) => self.list(tag, command, store, out),
-            Body::Lsub(pattern) => self.lsub(tag, &pattern, store, out),
+            Body::Lsub(pattern) => self.lsub(tag, pattern, store, out),
             Body::Status { mailbox, items } => self.status(tag, &mailbox, &items, store, out),
             Body::Append(_) => {
                 reply::tagged(out, tag, Condition::Bad, None, "APPEND needs its message as a literal");

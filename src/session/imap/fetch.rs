@@ -3,14 +3,14 @@
 
 use super::finish::{Last, coded};
 use super::message::Places;
-use super::piece::{Body, Piece, Put};
+use super::piece::{Aids, Body, Piece, Put};
 use super::refusal::No;
 use super::session::Session;
 use super::work::{After, Work};
-use crate::mail::{SectionText, SequenceSet, SystemFlag, Uid};
+use crate::mail::{SectionText, SequenceSet, SystemFlag, Uid, effort};
 use crate::session::Need;
 use crate::store::{
-    Ahead, Depth, Fault, FlagChange, Message, Mirror, Reading, Refusal, Row, Snapshot, Store, Uids, Write,
+    Ahead, Depth, Fault, FlagChange, Message, Mirror, Pin, Reading, Refusal, Row, Snapshot, Store, Uids, Write,
 };
 use crate::wire::Out;
 use crate::wire::imap::reply::{self, Code};
@@ -34,8 +34,8 @@ pub(super) struct Fetching {
     /// How far: the range, and the place in it.
     range: usize,
     at: usize,
-    /// The item that is being sent piece by piece, and its message, which may be expunged meanwhile.
-    piece: Option<(usize, Piece, Option<Message>)>,
+    /// The message of which a part was told.
+    midst: Option<Midst>,
     /// Messages that this command marked \Seen: their flags are told.
     marked: Uids,
     /// Some messages were gone.
@@ -43,8 +43,23 @@ pub(super) struct Fetching {
     unknown_cte: bool,
     /// Some messages could not be read.
     damaged: Option<Fault>,
-    scratch: Vec<u8>,
+    aids: Aids,
     ahead: Ahead,
+}
+
+/// In the midst of a message, which may be expunged meanwhile.
+#[derive(Debug)]
+struct Midst {
+    /// The item that comes next, or that is being sent piece by piece.
+    item: usize,
+    piece: Option<Piece>,
+    /// Whether some of the response was put, and perhaps sent.
+    begun: bool,
+    message: Option<Message>,
+    /// As it was told.
+    row: Row,
+    /// Its content stays readable.
+    _pin: Option<Pin>,
 }
 
 impl Fetching {
@@ -81,8 +96,12 @@ impl Fetching {
 /// How one message went.
 enum Went {
     Whole,
-    /// The output is full in the middle of it.
-    Paused(usize, Piece),
+    /// The output is full, or the turn is over, in the middle of it: at this item, and in this piece of it.
+    Paused {
+        item: usize,
+        piece: Option<Piece>,
+        begun: bool,
+    },
     /// It is gone.
     Gone,
     /// It cannot be read.
@@ -117,12 +136,12 @@ impl Session {
             at: places.first().map_or(0, |place| place.0),
             places,
             range: 0,
-            piece: None,
+            midst: None,
             marked: Uids::default(),
             missing: false,
             unknown_cte: false,
             damaged: None,
-            scratch: Vec::new(),
+            aids: Aids::default(),
             ahead: Ahead::default(),
         });
         if marks {
@@ -178,8 +197,8 @@ impl Session {
         let rev2 = self.is_rev2();
         let Some(selected) = self.selected_mut() else { return Ok(true) };
         let now = selected.watch.now();
-        // Not within a literal, whose octets these would be taken for.
-        if fetching.piece.is_none() && selected.view.keywords() != &now.keywords {
+        // Not within a response, whose octets these would be taken for.
+        if fetching.midst.is_none() && selected.view.keywords() != &now.keywords {
             selected.view.learn(&now.keywords);
             super::finish::tell_flags(out, &now.keywords, selected.is_read_only());
         }
@@ -205,6 +224,7 @@ impl Session {
                 None => None,
             };
             for row in &rows {
+                effort::spend(effort::ROW);
                 if out.is_full() {
                     return Ok(false);
                 }
@@ -222,7 +242,7 @@ impl Session {
                     Ok(message) => message,
                     Err(fault @ Fault::Corrupt(_)) => {
                         messages = None;
-                        if fetching.piece.is_none() {
+                        if fetching.midst.is_none() {
                             fetching.damage(row.uid, fault);
                             fetching.at += 1;
                             continue;
@@ -232,13 +252,16 @@ impl Session {
                     }
                     Err(fault) => return Err(fault.into()),
                 };
-                if fetching.deep && message.is_none() && fetching.piece.is_none() {
+                if fetching.deep && message.is_none() && fetching.midst.is_none() {
                     fetching.missing = true;
                     fetching.at += 1;
+                    if effort::is_spent() {
+                        return Ok(false);
+                    }
                     continue;
                 }
                 let new = present.row(row.uid).unwrap_or(*row);
-                let message = fetching.piece.as_ref().map_or(message, |(_, _, message)| *message);
+                let (new, message) = fetching.midst.as_ref().map_or((new, message), |midst| (midst.row, midst.message));
                 let telling = Telling {
                     number: u32::try_from(fetching.at + 1).unwrap_or(u32::MAX),
                     row: new,
@@ -255,12 +278,17 @@ impl Session {
                     }
                     Went::Gone => fetching.missing = true,
                     Went::Damaged(fault) => fetching.damage(row.uid, fault),
-                    Went::Paused(item, piece) => {
-                        fetching.piece = Some((item, piece, telling.message));
+                    Went::Paused { item, piece, begun } => {
+                        let pin = message.map(|message| store.pin(message.blob));
+                        fetching.midst = Some(Midst { item, piece, begun, message, row: new, _pin: pin });
                         return Ok(false);
                     }
                 }
+                fetching.aids.measures.clear();
                 fetching.at += 1;
+                if effort::is_spent() {
+                    return Ok(false);
+                }
             }
         }
         Ok(true)
@@ -289,14 +317,10 @@ impl Telling<'_> {
         snapshot: Option<&Snapshot>,
         out: &mut Out,
     ) -> Result<Went, Broken> {
-        let resumed = fetching.piece.take();
-        let within = resumed.is_some();
+        let midst = fetching.midst.take();
+        let within = midst.as_ref().is_some_and(|midst| midst.begun);
         let broken = |fault: Fault| if within { Broken::Within(fault) } else { Broken::Before(fault) };
-        let blob = match (&resumed, self.message) {
-            (Some((_, piece, _)), _) => Some(piece.blob()),
-            (None, Some(message)) => Some(message.blob),
-            (None, None) => None,
-        };
+        let blob = self.message.map(|message| message.blob);
         // What only the row tells needs no look at the content.
         let content = fetching.items.iter().any(needs_content);
         let stored = match (snapshot, blob) {
@@ -313,8 +337,8 @@ impl Telling<'_> {
             Err(fault) if !within => return Ok(Went::Damaged(fault)),
             read => read.map_err(broken)?,
         };
-        if let (false, Some(Depth::Bodies), Some(snapshot), Some(blob), Some(head)) =
-            (within, fetching.depth(), snapshot, blob, &head)
+        if let (true, Some(Depth::Bodies), Some(snapshot), Some(blob), Some(head)) =
+            (midst.is_none(), fetching.depth(), snapshot, blob, &head)
             && out.bytes().len() + head.size as usize > out.limit()
             && let Err(fault) = Reading::probe(blob, snapshot, head)
         {
@@ -325,22 +349,31 @@ impl Telling<'_> {
             _ => None,
         };
         let mark = out.mark();
-        let (mut fetch, mut next) = match &resumed {
-            None => (reply::Fetch::begin(out, self.number, self.dialect), 0),
-            Some((item, ..)) => (reply::Fetch::resume(out, self.dialect), *item),
+        let mut next = midst.as_ref().map_or(0, |midst| midst.item);
+        let mut fetch = if within {
+            reply::Fetch::resume(out, self.dialect)
+        } else {
+            reply::Fetch::begin(out, self.number, self.dialect)
         };
-        if let Some((item, mut piece, _)) = resumed {
+        if let Some(mut piece) = midst.and_then(|midst| midst.piece) {
             let body = body.as_ref().ok_or(Broken::Within(Fault::Corrupt("a piece without content")))?;
             let enough = fetch.limit();
             if !piece.go_on(body, fetch.buffer(), enough).map_err(Broken::Within)? {
-                return Ok(Went::Paused(item, piece));
+                return Ok(Went::Paused { item: next, piece: Some(piece), begun: true });
             }
-            next = item + 1;
-        } else if fetching.marked.holds(self.row.uid) && !fetching.items.contains(&FetchItem::Flags) {
+            next += 1;
+        } else if !within && fetching.marked.holds(self.row.uid) && !fetching.items.contains(&FetchItem::Flags) {
             fetch.flags(self.row.flags, self.keywords, self.recent);
         }
         for index in next.. {
             let Some(item) = fetching.items.get(index) else { break };
+            if index > next && (effort::is_spent() || fetch.is_full()) {
+                let begun = !fetch.is_empty();
+                if !begun {
+                    out.rollback(mark);
+                }
+                return Ok(Went::Paused { item: index, piece: None, begun });
+            }
             let put = match (item, self.message, &body) {
                 (FetchItem::Uid, ..) => {
                     fetch.uid(self.row.uid);
@@ -358,13 +391,22 @@ impl Telling<'_> {
                     fetch.size(message.size);
                     Ok(Put::Whole)
                 }
-                (item, _, Some(body)) => body.put(item, &mut fetch, &mut fetching.scratch),
+                (item, _, Some(body)) => body.put(item, &mut fetch, &mut fetching.aids),
                 (_, _, None) => Ok(Put::Whole),
             };
             match put {
                 Ok(Put::Whole) => {}
                 Ok(Put::UnknownCte) => fetching.unknown_cte = true,
-                Ok(Put::Paused(piece)) => return Ok(Went::Paused(index, piece)),
+                Ok(Put::Paused(piece)) => {
+                    return Ok(Went::Paused { item: index, piece: Some(piece), begun: true });
+                }
+                Ok(Put::Unmeasured) => {
+                    let begun = !fetch.is_empty();
+                    if !begun {
+                        out.rollback(mark);
+                    }
+                    return Ok(Went::Paused { item: index, piece: None, begun });
+                }
                 Err(fault) if within => return Err(Broken::Within(fault)),
                 Err(fault) => {
                     // Nothing of this response has left yet: it is as if it had not been begun, and the others follow.

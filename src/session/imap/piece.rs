@@ -1,7 +1,8 @@
 //! One item of content in a FETCH response, in one go or piece by piece.
 
+use super::measure::{Mark, Measures};
 use crate::mail::decode::Served;
-use crate::mail::{self, BlobId, Part, Section, SectionText, Span, header, limits};
+use crate::mail::{self, BlobId, Part, Section, SectionText, Span, effort, header, limits};
 use crate::store::{Fault, Head, Pin, Reading, Snapshot, Store};
 use crate::wire::imap::FetchItem;
 use crate::wire::imap::reply::{self, Fetch};
@@ -21,6 +22,15 @@ pub(super) enum Put {
     Paused(Piece),
     /// BINARY of a part whose encoding is unknown.
     UnknownCte,
+    /// Nothing was put: the turn is over before it is known how long the item is.
+    Unmeasured,
+}
+
+/// What is worth keeping from one item to the next of the same message.
+#[derive(Debug, Default)]
+pub(super) struct Aids {
+    scratch: Vec<u8>,
+    pub(super) measures: Measures,
 }
 
 /// The rest of a literal whose header was sent. The blob stays readable while this lives.
@@ -51,10 +61,6 @@ struct Decoding {
 }
 
 impl Piece {
-    pub(super) fn blob(&self) -> BlobId {
-        self.reading.blob
-    }
-
     /// Sends more, until the output holds `enough`; true when all is sent.
     pub(super) fn go_on(&mut self, body: &Body<'_>, out: &mut Vec<u8>, enough: usize) -> Result<bool, Fault> {
         self.form.go_on(&mut self.reading, body, out, enough)
@@ -114,31 +120,17 @@ impl Decoding {
             if ended && self.left > 0 {
                 return Err(Fault::Corrupt("a part decodes to another length than before"));
             }
+            if self.left > 0 && effort::is_spent() {
+                return Ok(false);
+            }
         }
         Ok(true)
     }
 }
 
-/// What there is to know of decoded content before it is sent.
-#[derive(Default)]
-struct Measure {
-    length: u64,
-    /// Whether there is a NUL in the octets that were asked for.
-    nul: bool,
-}
-
-impl Measure {
-    fn count(&mut self, octets: &[u8], from: u64, to: u64) {
-        let place = |at: u64| usize::try_from(at.saturating_sub(self.length)).unwrap_or(usize::MAX).min(octets.len());
-        let asked = octets.get(place(from)..place(to)).unwrap_or_default();
-        self.nul = self.nul || memchr::memchr(0, asked).is_some();
-        self.length += octets.len() as u64;
-    }
-}
-
 impl Body<'_> {
     /// Puts an item of content.
-    pub(super) fn put(&self, item: &FetchItem, fetch: &mut Fetch<'_>, scratch: &mut Vec<u8>) -> Result<Put, Fault> {
+    pub(super) fn put(&self, item: &FetchItem, fetch: &mut Fetch<'_>, aids: &mut Aids) -> Result<Put, Fault> {
         match item {
             FetchItem::Envelope => {
                 fetch.envelope(&self.snapshot.envelope(self.blob, self.head)?);
@@ -152,7 +144,9 @@ impl Body<'_> {
                 fetch.body_structure(&self.outline()?);
                 Ok(Put::Whole)
             }
-            FetchItem::Section { section, partial, .. } => self.section(section, *partial, fetch, scratch),
+            FetchItem::Section { section, partial, .. } => {
+                self.section(section, *partial, fetch, &mut aids.scratch)
+            }
             FetchItem::Rfc822 => {
                 fetch.rfc822();
                 self.octets(self.whole(), None, fetch)
@@ -165,8 +159,8 @@ impl Body<'_> {
                 fetch.rfc822_text();
                 self.octets(self.outline()?.body, None, fetch)
             }
-            FetchItem::Binary { path, partial, .. } => self.binary(path, *partial, fetch),
-            FetchItem::BinarySize(path) => self.binary_size(path, fetch),
+            FetchItem::Binary { path, partial, .. } => self.binary(path, *partial, fetch, &mut aids.measures),
+            FetchItem::BinarySize(path) => self.binary_size(path, fetch, &mut aids.measures),
             FetchItem::Uid | FetchItem::Flags | FetchItem::InternalDate | FetchItem::Size | FetchItem::ModSeq => {
                 Ok(Put::Whole)
             }
@@ -230,13 +224,20 @@ impl Body<'_> {
     }
 
     /// A string where that can hold the octets, and a literal8 where there is a NUL in them (RFC 9051 §4.3.1, §6.4.5).
-    fn binary(&self, path: &[u32], partial: Option<(u32, u32)>, fetch: &mut Fetch<'_>) -> Result<Put, Fault> {
+    fn binary(
+        &self,
+        path: &[u32],
+        partial: Option<(u32, u32)>,
+        fetch: &mut Fetch<'_>,
+        measures: &mut Measures,
+    ) -> Result<Put, Fault> {
         let outline = self.outline()?;
         let origin = partial.map(|(origin, _)| origin);
         if path.is_empty() {
             // The whole message has no encoding to be taken off (RFC 3516 §4.2).
             let span = part_of_span(self.whole(), partial);
-            let nul = self.measured(span, None, 0, u64::MAX)?.nul;
+            let Some(measure) = measures.of(self, span, None)? else { return Ok(Put::Unmeasured) };
+            let nul = measure.has_nul(self, 0, u64::MAX)?;
             fetch.binary(path, origin);
             if !nul {
                 return self.octets(span, None, fetch);
@@ -250,58 +251,35 @@ impl Body<'_> {
             return Ok(Put::Whole);
         };
         let Some(served) = Served::of(part) else { return Ok(Put::UnknownCte) };
-        fetch.binary(path, origin);
+        let Some(measure) = measures.of(self, part.body, Some(served))? else { return Ok(Put::Unmeasured) };
         let (from, length) = partial.map_or((0, u64::MAX), |(from, length)| (u64::from(from), u64::from(length)));
-        let whole = self.measured(part.body, Some(served), from, from.saturating_add(length))?;
-        let skip = from.min(whole.length);
-        let left = length.min(whole.length - skip);
-        if whole.nul {
+        let start = from.min(measure.length());
+        let left = length.min(measure.length() - start);
+        let nul = measure.has_nul(self, start, start + left)?;
+        fetch.binary(path, origin);
+        if nul {
             fetch.literal8_header(left);
         } else {
             fetch.literal_header(left);
         }
-        let decoding = Decoding { served: Served::of(part), skip, left };
-        self.begin(Reading { blob: self.blob, rest: part.body }, Form::Decoded(decoding), fetch)
+        let Mark { rest, served, decoded } = measure.before(start);
+        let decoding = Decoding { served, skip: start - decoded, left };
+        self.begin(Reading { blob: self.blob, rest }, Form::Decoded(decoding), fetch)
     }
 
-    fn binary_size(&self, path: &[u32], fetch: &mut Fetch<'_>) -> Result<Put, Fault> {
+    fn binary_size(&self, path: &[u32], fetch: &mut Fetch<'_>, measures: &mut Measures) -> Result<Put, Fault> {
         let outline = self.outline()?;
         let length = match outline.leaf(path) {
             _ if path.is_empty() => u64::from(self.head.size),
             None => 0,
-            Some(part) => match Served::of(part) {
-                Some(served) => self.measured(part.body, Some(served), 0, 0)?.length,
-                None => return Ok(Put::UnknownCte),
-            },
+            Some(part) => {
+                let Some(served) = Served::of(part) else { return Ok(Put::UnknownCte) };
+                let Some(measure) = measures.of(self, part.body, Some(served))? else { return Ok(Put::Unmeasured) };
+                measure.length()
+            }
         };
         fetch.binary_size(path, u32::try_from(length).unwrap_or(u32::MAX));
         Ok(Put::Whole)
-    }
-
-    /// How long the octets of the message are when they are served, and whether there is a NUL between two places.
-    fn measured(&self, span: Span, mut served: Option<Served>, from: u64, to: u64) -> Result<Measure, Fault> {
-        let mut reading = Reading { blob: self.blob, rest: span };
-        let (mut raw, mut decoded) = (Vec::new(), Vec::new());
-        let mut measure = Measure::default();
-        loop {
-            raw.clear();
-            decoded.clear();
-            let ended = reading.read(self.snapshot, self.head, &mut raw, 1)?;
-            match &mut served {
-                Some(served) => served.feed(&raw, &mut decoded),
-                None => std::mem::swap(&mut raw, &mut decoded),
-            }
-            measure.count(&decoded, from, to);
-            if ended {
-                break;
-            }
-        }
-        decoded.clear();
-        if let Some(served) = served {
-            served.finish(&mut decoded);
-        }
-        measure.count(&decoded, from, to);
-        Ok(measure)
     }
 }
 

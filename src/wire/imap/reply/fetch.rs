@@ -36,6 +36,12 @@ impl<'o> Fetch<'o> {
         self.out.limit()
     }
 
+    /// Whether the response should pause before its next item.
+    #[must_use]
+    pub fn is_full(&self) -> bool {
+        self.out.is_full()
+    }
+
     /// Whether no item was put yet: such a response must not be sent (RFC 9051 §9, `msg-att`).
     #[must_use]
     pub fn is_empty(&self) -> bool {
