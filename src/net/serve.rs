@@ -224,14 +224,13 @@ pub fn serve(serving: Serving<'_>, ready: impl FnOnce(bool)) -> io::Result<()> {
         guests: Arc::new(Guests::new(descriptors::connections())),
         logins: Logins::default(),
         shares: Shares::default(),
-        turns: Turns::default(),
+        turns: Turns::new(threads()),
     });
     let doors = entrances(serving.bind, serving.port_offset, &serving.doors, house.pages.is_some())?;
     let sockets = Sockets { admin: serving.socket, lmtp: serving.doors.lmtp_socket.filter(|_| serving.doors.lmtp) };
-    let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
     let (running, ended) = smol::channel::bounded::<()>(1);
     std::thread::scope(|scope| {
-        for number in 1..cores.max(2) {
+        for number in 1..threads() {
             let (executor, ended) = (Arc::clone(&executor), ended.clone());
             let named = std::thread::Builder::new().name(format!("worker-{number}"));
             named.spawn_scoped(scope, move || {
@@ -293,6 +292,11 @@ fn entrances(bind: IpAddr, port_offset: u16, doors: &Doors, pages: bool) -> io::
         entrances.push((port(HTTPS)?, Entrance::Pages { tls: true }));
     }
     Ok(entrances)
+}
+
+/// Threads that answer: as many as there are cores, and another one where there is a single core.
+fn threads() -> usize {
+    std::thread::available_parallelism().map_or(1, std::num::NonZero::get).max(2)
 }
 
 async fn run(

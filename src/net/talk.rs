@@ -5,10 +5,10 @@ use super::peer::Peer;
 use super::serve::House;
 use super::stream::{self, Stream};
 use super::suspect::judge;
-use super::turns::Turn;
+use super::turns::{Place, Turn};
 use crate::admin::{self, Ending, Entered, Seat};
 use crate::events::Event;
-use crate::mail::{AccountId, limits};
+use crate::mail::{AccountId, effort, limits};
 use crate::session::imap::Imap;
 use crate::session::pop3::Pop3;
 use crate::session::smtp::{Kind, Smtp};
@@ -35,6 +35,9 @@ const OUTS: [usize; 3] = [limits::OUT, limits::OUT / 4, limits::OUT / 16];
 
 /// How long the last words to one who may be here no more may take.
 const LAST_WORDS: Duration = Duration::from_secs(5);
+
+/// What a turn costs whatever is done in it, in octets looked at: many small commands at once are long work, too.
+const CALL: u64 = 4_000;
 
 /// What is spoken behind a port, and how a connection begins.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -69,6 +72,10 @@ struct Talk<'h> {
     /// What `out` changes places with while it is sent.
     spare: Out,
     turn: Turn<'h>,
+    /// Work done since it waited or gave way.
+    spent: u64,
+    /// While it does long work.
+    place: Option<Place<'h>>,
     /// Its place among all who are here.
     seat: Arc<Seat>,
     /// Whom SCRAM keys were looked up for: good once the proof is right.
@@ -119,6 +126,8 @@ pub(super) async fn talk(house: Arc<House>, stream: Stream, peer: Peer, door: Do
         out,
         spare,
         turn,
+        spent: 0,
+        place: None,
         seat,
         looked_up,
         sending,
@@ -183,17 +192,26 @@ impl Talk<'_> {
         self.protocol.greet(&mut self.out);
         let mut need = Need::Flush;
         loop {
+            self.place = None;
             self.note();
             self.claim().await?;
             if let Some(reason) = self.protocol.turned_away() {
                 logins::turned_away(self.at(), reason);
+            }
+            if self.spent >= limits::TURN {
+                // Who has had a turn goes behind those who wait for one.
+                self.place = Some(self.house.turns.line_up().await);
+                self.spent = 0;
+            }
+            if !matches!(need, Need::Input | Need::Flush) {
+                self.place = None;
             }
             need = match need {
                 Need::Input => self.hear().await?,
                 Need::Flush => self.go_on().await?,
                 Need::Write(write) => {
                     let outcome = write_as(&self.house.store, self.seat.grant(), write).await;
-                    self.protocol.done(outcome, &self.house.store, now(), &mut self.out)
+                    self.work(|protocol, store, out| protocol.done(outcome, store, now(), out))
                 }
                 Need::Password { user, password } => {
                     let who = self.house.gate.verify(&user, &password, self.peer.ip()).await;
@@ -204,7 +222,7 @@ impl Talk<'_> {
                             Err(denied(why))
                         }
                     };
-                    self.protocol.entered(who, &self.house.store, now(), &mut self.out)
+                    self.work(|protocol, store, out| protocol.entered(who, store, now(), out))
                 }
                 Need::ScramKeys(user) => {
                     let keys = match self.house.gate.scram_keys(user.as_bytes()) {
@@ -232,18 +250,18 @@ impl Talk<'_> {
                     // The proof was compared with those keys, and they with nothing else.
                     let found = self.looked_up.take().filter(|found| Some(found.account) == account.map(|(id, _)| id));
                     let who = found.map(|found| self.let_in(found)).ok_or(Denied::Wrong);
-                    self.protocol.entered(who, &self.house.store, now(), &mut self.out)
+                    self.work(|protocol, store, out| protocol.entered(who, store, now(), out))
                 }
                 Need::Verdict(suspect) => {
                     self.flush().await?;
                     // In memory of its own: every conversation would have to have room for it otherwise.
                     let verdict = Box::pin(judge(self.house, &suspect)).await;
-                    self.protocol.judged(verdict, *suspect, &self.house.store, now(), &mut self.out)
+                    self.work(|protocol, store, out| protocol.judged(verdict, *suspect, store, now(), out))
                 }
                 Need::Pause(span) => {
                     self.flush().await?;
                     smol::Timer::after(span).await;
-                    self.protocol.resume(&self.house.store, now(), &mut self.out)
+                    self.work(|protocol, store, out| protocol.resume(store, now(), out))
                 }
                 Need::StartTls => {
                     self.flush().await?;
@@ -282,12 +300,21 @@ impl Talk<'_> {
         self.seat.note(self.protocol.doing(), self.stream.is_tls(), read, written);
     }
 
+    /// One turn of the session's.
+    fn work<T>(&mut self, work: impl FnOnce(&mut dyn Protocol, &Store, &mut Out) -> T) -> T {
+        let (protocol, store, out) = (&mut *self.protocol, &*self.house.store, &mut self.out);
+        let (done, spent) = effort::turn(limits::TURN, || work(protocol, store, out));
+        self.spent = self.spent.saturating_add(spent).saturating_add(CALL);
+        done
+    }
+
     /// The client's next words, waited for if need be.
     async fn hear(&mut self) -> io::Result<Need> {
-        if let Some(need) = self.protocol.hear(&self.house.store, now(), &mut self.out) {
+        if let Some(need) = self.work(|protocol, store, out| protocol.hear(store, now(), out)) {
             return Ok(need);
         }
         self.flush().await?;
+        self.place = None;
         self.out.shrink();
         self.spare.shrink();
         self.protocol.shrink();
@@ -298,12 +325,13 @@ impl Talk<'_> {
             self.house.turns.listen(&self.stream);
         }
         let woken = self.wait().await;
+        self.spent = 0;
         self.turn.begin();
         match woken {
             Woken::Octets(Ok(0)) => Err(io::ErrorKind::UnexpectedEof.into()),
             Woken::Octets(Ok(_)) => Ok(Need::Input),
             Woken::Octets(Err(error)) => Err(error),
-            Woken::Bell => Ok(self.protocol.resume(&self.house.store, now(), &mut self.out)),
+            Woken::Bell => Ok(self.work(|protocol, store, out| protocol.resume(store, now(), out))),
             Woken::Silence => Ok(self.protocol.silence(&mut self.out)),
             Woken::Pressed => {
                 self.out.put(come_again(self.door.speaks));
@@ -375,7 +403,7 @@ impl Talk<'_> {
         if self.out.is_full() {
             return self.send_and_go_on().await;
         }
-        let need = self.protocol.resume(&self.house.store, now(), &mut self.out);
+        let need = self.work(|protocol, store, out| protocol.resume(store, now(), out));
         if matches!(need, Need::Flush) {
             // Long work: others get their turn, whether or not the socket makes us wait.
             self.flush().await?;
@@ -397,7 +425,8 @@ impl Talk<'_> {
             full.clear();
             (stream, full, sent)
         });
-        let need = self.protocol.resume(&self.house.store, now(), &mut self.out);
+        let need = self.work(|protocol, store, out| protocol.resume(store, now(), out));
+        self.place = None;
         let sent;
         (self.stream, self.spare, sent) = sending.await;
         sent?;
@@ -408,6 +437,7 @@ impl Talk<'_> {
     async fn flush(&mut self) -> io::Result<()> {
         if !self.out.is_empty() {
             self.settle();
+            self.place = None;
             let share = self.own.as_ref().map(Lease::ledger);
             self.sending = true;
             send(&mut self.stream, self.out.bytes(), self.is_guest, share).await?;

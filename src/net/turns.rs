@@ -1,6 +1,7 @@
 //! Who is being answered, and for whom a thread may wait a moment.
 
 use super::stream::Stream;
+use smol::lock::{Semaphore, SemaphoreGuard};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
@@ -9,11 +10,17 @@ use std::time::Duration;
 const MOMENT: Duration = Duration::from_micros(200);
 
 /// All connections that are being answered now.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Turns {
     under_way: AtomicUsize,
     listening: AtomicBool,
+    /// For those that have had a turn and want another: no more than there are threads, so that whoever comes new waits
+    /// for the end of one turn and not for one of each.
+    long: Semaphore,
 }
+
+/// The leave to do another turn of long work.
+pub(super) type Place<'t> = SemaphoreGuard<'t>;
 
 /// One connection's turn: begun and ended as it goes on and waits.
 #[derive(Debug)]
@@ -23,6 +30,17 @@ pub(super) struct Turn<'t> {
 }
 
 impl Turns {
+    /// Nobody is being answered, by so many threads.
+    pub(super) fn new(threads: usize) -> Turns {
+        Turns { under_way: AtomicUsize::new(0), listening: AtomicBool::new(false), long: Semaphore::new(threads) }
+    }
+
+    /// Waits behind whoever came before, and then behind who does long work as well.
+    pub(super) async fn line_up(&self) -> Place<'_> {
+        smol::future::yield_now().await;
+        self.long.acquire().await
+    }
+
     /// A connection's first turn.
     pub(super) fn begin(&self) -> Turn<'_> {
         let mut turn = Turn { turns: self, begun: false };
