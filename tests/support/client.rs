@@ -1,6 +1,6 @@
 //! A connection without a socket: what `net` does for a session, in the same order, with the bytes kept here.
 
-use pillarbox::mail::AccountId;
+use pillarbox::mail::{AccountId, effort, limits};
 use pillarbox::session::imap::Imap;
 use pillarbox::session::pop3::{Maildrops, Pop3};
 use pillarbox::session::smtp::{Kind, Smtp, Terms};
@@ -13,7 +13,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 /// Turns without a word from the server, after which it is taken for caught in a loop.
-const SILENT_TURNS: usize = 1_000;
+const SILENT_TURNS: usize = 20_000;
 /// Turns for one write of a client's.
 const TURNS: usize = 300_000;
 /// Octets of answers to one write of a client's.
@@ -45,6 +45,10 @@ pub struct Client {
     pub hold: Option<usize>,
     /// TLS has begun: what else was written in plain text is lost.
     pub encrypted: bool,
+    /// What work a turn may do, the most that one did, and all that all did.
+    pub turn: u64,
+    pub most: u64,
+    pub work: u64,
     /// Since when nothing was said on either side.
     since: i64,
     /// By what right it acts, and whom keys were looked up for.
@@ -75,6 +79,9 @@ impl Client {
             closed: false,
             hold: None,
             encrypted: false,
+            turn: limits::TURN,
+            most: 0,
+            work: 0,
             since: now,
             grant: None,
         };
@@ -102,7 +109,9 @@ impl Client {
             let before = self.heard.len();
             let need = std::mem::replace(&mut self.need, Need::Input);
             let turned = matches!(need, Need::Flush);
-            let waits = self.meet(need, store, gate, now);
+            let (waits, work) = effort::turn(self.turn, || self.meet(need, store, gate, now));
+            self.most = self.most.max(work);
+            self.work += work;
             turns += 1;
             silent = if self.heard.len() > before || !turned { 0 } else { silent + 1 };
             if turns > TURNS || silent > SILENT_TURNS || self.heard.len() > OUTPUT {

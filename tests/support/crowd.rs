@@ -27,7 +27,7 @@ struct Crowd {
 pub fn mingle(seed: u64, deeds: usize) -> Result<(), String> {
     let out = [1, 60, 500, pillarbox::mail::limits::OUT][usize::try_from(seed % 4).unwrap_or(0)];
     let mut crowd = Crowd {
-        player: Player::new(Way { cut: Cut::Whole, out }),
+        player: Player::new(Way { cut: Cut::Whole, out, turn: pillarbox::mail::limits::TURN }),
         random: seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1,
         pictures: (0..3).map(|_| Picture::default()).collect(),
     };

@@ -72,6 +72,8 @@ pub struct Way {
     pub cut: Cut,
     /// The bound of the output.
     pub out: usize,
+    /// What work a turn may do.
+    pub turn: u64,
 }
 
 /// A script being played.
@@ -199,11 +201,13 @@ impl Player {
     pub fn world(&mut self, number: usize, words: &[&str]) -> Result<(), String> {
         match words {
             ["greet", how] => {
-                let client = Client::imap(privacy(how)?, self.way.out, self.now);
+                let mut client = Client::imap(privacy(how)?, self.way.out, self.now);
+                client.turn = self.way.turn;
                 self.connect(number, client)
             }
             ["pop3", how @ ("tls" | "local" | "remote")] => {
-                let client = Client::pop3(privacy(how)?, &self.maildrops, self.way.out, self.now);
+                let mut client = Client::pop3(privacy(how)?, &self.maildrops, self.way.out, self.now);
+                client.turn = self.way.turn;
                 self.connect(number, client)
             }
             ["cut"] => {
@@ -213,7 +217,8 @@ impl Player {
             }
             ["login"] => {
                 if !self.clients.contains_key(&number) {
-                    let client = Client::imap(Privacy::Tls, self.way.out, self.now);
+                    let mut client = Client::imap(Privacy::Tls, self.way.out, self.now);
+                    client.turn = self.way.turn;
                     self.connect(number, client)?;
                 }
                 self.client(number)?.heard.clear();
@@ -325,7 +330,8 @@ impl Player {
                     _ => Kind::Lmtp,
                 };
                 let how = rest.first().unwrap_or(&"local");
-                let client = Client::smtp(kind, privacy(how)?, &self.terms, self.way.out, self.now);
+                let mut client = Client::smtp(kind, privacy(how)?, &self.terms, self.way.out, self.now);
+                client.turn = self.way.turn;
                 self.connect(number, client)
             }
             ["verdict", what] => {

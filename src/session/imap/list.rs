@@ -121,8 +121,7 @@ impl Session {
         let id = self.find_mailbox(&snapshot, mailbox)?;
         let record = snapshot.mailbox(id)?.ok_or(Refusal::NoMailbox)?;
         drop(snapshot);
-        let line =
-            Line { name: record.name, attributes: Vec::new(), subscribed_children: false, mailbox: Some(id) };
+        let line = Line { name: record.name, attributes: Vec::new(), subscribed_children: false, mailbox: Some(id) };
         let listing = Listing::new(tag, None, vec![line], items.to_vec(), What::Status);
         Ok(self.go_on_listing(Box::new(listing), store, out))
     }

@@ -144,9 +144,7 @@ impl Body<'_> {
                 fetch.body_structure(&self.outline()?);
                 Ok(Put::Whole)
             }
-            FetchItem::Section { section, partial, .. } => {
-                self.section(section, *partial, fetch, &mut aids.scratch)
-            }
+            FetchItem::Section { section, partial, .. } => self.section(section, *partial, fetch, &mut aids.scratch),
             FetchItem::Rfc822 => {
                 fetch.rfc822();
                 self.octets(self.whole(), None, fetch)
