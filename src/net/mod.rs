@@ -3,6 +3,7 @@
 //! Read first: `serve` (what runs), `talk` (one connection's life). The only room that looks at a clock.
 
 mod guests;
+mod late;
 mod local;
 mod logins;
 mod pages;

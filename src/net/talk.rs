@@ -1,5 +1,6 @@
 //! One connection's life: reads, hears, resumes, writes, waits. A session says what it needs; here it is done.
 
+use super::late::{pressed, send};
 use super::logins::{self, At, yes};
 use super::peer::Peer;
 use super::serve::House;
@@ -24,10 +25,6 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 /// Time to log in.
 const BEFORE_LOGIN: Duration = Duration::from_mins(2);
-/// Who takes nothing of what is sent for so long has gone, or means harm: a stranger, and others.
-const STALLED: [Duration; 2] = [Duration::from_mins(1), Duration::from_mins(5)];
-/// So long they are waited for where others need the room, whether they take nothing or say nothing.
-const PRESSED: [Duration; 2] = [Duration::from_secs(5), Duration::from_secs(20)];
 /// So long people wait for room.
 const NO_ROOM: Duration = Duration::from_secs(30);
 /// Bufferfuls for people: the first for which there is room.
@@ -545,37 +542,6 @@ impl Talk<'_> {
         self.out.set_limit(limit);
         self.spare.set_limit(limit);
     }
-}
-
-/// Sends to one who takes it in time.
-async fn send(stream: &mut Stream, octets: &[u8], is_guest: bool, share: Option<&Ledger>) -> io::Result<()> {
-    let late = async {
-        smol::Timer::after(span(STALLED, is_guest)).await;
-    };
-    let given_up = async {
-        pressed(is_guest, share).or(late).await;
-        Err(io::ErrorKind::TimedOut.into())
-    };
-    stream.send(octets).or(given_up).await
-}
-
-/// Comes to an end when others need the room and this was waited for long enough.
-async fn pressed(is_guest: bool, share: Option<&Ledger>) {
-    let ledger = if is_guest { &STRANGERS } else { &PEOPLE };
-    let began = Instant::now();
-    loop {
-        match share {
-            Some(share) => ledger.pressed().or(share.pressed()).await,
-            None => ledger.pressed().await,
-        }
-        if began.elapsed() >= span(PRESSED, is_guest) {
-            return;
-        }
-    }
-}
-
-fn span([strangers, people]: [Duration; 2], is_guest: bool) -> Duration {
-    if is_guest { strangers } else { people }
 }
 
 /// What one is told for whom there is no room now (RFC 9051 §7.1.5, RFC 5530 §3, RFC 3206 §4, RFC 5321 §3.8).
