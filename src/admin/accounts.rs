@@ -9,7 +9,7 @@ use super::keys;
 use super::mirror;
 use super::password::{self, Strength};
 use super::sessions::Sessions;
-use super::{queue, smarthost};
+use super::{queue, removed, served, smarthost};
 use crate::events::about;
 use crate::mail::{AccountId, Stamp};
 use crate::store::{
@@ -31,7 +31,10 @@ pub fn perform(store: &Store, strength: Strength, request: Request) -> Reply {
         Request::SetPassword { address, password } => set_password(store, strength, &address, password),
         Request::SetQuota { address, quota } => set_quota(store, &address, quota),
         Request::SetPop3 { address, deleted, mark_seen } => set_pop3(store, &address, deleted, mark_seen),
-        Request::RemoveAccount { address } => remove(store, &address),
+        Request::RemoveAccount { address } => removed::remove(store, &address),
+        Request::EraseAccount { address } => removed::erase(store, &address),
+        Request::RestoreAccount { which, address } => removed::restore(store, &which, address.as_deref()),
+        Request::ListRemoved => removed::list(store),
         Request::Check { mend } => check(store, mend).map(Reply::Checked),
         Request::Status => Ok(Reply::Status(status(store))),
         Request::WayBack => store.way_back().map(Reply::WayBack).map_err(Failure::from),
@@ -139,12 +142,6 @@ fn set_pop3(
     Ok(Reply::Done)
 }
 
-fn remove(store: &Store, address: &str) -> Result<Reply, Failure> {
-    let (account, _) = find(&store.snapshot()?, address)?;
-    store.write_blocking(Write::RemoveAccount(account))?;
-    Ok(Reply::Done)
-}
-
 fn check(store: &Store, mend: bool) -> Result<Checked, Failure> {
     let report = store.check()?;
     let mended = if mend { store.mend(&report)? } else { 0 };
@@ -176,9 +173,10 @@ fn status(store: &Store) -> Status {
     });
     let file = store.path().and_then(|path| path.metadata().ok()).map_or(0, |file| file.len());
     let version = env!("CARGO_PKG_VERSION").to_owned();
+    let served = store.snapshot().and_then(|snapshot| served::find(&snapshot)).unwrap_or_default();
     let queued = store.snapshot().and_then(|snapshot| queue::size(&snapshot)).unwrap_or_default();
     let (broke_off, log_lost) = (sys::defects(), sys::log::lost());
-    Status { version, accounts, messages, bytes, file, state, free: store.free(), queued, broke_off, log_lost }
+    Status { version, accounts, messages, bytes, file, state, free: store.free(), served, queued, broke_off, log_lost }
 }
 
 /// Accounts, messages and their octets.

@@ -4,6 +4,7 @@ use super::delivery::{DeliveryReply, DeliveryRequest};
 use super::keys::KeyLine;
 use super::mirror::{MirrorReply, MirrorRequest};
 use super::queue::{QueueLine, QueueRequest};
+use super::served::Served;
 use super::sessions::{SessionLine, SessionRequest};
 use super::smarthost::{Smarthost, SmarthostRequest};
 use crate::events::Told;
@@ -32,7 +33,7 @@ pub enum Request {
     SetQuota { address: String, quota: Quota },
     /// How POP3 treats an account's mail; `None` leaves it as it is.
     SetPop3 { address: String, deleted: Option<OnDelete>, mark_seen: Option<bool> },
-    /// The account with all its mail.
+    /// The account, which can be had back for some days, with its mail.
     RemoveAccount { address: String },
     /// Every invariant of the store.
     Check { mend: bool },
@@ -66,6 +67,12 @@ pub enum Request {
     Trace { what: String, most: usize },
     /// Who is here.
     Session(SessionRequest),
+    /// The account with all its mail, for ever: one that is there, or one that was removed.
+    EraseAccount { address: String },
+    /// An account that was removed, by its number or the address that it had; by another address where one is given.
+    RestoreAccount { which: String, address: Option<String> },
+    /// Accounts that were removed, and can be had back.
+    ListRemoved,
 }
 
 /// An answer.
@@ -102,6 +109,8 @@ pub enum Reply {
     Trace(Vec<Told>),
     /// Sessions: all, or those that were ended.
     Sessions(Vec<SessionLine>),
+    /// Accounts that can be had back.
+    Removed(Vec<RemovedLine>),
 }
 
 /// A password on its way, or its hash: no log shows it.
@@ -139,6 +148,23 @@ pub struct Listed {
     pub bytes_limit: Option<u64>,
     /// The limit of messages.
     pub messages_limit: Option<u64>,
+}
+
+/// An account that was removed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RemovedLine {
+    /// Its number.
+    pub id: u32,
+    /// The address that it had.
+    pub address: String,
+    /// When it was removed, in seconds since 1970.
+    pub removed: i64,
+    /// Days after which it is gone for good, as the server lives through them.
+    pub days_left: u16,
+    /// Octets stored.
+    pub bytes: u64,
+    /// Messages stored.
+    pub messages: u64,
 }
 
 /// An account by itself.
@@ -204,6 +230,9 @@ pub struct Status {
     /// Messages that wait to go out.
     #[serde(default)]
     pub queued: u64,
+    /// Where the server is found, or was when it last ran.
+    #[serde(default)]
+    pub served: Option<Served>,
     /// What broke off by a defect since the server began, and was begun again: how often, by its name.
     #[serde(default)]
     pub broke_off: BTreeMap<String, u64>,

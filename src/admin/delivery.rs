@@ -3,6 +3,7 @@
 use super::accounts::{find, now};
 use super::action::{Failure, Reply};
 use crate::delivery::{self, AddressError, BadRule, Pattern, Routing};
+use crate::mail::AccountId;
 use crate::store::{Detail, Filing, Refusal, Rule, RuleEdit, Store, StoreError, Vacation, Write};
 use serde::{Deserialize, Serialize};
 
@@ -53,6 +54,9 @@ pub(super) fn perform(store: &Store, request: DeliveryRequest) -> Result<Reply, 
             if targets.contains(&address) {
                 return Err(Failure::Refused(format!("{address} cannot lead to itself")));
             }
+            if let Some(nowhere) = delivery::check_alias(&store.snapshot()?, &address, &targets)? {
+                return Err(Failure::Refused(nowhere.to_string()));
+            }
             Write::AddAlias { address, targets }
         }
         DeliveryRequest::RemoveAlias { alias, targets } => {
@@ -85,12 +89,69 @@ pub(super) fn perform(store: &Store, request: DeliveryRequest) -> Result<Reply, 
             return Ok(Reply::Delivery(DeliveryReply::Filing(filing)));
         }
     };
+    let named = Named::of(&write);
     match store.write_blocking(write) {
         Ok(_) => Ok(Reply::Done),
+        Err(StoreError::Refused(Refusal::NotThere)) => Err(Failure::Refused(named.missing(store)?)),
         Err(StoreError::Refused(Refusal::AddressTaken)) => {
             Err(Failure::Refused("an account has this address: a rule can forward its mail".to_owned()))
         }
         Err(error) => Err(error.into()),
+    }
+}
+
+/// What a wish names, so that it can be said what of it is not there.
+enum Named {
+    Alias(String, Vec<String>),
+    Domain(String),
+    Rule(AccountId, Vec<u32>),
+    Nothing,
+}
+
+impl Named {
+    fn of(write: &Write) -> Named {
+        match write {
+            Write::RemoveAlias { address, targets } => Named::Alias(address.clone(), targets.clone()),
+            Write::RemoveDomain { domain } => Named::Domain(domain.clone()),
+            Write::EditRules { account, edit } => Named::Rule(
+                *account,
+                match edit {
+                    RuleEdit::Add(_, at) => at.iter().copied().collect(),
+                    RuleEdit::Remove(number) => vec![*number],
+                    RuleEdit::Move(from, to) => vec![*from, *to],
+                },
+            ),
+            _ => Named::Nothing,
+        }
+    }
+
+    fn missing(&self, store: &Store) -> Result<String, Failure> {
+        let snapshot = store.snapshot()?;
+        Ok(match self {
+            Named::Alias(alias, targets) => match snapshot.alias(alias)? {
+                None => format!("there is no alias {alias}"),
+                Some(found) => {
+                    let leads = |target: &&String| found.targets.iter().any(|known| known.eq_ignore_ascii_case(target));
+                    let other = targets.iter().find(|target| !leads(target));
+                    format!("the alias {alias} does not lead to {}", other.map_or("it", String::as_str))
+                }
+            },
+            Named::Domain(domain) if snapshot.has_domain(domain)? => {
+                format!("{domain} was not added: it is ours by its addresses")
+            }
+            Named::Domain(domain) => format!("there is no domain {domain}"),
+            Named::Rule(account, numbers) => {
+                let there = snapshot.filing(*account)?.rules.len();
+                let missing = numbers.iter().find(|number| **number == 0 || **number as usize > there);
+                let number = missing.or(numbers.first()).copied().unwrap_or_default();
+                match there {
+                    0 => format!("there is no rule {number}: there are none"),
+                    1 => format!("there is no rule {number}: there is one"),
+                    some => format!("there is no rule {number}: there are {some}"),
+                }
+            }
+            Named::Nothing => Refusal::NotThere.to_string(),
+        })
     }
 }
 

@@ -49,6 +49,8 @@ pub enum DoorError {
     Store(Fault),
     /// A server has it open, and does not answer.
     Silent(io::Error),
+    /// The socket or the files are another user's.
+    Denied,
 }
 
 impl Door {
@@ -61,8 +63,13 @@ impl Door {
                 return Ok(Door::Running(client));
             }
             Err(error) if is_late(&error) => return Err(DoorError::Silent(error)),
+            Err(error) if error.kind() == io::ErrorKind::PermissionDenied => return Err(DoorError::Denied),
             // No server runs.
             Err(_) => {}
+        }
+        let unread = std::fs::File::open(folder.join("mail.redb")).err();
+        if unread.is_some_and(|error| error.kind() == io::ErrorKind::PermissionDenied) {
+            return Err(DoorError::Denied);
         }
         let settings = Settings::read(folder).map_err(DoorError::Settings)?;
         let options = Options { cache: settings.cache() };
@@ -268,6 +275,7 @@ impl fmt::Display for DoorError {
                 write!(f, "the server does not answer: it has said nothing for {} seconds", KNOCK.as_secs())
             }
             DoorError::Silent(error) => write!(f, "the server does not answer: {error}"),
+            DoorError::Denied => f.write_str("permission denied"),
         }
     }
 }

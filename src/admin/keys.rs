@@ -58,7 +58,11 @@ pub(super) fn list(store: &Store, domain: &str) -> Result<Reply, Failure> {
     if !domain.contains('.') {
         return Err(Failure::Refused(format!("{domain:?} is no domain that others can look up")));
     }
-    let keys = ensure(store, domain)?;
+    let domain = domain.trim_end_matches('.').to_lowercase();
+    if !store.snapshot()?.has_domain(&domain)? {
+        return Err(Failure::Refused(format!("{domain} is not ours: `pillarbox domain add {domain}` makes it so")));
+    }
+    let keys = ensure(store, &domain)?;
     let line = |key: &Key| {
         let record = key.dns_record();
         KeyLine {

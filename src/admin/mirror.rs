@@ -2,7 +2,7 @@
 
 use super::accounts::find;
 use super::action::{Failure, Reply, Secret};
-use crate::mail::MailboxName;
+use crate::mail::{AccountId, MailboxName};
 use crate::store::{
     Certificate, Outcome, Protocol, Provider, ProviderChange, ProviderId, ProviderState, Security, Snapshot, Store,
     Way, Write,
@@ -25,6 +25,8 @@ const OFTEN: u32 = 10;
 pub enum MirrorRequest {
     /// A new one.
     Add(MirrorWish),
+    /// Another host, user or password of one that is there.
+    Change { which: String, change: Box<MirrorChange> },
     /// All.
     List,
     /// One.
@@ -58,6 +60,25 @@ pub struct MirrorWish {
     pub password: Secret,
     /// Which way mail goes.
     pub way: Way,
+    /// Seconds from one look to the next.
+    pub every: Option<u32>,
+}
+
+/// What is other about a mailbox at a provider from now on; `None` leaves it as it is.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MirrorChange {
+    /// Its host.
+    pub host: Option<String>,
+    /// Its port; with another way of TLS the usual one, where none is said.
+    pub port: Option<u16>,
+    /// TLS.
+    pub security: Option<Security>,
+    /// Which certificate is believed.
+    pub certificate: Option<Certificate>,
+    /// The user there.
+    pub user: Option<String>,
+    /// The password there.
+    pub password: Option<Secret>,
     /// Seconds from one look to the next.
     pub every: Option<u32>,
 }
@@ -108,6 +129,12 @@ pub(super) fn perform(store: &Store, request: MirrorRequest) -> Result<Reply, Fa
             let shown = shown(&store.snapshot()?, id)?;
             Reply::Mirror(MirrorReply::Mirror(Box::new(shown)))
         }
+        MirrorRequest::Change { which, change: wanted } => {
+            let (id, provider) = named(&store.snapshot()?, &which)?;
+            let provider = wanted.applied(provider)?;
+            change(store, ProviderChange::Set { id, provider })?;
+            Reply::Mirror(MirrorReply::Mirror(Box::new(shown(&store.snapshot()?, id)?)))
+        }
         MirrorRequest::List => {
             let snapshot = store.snapshot()?;
             let all = snapshot.providers()?.into_iter().map(|(id, _)| shown(&snapshot, id));
@@ -144,25 +171,17 @@ pub(super) fn perform(store: &Store, request: MirrorRequest) -> Result<Reply, Fa
     })
 }
 
-fn add(store: &Store, wish: MirrorWish) -> Result<ProviderId, Failure> {
+fn add(store: &Store, mut wish: MirrorWish) -> Result<ProviderId, Failure> {
     let refused = |why: &str| Failure::Refused(why.to_owned());
-    let MirrorWish { address, protocol, host, port, security, certificate, user, password, way, every } = wish;
-    let Secret(password) = password;
     let snapshot = store.snapshot()?;
-    let (account, _) = find(&snapshot, &address)?;
-    let is_word = |word: &str| !word.is_empty() && word.len() <= WORD && !word.contains(char::is_control);
-    if !is_word(&host) || host.contains(char::is_whitespace) {
-        return Err(refused("this is no host"));
-    }
-    if !is_word(&user) || !is_word(&password) {
-        return Err(refused("a user or a password has one line, which is not empty"));
-    }
-    let mut way = way;
-    if let Way::Collect { into, .. } = &mut way {
+    let (account, _) = find(&snapshot, &wish.address)?;
+    check_words(&wish.host, &wish.user, &wish.password.0)?;
+    if let Way::Collect { into, .. } = &mut wish.way {
         let name = MailboxName::settle(into).map_err(|bad| refused(&format!("{into:?} is no mailbox name: {bad}")))?;
         name.as_str().clone_into(into);
     }
-    if protocol == Protocol::Pop3 && way == Way::Both {
+    let both = wish.way == Way::Both;
+    if wish.protocol == Protocol::Pop3 && both {
         return Err(refused("by POP3 mail can only be collected"));
     }
     let mut own = snapshot.providers()?;
@@ -171,34 +190,79 @@ fn add(store: &Store, wish: MirrorWish) -> Result<ProviderId, Failure> {
         return Err(refused("the account has too many mailboxes at providers"));
     }
     // Each would take the other's changes for its own.
-    if way == Way::Both && own.iter().any(|(_, provider)| provider.way == Way::Both) {
-        return Err(refused("the account is the mirror of a mailbox already: another one can only be collected from"));
+    if both && own.iter().any(|(_, provider)| provider.way == Way::Both) {
+        return Err(refused(
+            "the account is the mirror of a mailbox already: `mirror change` puts that one right, and another one can only be \
+             collected from",
+        ));
     }
-    let usual = match (protocol, security) {
+    let provider = wish.provider(account);
+    match store.write_blocking(Write::Provider(Box::new(ProviderChange::Add(provider))))? {
+        Outcome::Provider(id) => Ok(id),
+        _ => Err(Failure::Fault("a new mailbox at a provider without number".to_owned())),
+    }
+}
+
+fn check_words(host: &str, user: &str, password: &str) -> Result<(), Failure> {
+    let is_word = |word: &str| !word.is_empty() && word.len() <= WORD && !word.contains(char::is_control);
+    if !is_word(host) || host.contains(char::is_whitespace) {
+        return Err(Failure::Refused(format!("{host:?} is no host")));
+    }
+    if !is_word(user) || !is_word(password) {
+        return Err(Failure::Refused("a user or a password has one line, which is not empty".to_owned()));
+    }
+    Ok(())
+}
+
+fn usual_port(protocol: Protocol, security: Security) -> u16 {
+    match (protocol, security) {
         (Protocol::Imap, Security::Tls) => 993,
         (Protocol::Imap, _) => 143,
         (Protocol::Pop3, Security::Tls) => 995,
         (Protocol::Pop3, _) => 110,
-    };
-    let provider = Provider {
-        account,
-        protocol,
-        host,
-        port: port.unwrap_or(usual),
-        security,
-        certificate,
-        user,
-        password,
-        way,
-        every: every.unwrap_or(EVERY).max(OFTEN),
-        paused: false,
-        asked: 0,
-        confirmed: 0,
-        made: SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |now| now.as_secs().cast_signed()),
-    };
-    match store.write_blocking(Write::Provider(Box::new(ProviderChange::Add(provider))))? {
-        Outcome::Provider(id) => Ok(id),
-        _ => Err(Failure::Fault("a new mailbox at a provider without number".to_owned())),
+    }
+}
+
+impl MirrorWish {
+    /// As it is kept for an account.
+    #[must_use]
+    pub fn provider(&self, account: AccountId) -> Provider {
+        let MirrorWish { protocol, host, port, security, certificate, user, password, way, every, .. } = self.clone();
+        Provider {
+            account,
+            protocol,
+            host,
+            port: port.unwrap_or(usual_port(protocol, security)),
+            security,
+            certificate,
+            user,
+            password: password.0,
+            way,
+            every: every.unwrap_or(EVERY).max(OFTEN),
+            paused: false,
+            asked: 0,
+            confirmed: 0,
+            made: SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |now| now.as_secs().cast_signed()),
+        }
+    }
+}
+
+impl MirrorChange {
+    fn applied(self, mut provider: Provider) -> Result<Provider, Failure> {
+        let was_usual = provider.port == usual_port(provider.protocol, provider.security);
+        provider.host = self.host.unwrap_or(provider.host);
+        provider.security = self.security.unwrap_or(provider.security);
+        if let Some(port) = self.port {
+            provider.port = port;
+        } else if was_usual {
+            provider.port = usual_port(provider.protocol, provider.security);
+        }
+        provider.certificate = self.certificate.unwrap_or(provider.certificate);
+        provider.user = self.user.unwrap_or(provider.user);
+        provider.password = self.password.map_or(provider.password, |Secret(password)| password);
+        provider.every = self.every.map_or(provider.every, |every| every.max(OFTEN));
+        check_words(&provider.host, &provider.user, &provider.password)?;
+        Ok(provider)
     }
 }
 

@@ -17,7 +17,9 @@ mod memory;
 mod mirror;
 mod password;
 mod queue;
+mod removed;
 mod retention;
+mod served;
 mod sessions;
 mod settings;
 mod size;
@@ -32,17 +34,21 @@ mod tests;
 
 pub use crate::store::WayBack;
 pub use accounts::perform;
-pub use action::{Checked, Failure, Limit, Listed, MailboxLine, Quota, Reply, Request, Secret, Shown, Status};
+pub use action::{
+    Checked, Failure, Limit, Listed, MailboxLine, Quota, RemovedLine, Reply, Request, Secret, Shown, Status,
+};
 pub use address::{Address, BadAddress};
 pub use choice::{WeakPassword, check as check_password};
 pub use delivery::{DeliveryReply, DeliveryRequest};
 pub use door::{Door, DoorError};
 pub use gate::{Denied, Entered, Gate};
 pub use keys::KeyLine;
-pub use mirror::{MirrorReply, MirrorRequest, MirrorShown, MirrorWish};
+pub use mirror::{MirrorChange, MirrorReply, MirrorRequest, MirrorShown, MirrorWish};
 pub use password::{Strength, credentials, readable};
 pub use queue::{QueueLine, QueueRequest, RecipientLine, RecipientState};
+pub use removed::age_removed;
 pub use retention::expire;
+pub use served::{Served, remember};
 pub use sessions::{Ending, Seat, SessionLine, SessionRequest, Sessions};
 pub use settings::{DnsSettings, NameServer, Settings, SettingsError};
 pub use smarthost::{Smarthost, SmarthostPrivacy, SmarthostRequest, smarthost};

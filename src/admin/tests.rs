@@ -342,6 +342,33 @@ fn where_mail_goes_is_said_through_the_socket() {
     for (alias, target) in [("a@b.example", "x@y"), ("self@b.example", "self@B.example"), ("x", "y@z"), ("x@y", "z")] {
         assert!(matches!(ask(add(alias, &[target])), Err(Failure::Refused(_))), "{alias}");
     }
+    // What would lead to nobody, or round in a circle, is not made; the thing is named.
+    let why = |answer: Result<Reply, Failure>| answer.err().map_or_else(String::new, |failure| failure.to_string());
+    for (alias, target, word) in [
+        ("new@b.example", "nobody@b.example", "no account and no alias nobody@b.example"),
+        ("a+x@c.example", "info+x@b.example", ""),
+        ("one@b.example", "x@c.example", ""),
+        ("two@b.example", "one@b.example", ""),
+        ("one@b.example", "two+more@b.example", "one@b.example to two+more@b.example to one@b.example"),
+        ("@b.example", "stray@b.example", "@b.example to stray@b.example to @b.example"),
+        ("self2@b.example", "self2+x@b.example", "circle"),
+    ] {
+        let answer = why(ask(add(alias, &[target])));
+        assert!(if word.is_empty() { answer.is_empty() } else { answer.contains(word) }, "{alias} {target}: {answer}");
+    }
+    let remove = |alias: &str, targets: &[&str]| DeliveryRequest::RemoveAlias {
+        alias: own(alias),
+        targets: targets.iter().map(|target| own(target)).collect(),
+    };
+    assert!(why(ask(remove("zz@b.example", &[]))).contains("no alias zz@b.example"));
+    let answer = why(ask(remove("two@b.example", &["a@b.example"])));
+    assert!(answer.contains("two@b.example does not lead to a@b.example"), "{answer}");
+    for alias in ["a+x@c.example", "two@b.example", "one@b.example"] {
+        assert_eq!(ask(remove(alias, &[])), Ok(Reply::Done));
+    }
+    let domain = |domain: &str| DeliveryRequest::RemoveDomain { domain: own(domain) };
+    assert!(why(ask(domain("z.example"))).contains("no domain z.example"));
+    assert!(why(ask(domain("b.example"))).contains("by its addresses"));
     let all = vec![
         (own("@c.example"), vec![own("only@b.example")]),
         (own("info@b.example"), vec![own("a@b.example"), own("Out@elsewhere.example")]),
@@ -371,7 +398,8 @@ fn where_mail_goes_is_said_through_the_socket() {
     assert_eq!(ask(show(account())), Ok(Reply::Delivery(DeliveryReply::Filing(filing))));
     assert!(ask(show(own("nobody@b.example"))).is_err());
     let edit = RuleEdit::Remove(2);
-    assert!(ask(DeliveryRequest::EditRules { account: account(), edit }).is_err());
+    let answer = why(ask(DeliveryRequest::EditRules { account: account(), edit }));
+    assert!(answer.contains("no rule 2: there is one"), "{answer}");
 }
 
 #[test]
@@ -457,4 +485,33 @@ fn what_pop3_deleted_leaves_the_trash_after_its_days_and_nothing_else_does() {
     clocks.pass(store, 60 * DAY);
     assert_eq!(expire(store, 30).unwrap(), 0);
     assert!(store.check().unwrap().findings.is_empty());
+}
+
+#[test]
+fn a_removed_account_is_had_back_by_address_or_number_and_lets_in_again() {
+    let world = World::with_accounts("removed");
+    let gate = world.gate(&cheap());
+    let strength = gate.strength();
+    let ask = |request| match perform(&world.store, strength, request) {
+        Reply::Failed(failure) => Err(failure.to_string()),
+        reply => Ok(reply),
+    };
+    let address = || "only@b.example".to_owned();
+    let restore = |which: &str, address: Option<&str>| Request::RestoreAccount {
+        which: which.to_owned(),
+        address: address.map(str::to_owned),
+    };
+    assert_eq!(ask(Request::RemoveAccount { address: address() }), Ok(Reply::Done));
+    assert!(ask(Request::RemoveAccount { address: address() }).unwrap_err().contains("no account only@b.example"));
+    let Ok(Reply::Removed(removed)) = ask(Request::ListRemoved) else { panic!() };
+    assert_eq!((removed.len(), removed[0].address.as_str(), removed[0].days_left), (1, "only@b.example", 30));
+    assert!(ask(restore("none@b.example", None)).unwrap_err().contains("no removed account none@b.example"));
+    assert!(ask(restore("only@b.example", Some("a@b.example"))).unwrap_err().contains("--as"));
+    assert_eq!(ask(restore("Only@b.example", None)), Ok(Reply::Done));
+    assert!(smol::block_on(gate.verify(b"only@b.example", PASSWORD, None)).is_ok());
+    assert_eq!(ask(Request::RemoveAccount { address: address() }), Ok(Reply::Done));
+    let number = removed[0].id.to_string();
+    assert_eq!(ask(restore(&number, Some("other@b.example"))), Ok(Reply::Done));
+    assert_eq!(ask(Request::EraseAccount { address: "other@b.example".to_owned() }), Ok(Reply::Done));
+    assert_eq!(ask(Request::ListRemoved), Ok(Reply::Removed(Vec::new())));
 }

@@ -315,7 +315,7 @@ impl Courier {
 }
 
 /// The server that a smarthost is.
-fn given_to(smarthost: &Smarthost) -> Server {
+pub(super) fn given_to(smarthost: &Smarthost) -> Server {
     let Smarthost { host, port, privacy, trust, login } = smarthost.clone();
     let security = match privacy {
         SmarthostPrivacy::Tls => Security::Tls,

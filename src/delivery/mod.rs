@@ -5,6 +5,7 @@
 
 mod address;
 mod away;
+mod circle;
 mod compose;
 mod fields;
 mod forward;
@@ -19,6 +20,7 @@ mod tests;
 
 pub use address::{AddressError, Pattern, alias, target};
 pub use away::prune;
+pub use circle::{LeadsNowhere, check_alias};
 pub use compose::date;
 pub use plan::{Fate, Mail, Plan, Recipient, Ruled, plan};
 pub use quota::{LEVELS, look};

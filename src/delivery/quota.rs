@@ -6,7 +6,7 @@
 
 use super::compose::{Letter, compose};
 use super::route::Routing;
-use crate::mail::{AccountId, Stamp};
+use crate::mail::{AccountId, Stamp, octets};
 use crate::store::{
     Account, Delivery, Grace, LocalCopy, Place, Posting, Snapshot, Space, Store, StoreError, Usage, Write,
 };
@@ -69,7 +69,7 @@ fn letter(store: &Store, routing: &Routing, account: &Account, usage: Usage, lev
     };
     let mut used = String::new();
     if let Some(limit) = account.limits.bytes {
-        let _ = writeln!(used, "  {} of {} are used", octets(usage.bytes), octets(limit));
+        let _ = writeln!(used, "  {} of {} are used", octets::shown(usage.bytes), octets::shown(limit));
     }
     if let Some(limit) = account.limits.messages {
         let _ = writeln!(used, "  {} of {limit} messages are used", usage.messages);
@@ -100,19 +100,6 @@ fn letter(store: &Store, routing: &Routing, account: &Account, usage: Usage, lev
     compose(store.unique_id(), &routing.name, now, &letter)
 }
 
-/// Octets, for a person.
-fn octets(count: u64) -> String {
-    const UNITS: [&str; 4] = ["KB", "MB", "GB", "TB"];
-    let (mut whole, mut tenths, mut unit) = (count, 0, "octets");
-    for next in UNITS {
-        if whole < 1024 {
-            break;
-        }
-        (whole, tenths, unit) = (whole / 1024, whole % 1024 * 10 / 1024, next);
-    }
-    if unit == "octets" || whole >= 100 { format!("{whole} {unit}") } else { format!("{whole}.{tenths} {unit}") }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -140,13 +127,5 @@ mod tests {
         assert_eq!(level(&account(None, None), Usage { bytes: u64::MAX, messages: 9 }), 0);
         assert_eq!(level(&account(Some(0), None), Usage::default()), 100);
         assert_eq!(level(&account(Some(u64::MAX), None), Usage { bytes: u64::MAX, messages: 0 }), 100);
-    }
-
-    #[test]
-    fn octets_are_told_as_persons_say_them() {
-        assert_eq!(
-            [0, 1_023, 1_536, 500 << 20, 3 << 29].map(octets),
-            ["0 octets", "1023 octets", "1.5 KB", "500 MB", "1.5 GB"]
-        );
     }
 }

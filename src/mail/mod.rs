@@ -13,6 +13,7 @@ mod lines;
 pub mod mime;
 mod name;
 mod network;
+pub mod octets;
 #[cfg(test)]
 pub(crate) mod odd;
 mod outline;

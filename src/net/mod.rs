@@ -16,6 +16,7 @@ mod talk;
 mod tls;
 mod turns;
 
+pub use local::LocalSocket;
 pub use pages::{Pages, Socket};
 pub use serve::{Doors, Errand, Serving, probe, serve};
 pub use tls::{Identity, OwnersFiles, TlsFault, outward_addresses};

@@ -1,7 +1,7 @@
 //! The server: listeners, the threads that run everything, and an orderly end.
 
 use super::guests::{Guest, Guests};
-use super::local;
+use super::local::{self, LocalSocket};
 use super::logins::Logins;
 use super::pages::{Pages, visit};
 use super::peer::Peer;
@@ -31,7 +31,6 @@ use std::fmt;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::os::fd::AsFd;
-use std::path::PathBuf;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -114,8 +113,8 @@ pub struct Doors {
     pub submission: bool,
     /// That of a mail server on this machine: a port, which only this machine reaches,
     pub lmtp: bool,
-    /// and a socket at this path.
-    pub lmtp_socket: Option<PathBuf>,
+    /// and a socket.
+    pub lmtp_socket: Option<LocalSocket>,
 }
 
 /// What all connections share.
@@ -143,7 +142,7 @@ pub(super) struct House {
 /// Sockets that have no address.
 struct Sockets<'a> {
     admin: Option<&'a Place>,
-    lmtp: Option<PathBuf>,
+    lmtp: Option<LocalSocket>,
 }
 
 /// What is behind a port.
@@ -308,7 +307,8 @@ async fn run(
     ready: impl FnOnce(bool),
 ) -> io::Result<()> {
     let mut signals = Signals::new([Signal::Int, Signal::Term])?;
-    let lmtp = sockets.lmtp.as_deref().and_then(local::bind);
+    let lmtp = sockets.lmtp.as_ref().and_then(local::bind);
+    let has_lmtp_socket = lmtp.is_some();
     let admin = match sockets.admin.map(admin::socket::bind_where_possible).transpose() {
         Err(error) if house.store.is_read_only() => {
             log::error!("there is no admin socket, since nothing can be written: {error}");
@@ -365,9 +365,9 @@ async fn run(
         smol::Timer::after(FAREWELL).await;
     };
     all_gone.or(late).await;
-    if let Some(path) = &sockets.lmtp {
+    if let (Some(socket), true) = (&sockets.lmtp, has_lmtp_socket) {
         // One that is left is replaced at the next start.
-        let _ = std::fs::remove_file(path);
+        let _ = std::fs::remove_file(&socket.path);
     }
     Ok(())
 }
@@ -400,6 +400,12 @@ async fn expire(store: Arc<Store>, days: u32) {
 async fn forget(store: Arc<Store>) {
     loop {
         if !store.is_read_only() {
+            let closed = Arc::clone(&store);
+            match smol::unblock(move || admin::age_removed(&closed, now())).await {
+                Ok(0) => {}
+                Ok(count) => log::info!("removed accounts that nobody wanted back are gone for good: {count}"),
+                Err(fault) => log::error!("removed accounts could not be looked through: {fault}"),
+            }
             match store.write(Write::ForgetMarks { now: now() }).await {
                 Ok(Outcome::Expunged(count)) => {
                     log::debug!("{count} messages that came in are not known again any more");

@@ -171,8 +171,8 @@ impl Check<'_> {
             Ok(())
         })?;
         self.each(SUBSCRIPTION, |check, key, ()| {
-            let owner = key.first_chunk().map(|id| u32::from_be_bytes(*id));
-            if owner.map(|owner| table.get(owner)).transpose()?.flatten().is_none() {
+            let owner = key.first_chunk().map(|id| AccountId(u32::from_be_bytes(*id)));
+            if owner.map(|owner| check.snapshot.account_or_closed(owner)).transpose()?.flatten().is_none() {
                 check.find(format!("subscription {:?}: of no account", key_name(key)), None);
             }
             Ok(())

@@ -2,15 +2,14 @@
 
 use super::check::{Check, Mend, Shown};
 use super::error::Fault;
-use super::record::{Account, MailboxRecord, Message, decode};
-use super::schema::{ACCOUNT, MAILBOX, MSG, NAME, UID_VALIDITY, VANISHED, key_name, msg_uid, name_key};
+use super::record::{MailboxRecord, Message, decode};
+use super::schema::{MAILBOX, MSG, NAME, UID_VALIDITY, VANISHED, key_name, msg_uid, name_key};
 use super::write::Uids;
 use crate::mail::{MailboxId, Uid};
 use std::collections::{BTreeMap, HashSet};
 
 impl Check<'_> {
     pub(super) fn mailboxes(&mut self) -> Result<BTreeMap<MailboxId, MailboxRecord>, Fault> {
-        let accounts = self.snapshot.table(ACCOUNT)?;
         let mut mailboxes = BTreeMap::new();
         let (last, mut validities) = (self.config(UID_VALIDITY)?, HashSet::new());
         self.each(MAILBOX, |check, id, record| {
@@ -22,8 +21,7 @@ impl Check<'_> {
                     return Ok(());
                 }
             };
-            let owner = accounts.get(id.account().0)?;
-            let owner: Option<Account> = owner.and_then(|record| decode(record.value(), "account").ok());
+            let owner = check.snapshot.account_or_closed(id.account()).ok().flatten();
             let validity = mailbox.uid_validity;
             if u64::from(validity.0.get()) > last || !validities.insert(validity) {
                 check.find(format!("mailbox {} ({}): its UIDVALIDITY is not its own", id.0, mailbox.name), None);

@@ -16,7 +16,9 @@ mod check_address;
 mod check_content;
 mod check_mailboxes;
 mod check_queue;
+mod closed;
 mod codec;
+mod compact;
 mod disk;
 mod error;
 mod filing;
@@ -59,6 +61,8 @@ mod check_tests;
 #[cfg(test)]
 pub(crate) mod clockwork;
 #[cfg(test)]
+mod closed_tests;
+#[cfg(test)]
 mod format_tests;
 #[cfg(test)]
 mod provider_tests;
@@ -76,6 +80,7 @@ pub use alarm::Alarm;
 pub use blobs::Pin;
 pub use body::Reading;
 pub use check::{Finding, Mend, Report};
+pub use closed::Closed;
 pub use error::{Fault, Refusal, StoreError};
 pub use filing::{Action, Alias, Condition, Detail, Domain, Field, Filing, Rule, RuleEdit, Vacation};
 pub use grant::Grant;

@@ -290,12 +290,24 @@ impl Snapshot {
     /// All mailboxes at providers.
     pub fn providers(&self) -> Result<Vec<(ProviderId, Provider)>, Fault> {
         let rows = self.below(&kept_key(Space::Mirror, &[tag::PROVIDER]), usize::MAX)?;
-        Ok(rows.into_iter().map(|(key, provider)| (ProviderId(last_number(&key)), provider)).collect())
+        let mut providers = Vec::new();
+        for (key, provider) in rows {
+            let provider: Provider = provider;
+            // Those of an account that was removed wait for it to be had back.
+            if self.account(provider.account)?.is_some() {
+                providers.push((ProviderId(last_number(&key)), provider));
+            }
+        }
+        Ok(providers)
     }
 
     /// What is wanted of a mailbox at a provider.
     pub fn provider(&self, id: ProviderId) -> Result<Option<Provider>, Fault> {
-        self.one(&provider_key(tag::PROVIDER, id))
+        let found: Option<Provider> = self.one(&provider_key(tag::PROVIDER, id))?;
+        match found {
+            Some(provider) if self.account(provider.account)?.is_none() => Ok(None),
+            found => Ok(found),
+        }
     }
 
     /// How it goes with a mailbox at a provider.

@@ -231,6 +231,10 @@ pub enum Space {
     Smarthost = 6,
     /// What the store itself notes: which stretches of time passed here.
     Lived = 7,
+    /// Where the server was last found.
+    Served = 20,
+    /// Accounts that were removed, and can still be had back.
+    Closed = 21,
 }
 
 impl Default for Notify {

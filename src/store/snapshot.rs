@@ -108,6 +108,10 @@ impl Snapshot {
     /// A mailbox by its name, in any spelling of it; none where that is no name.
     pub fn mailbox_named(&self, account: AccountId, name: &str) -> Result<Option<MailboxId>, Fault> {
         let Ok(name) = MailboxName::settle(name) else { return Ok(None) };
+        // What a removed account leaves is nobody's, until it is had back.
+        if self.guarded(|| Ok(self.table(ACCOUNT)?.get(account.0)?.is_none()))? {
+            return Ok(None);
+        }
         self.mailbox_kept_as(account, name.as_str())
     }
 

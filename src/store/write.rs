@@ -90,6 +90,14 @@ pub enum Write {
     /// Other hashes of the same password, which end no session. Refused with [`super::Refusal::Changed`] where there are
     /// others by now than those that they are made from.
     RenewCredentials { account: AccountId, from: Box<Credentials>, to: Box<Credentials> },
+    /// The account is nobody's any more, and can be had back for [`super::Closed::DAYS`] days; `now` in seconds since 1970.
+    CloseAccount { account: AccountId, now: i64 },
+    /// A closed account is somebody's again, by this address in lower case.
+    ReopenAccount { account: AccountId, address: String },
+    /// A closed account goes with all its mail.
+    EraseClosed(AccountId),
+    /// A day may have passed for closed accounts; answered with how many went for good: one at most.
+    AgeClosed { now: i64 },
 }
 
 /// UIDs as ascending, disjoint, inclusive ranges.

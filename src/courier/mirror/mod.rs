@@ -5,6 +5,7 @@
 //! what becomes of failures), `imap` and `pop3` (the clients).
 
 mod collect;
+mod enter;
 mod error;
 mod folders;
 mod imap;
@@ -27,4 +28,5 @@ mod script;
 mod transfer;
 mod vacate;
 
+pub use enter::attempt;
 pub use run::run;

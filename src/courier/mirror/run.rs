@@ -1,15 +1,13 @@
 //! All mailboxes at providers, each looked after by a task of its own: when it is looked at, and how it went.
 
 use super::collect::Collect;
+use super::enter;
 use super::error::Error;
 use super::imap::Imap;
 use super::pass::{Pass, Tally};
-use super::pop3::Pop3;
-use crate::courier::{Connection, Connector, Target, Trust};
+use crate::courier::{Connection, Connector};
 use crate::mail::MailboxId;
-use crate::store::{
-    Certificate, Protocol, Provider, ProviderChange, ProviderId, ProviderState, Security, Store, Way, Write,
-};
+use crate::store::{Protocol, Provider, ProviderChange, ProviderId, ProviderState, Store, Way, Write};
 use crate::sys::task;
 use async_executor::{Executor, Task};
 use smol::future::FutureExt;
@@ -170,7 +168,7 @@ impl Keeper {
             }
             (Protocol::Pop3, _) => {
                 let mut collect = self.collect(provider, now);
-                let pop3 = self.pop3(provider).await?;
+                let pop3 = enter::pop3(&self.connector, provider).await?;
                 let done = collect.by_pop3(pop3).await;
                 *tally = collect.tally;
                 done
@@ -195,34 +193,10 @@ impl Keeper {
             self.connection = None;
         }
         if self.connection.is_none() {
-            let target = target(provider);
-            let connection = self.connector.connect(&target).await?;
-            let (mut imap, mut inside) = Imap::greet(connection).await?;
-            if provider.security == Security::StartTls {
-                // Who is greeted as one who is logged in cannot begin TLS, and must not go on without.
-                if inside {
-                    return Err(Error::Unable("the provider does not begin TLS".to_owned()));
-                }
-                self.connector.encrypt(imap.start_tls().await?, &target).await?;
-                inside = false;
-            }
-            if !inside {
-                imap.log_in(&provider.user, &provider.password).await?;
-            }
-            imap.prepare().await?;
+            let imap = enter::imap(&self.connector, provider).await?;
             self.connection = Some(imap);
         }
         Ok(self.connection.as_mut())
-    }
-
-    async fn pop3(&self, provider: &Provider) -> Result<Pop3<Connection>, Error> {
-        let target = target(provider);
-        let mut pop3 = Pop3::greet(self.connector.connect(&target).await?).await?;
-        if provider.security == Security::StartTls {
-            self.connector.encrypt(pop3.start_tls().await?, &target).await?;
-        }
-        pop3.log_in(&provider.user, &provider.password).await?;
-        Ok(pop3)
     }
 
     /// Notes how it went; how often in a row it did not go well.
@@ -338,17 +312,6 @@ fn here(snapshot: &crate::store::Snapshot, provider: &Provider) -> Result<Here, 
     }
     let mailboxes = snapshot.mailboxes(provider.account)?;
     Ok(mailboxes.into_iter().map(|(id, record)| (id, record.modseq.0.get(), record.name)).collect())
-}
-
-fn target(provider: &Provider) -> Target {
-    let trust = match &provider.certificate {
-        Certificate::Public => Trust::Public,
-        Certificate::Anyone => Trust::Anyone,
-        Certificate::Authority(path) => Trust::Authority(path.into()),
-        Certificate::Fingerprint(fingerprint) => Trust::Fingerprint(*fingerprint),
-    };
-    let tls = provider.security == Security::Tls;
-    Target { host: provider.host.clone(), port: provider.port, tls, trust }
 }
 
 /// How long to wait after so many failures in a row; not all at once where many failed together.

@@ -4,7 +4,7 @@ use super::Batch;
 use crate::mail::{AccountId, MailboxName};
 use crate::store::error::{Fault, Refusal, StoreError};
 use crate::store::record::{Account, Credentials, Pop3, SpecialUse, decode, encode};
-use crate::store::schema::LAST_ACCOUNT;
+use crate::store::schema::{FILING, LAST_ACCOUNT};
 use crate::store::snapshot::account_range;
 use crate::store::write::{NewAccount, Outcome};
 use redb::ReadableTable;
@@ -63,6 +63,19 @@ impl Batch<'_> {
 
     pub(super) fn remove_account(&mut self, account: AccountId) -> Result<Outcome, StoreError> {
         let record = self.account_record(account)?;
+        self.erase_mail(account)?;
+        self.tables.address.remove(record.address.as_str())?;
+        self.forget_account(account, &record.address)?;
+        self.transaction.open_table(FILING)?.remove(account.0)?;
+        self.tables.account.remove(account.0)?;
+        self.accounts.remove(&account);
+        self.revoked.insert(account);
+        self.touched = true;
+        Ok(Outcome::Done)
+    }
+
+    /// All mail of an account, and all that is known of its mailboxes.
+    pub(super) fn erase_mail(&mut self, account: AccountId) -> Result<(), StoreError> {
         self.remove_providers(account)?;
         // By the table of names: a record that was renamed in this batch is not written yet.
         for name in self.names(account)? {
@@ -71,13 +84,7 @@ impl Batch<'_> {
         let (from, to) = account_range(account);
         let bounds = (from.as_ref().map(Vec::as_slice), to.as_ref().map(Vec::as_slice));
         self.tables.subscription.retain_in::<&[u8], _>(bounds, |_, ()| false)?;
-        self.tables.address.remove(record.address.as_str())?;
-        self.forget_account(account, &record.address)?;
-        self.tables.account.remove(account.0)?;
-        self.accounts.remove(&account);
-        self.revoked.insert(account);
-        self.touched = true;
-        Ok(Outcome::Done)
+        Ok(())
     }
 
     pub(super) fn account_record(&self, account: AccountId) -> Result<Account, StoreError> {

@@ -139,9 +139,13 @@ impl Batch<'_> {
         Ok(filing)
     }
 
-    /// An account goes: what leads to nobody but it goes as well.
-    pub(super) fn forget_account(&mut self, account: AccountId, address: &str) -> Result<(), StoreError> {
-        self.transaction.open_table(FILING)?.remove(account.0)?;
+    /// An account goes: what leads to nobody but it goes as well. Returns which aliases led there, and by which addresses.
+    pub(super) fn forget_account(
+        &mut self,
+        account: AccountId,
+        address: &str,
+    ) -> Result<Vec<(String, Vec<String>)>, StoreError> {
+        let mut led = Vec::new();
         self.forget(Space::Answered, account)?;
         self.forget(Space::Warned, account)?;
         let mut gone = vec![address.to_owned()];
@@ -153,7 +157,9 @@ impl Batch<'_> {
                 let mut record: Alias = decode(record.value(), "alias")?;
                 let is_gone = |target: &String| target.to_lowercase() == gone_now;
                 if record.targets.iter().any(is_gone) {
-                    record.targets.retain(|target| !is_gone(target));
+                    let (gone, kept) = record.targets.into_iter().partition(is_gone);
+                    record.targets = kept;
+                    led.push((alias.value().to_owned(), gone));
                     changed.push((alias.value().to_owned(), record));
                 }
             }
@@ -167,7 +173,7 @@ impl Batch<'_> {
                 }
             }
         }
-        Ok(())
+        Ok(led)
     }
 
     /// Removes what a space keeps of an account.

@@ -3,6 +3,7 @@
 
 mod account;
 mod address;
+mod closed;
 mod deliver;
 mod mailbox;
 mod message;
@@ -67,6 +68,8 @@ pub(super) struct Batch<'t> {
     /// Heads that go in when the batch ends, one after the other.
     heads: BTreeMap<BlobId, Vec<u8>>,
     grown: BTreeSet<MailboxId>,
+    /// Accounts that were removed in this batch.
+    closed: BTreeSet<AccountId>,
     /// Whether the queue was changed.
     queued: bool,
     /// Accounts that whoever logged in before acts for no more.
@@ -143,6 +146,7 @@ impl<'t> Batch<'t> {
             repeating: false,
             heads: BTreeMap::new(),
             grown: BTreeSet::new(),
+            closed: BTreeSet::new(),
             queued: false,
             revoked: BTreeSet::new(),
             taken: 0,
@@ -224,6 +228,10 @@ impl<'t> Batch<'t> {
             Write::EditRules { account, edit } => self.edit_rules(*account, edit),
             Write::Warn { account, level, told } => self.warn(*account, *level, told.as_deref()),
             Write::RenewCredentials { account, from, to } => self.renew_credentials(*account, from, to),
+            Write::CloseAccount { account, now } => self.close_account(*account, *now),
+            Write::ReopenAccount { account, address } => self.reopen_account(*account, address),
+            Write::EraseClosed(account) => self.erase_closed(*account),
+            Write::AgeClosed { now } => self.age_closed(*now),
         }
     }
 
@@ -418,9 +426,16 @@ impl<'t> Batch<'t> {
 
     /// A mailbox's record, to be changed; `mark` it then.
     fn mailbox(&mut self, mailbox: MailboxId) -> Result<&mut MailboxRecord, StoreError> {
+        if self.closed.contains(&mailbox.account()) {
+            return Err(Refusal::NoMailbox.into());
+        }
         let cached = match self.mailboxes.entry(mailbox) {
             std::collections::btree_map::Entry::Occupied(cached) => cached.into_mut(),
             std::collections::btree_map::Entry::Vacant(vacant) => {
+                // What a removed account leaves is nobody's, until it is had back.
+                if redb::ReadableTable::get(&self.tables.account, mailbox.account().0)?.is_none() {
+                    return Err(Refusal::NoMailbox.into());
+                }
                 let found = redb::ReadableTable::get(&self.tables.mailbox, mailbox.0)?;
                 let record = decode(found.ok_or(Refusal::NoMailbox)?.value(), "mailbox")?;
                 vacant.insert(Cached { record, dirty: false })
