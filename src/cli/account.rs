@@ -1,15 +1,17 @@
 //! `pillarbox account …`
 
 use super::args::Action;
+use super::list::{List, json};
+use super::size::counted;
 use super::{Failed, ask, size, terminal, unexpected};
-use pillarbox::admin::{Door, Listed, Quota, Reply, Request, Secret, Shown};
-use pillarbox::store::OnDelete;
+use pillarbox::admin::{Door, Listed, Quota, RemovedLine, Reply, Request, Secret, Shown};
+use pillarbox::store::{Closed, OnDelete};
 use std::fmt::Write;
 use std::path::Path;
 use std::process::ExitCode;
 
 /// Does it, and says what was done.
-pub fn run(data: &Path, action: Action) -> Result<ExitCode, Failed> {
+pub fn run(data: &Path, action: Action, as_json: bool) -> Result<ExitCode, Failed> {
     let reply = match action {
         Action::Add { address, bytes, messages, password_stdin, hash_stdin } => {
             // The first account may be made before the first start.
@@ -22,7 +24,8 @@ pub fn run(data: &Path, action: Action) -> Result<ExitCode, Failed> {
             let password = terminal::new_password(password_stdin, &address)?;
             door.ask(Request::AddAccount { address, password, quota: Quota { bytes, messages } })?
         }
-        Action::List => ask(data, Request::ListAccounts)?,
+        Action::List { removed: false } => ask(data, Request::ListAccounts)?,
+        Action::List { removed: true } => ask(data, Request::ListRemoved)?,
         Action::Show { address } => ask(data, Request::ShowAccount { address })?,
         Action::Passwd { address, password_stdin } => {
             let mut door = super::door(data)?;
@@ -33,26 +36,53 @@ pub fn run(data: &Path, action: Action) -> Result<ExitCode, Failed> {
             ask(data, Request::SetQuota { address, quota: Quota { bytes, messages } })?
         }
         Action::Pop3 { address, deleted, mark_seen } => ask(data, Request::SetPop3 { address, deleted, mark_seen })?,
-        Action::Remove { address, yes } => remove(data, address, yes)?,
+        Action::Remove { address, yes, forever } => return remove(data, address, yes, forever),
+        Action::Restore { which, address } => ask(data, Request::RestoreAccount { which, address })?,
     };
+    if as_json {
+        terminal::print(&match &reply {
+            Reply::Accounts(accounts) => json(accounts)?,
+            Reply::Removed(removed) => json(removed)?,
+            Reply::Account(shown) => json(shown)?,
+            _ => return Err(unexpected()),
+        });
+        return Ok(ExitCode::SUCCESS);
+    }
     said(reply)
 }
 
 /// Removes an account, once it is sure that this is what is wanted.
-fn remove(data: &Path, address: String, yes: bool) -> Result<Reply, Failed> {
+fn remove(data: &Path, address: String, yes: bool, forever: bool) -> Result<ExitCode, Failed> {
     let mut door = super::door(data)?;
-    let Reply::Account(shown) = door.ask(Request::ShowAccount { address: address.clone() })? else {
-        return Err(unexpected());
+    let (address, mail) = match door.ask(Request::ShowAccount { address: address.clone() }) {
+        Ok(Reply::Account(shown)) => (shown.account.address.clone(), usage(&shown.account)),
+        // One that was removed already may go for ever.
+        Err(_) if forever => (address, "all that is left of it".to_owned()),
+        Err(failure) => return Err(failure.into()),
+        Ok(_) => return Err(unexpected()),
     };
     if !yes {
-        let question = format!("Remove {} with its mail ({})?", shown.account.address, usage(&shown.account));
+        let how = if forever { " for ever, at once" } else { "" };
+        let question = format!("Remove {address} with its mail ({mail}){how}?");
         match terminal::confirms(&question)? {
             Some(true) => {}
             Some(false) => return Err(Failed::because("nothing was removed")),
-            None => return Err(Failed::because(format!("{question} Nobody can be asked: say it with --yes"))),
+            None => return Err(Failed::because(format!("{question} Nobody can be asked here: say it with --yes"))),
         }
     }
-    Ok(door.ask(Request::RemoveAccount { address })?)
+    let request = if forever {
+        Request::EraseAccount { address: address.clone() }
+    } else {
+        Request::RemoveAccount { address: address.clone() }
+    };
+    let Reply::Done = door.ask(request)? else { return Err(unexpected()) };
+    terminal::print(&if forever {
+        format!("{address} is gone.\n")
+    } else {
+        let days = Closed::DAYS;
+        format!("{address} is removed. Its mail is kept for {days} days: pillarbox account restore {address}\n")
+    });
+    Ok(ExitCode::SUCCESS)
 }
 
 fn said(reply: Reply) -> Result<ExitCode, Failed> {
@@ -63,6 +93,7 @@ fn said(reply: Reply) -> Result<ExitCode, Failed> {
             format!("user      {address}\npassword  {password}\n")
         }
         Reply::Accounts(accounts) => table(&accounts),
+        Reply::Removed(removed) => removed_table(&removed),
         Reply::Account(shown) => account(&shown),
         _ => return Err(unexpected()),
     });
@@ -70,16 +101,24 @@ fn said(reply: Reply) -> Result<ExitCode, Failed> {
 }
 
 fn table(accounts: &[Listed]) -> String {
-    let width = accounts.iter().map(|account| account.address.chars().count()).max().unwrap_or(0);
-    accounts.iter().fold(String::new(), |mut table, account| {
-        let _ = writeln!(table, "{:width$}  {}", account.address, usage(account));
-        table
-    })
+    let mut list = List::new(["address", "mail"]);
+    for account in accounts {
+        list.row([account.address.clone(), usage(account)]);
+    }
+    list.text("There are no accounts.")
+}
+
+fn removed_table(removed: &[RemovedLine]) -> String {
+    let mut list = List::new(["no", "address", "mail", "kept for"]);
+    for one in removed {
+        let mail = format!("{}, {}", counted(one.messages, "message", "messages"), size::shown(one.bytes));
+        list.row([one.id.to_string(), one.address.clone(), mail, counted(one.days_left.into(), "day", "days")]);
+    }
+    list.text("There are no removed accounts.")
 }
 
 fn account(shown: &Shown) -> String {
     let mut text = format!("{}\n  {}\n", shown.account.address, usage(&shown.account));
-    let width = shown.mailboxes.iter().map(|mailbox| mailbox.name.chars().count()).max().unwrap_or(0);
     let deleted = match shown.pop3.on_delete {
         OnDelete::Trash => "goes to the Trash",
         OnDelete::Hide => "is only hidden from POP3",
@@ -87,18 +126,19 @@ fn account(shown: &Shown) -> String {
     };
     let seen = if shown.pop3.marks_seen { "is marked as seen" } else { "stays as it was" };
     let _ = writeln!(text, "  POP3: what is deleted {deleted}, what is read {seen}");
+    let mut list = List::new(["mailbox", "messages", "unseen", "size"]);
     for mailbox in &shown.mailboxes {
-        let (messages, unseen, bytes) = (mailbox.messages, mailbox.unseen, size::shown(mailbox.bytes));
-        let _ = writeln!(text, "  {:width$}  {messages:>8} messages  {unseen:>8} unseen  {bytes:>9}", mailbox.name);
+        let (messages, unseen) = (mailbox.messages.to_string(), mailbox.unseen.to_string());
+        list.row([mailbox.name.clone(), messages, unseen, size::shown(mailbox.bytes)]);
     }
-    text
+    text + "\n" + &list.text("There are no mailboxes.")
 }
 
 fn usage(account: &Listed) -> String {
     let of = |limit: Option<String>| limit.map_or_else(String::new, |limit| format!(" of {limit}"));
     format!(
-        "{} messages{}, {}{}",
-        account.messages,
+        "{}{}, {}{}",
+        counted(account.messages, "message", "messages"),
         of(account.messages_limit.map(|limit| limit.to_string())),
         size::shown(account.bytes),
         of(account.bytes_limit.map(size::shown)),

@@ -8,6 +8,7 @@ use super::outgoing_args::{self, Outgoing};
 use super::session;
 use super::size;
 use super::trace::{self, Trace};
+use super::words;
 use lexopt::{Arg, Error, Parser, ValueExt};
 use pillarbox::admin::{Limit, SessionRequest};
 use pillarbox::keep::export::Format;
@@ -29,16 +30,19 @@ pub enum Wish {
     Account {
         data: PathBuf,
         action: Action,
+        json: bool,
     },
     /// Aliases, rules, answers.
     Filing {
         data: PathBuf,
         wish: Filing,
+        json: bool,
     },
     /// The queue, the smarthost, what is published.
     Outgoing {
         data: PathBuf,
         wish: Outgoing,
+        json: bool,
     },
     Import {
         data: PathBuf,
@@ -53,6 +57,10 @@ pub enum Wish {
     Check {
         data: PathBuf,
         mend: bool,
+        json: bool,
+    },
+    Compact {
+        data: PathBuf,
     },
     Status {
         data: PathBuf,
@@ -61,6 +69,7 @@ pub enum Wish {
     Mirror {
         data: PathBuf,
         action: MirrorAction,
+        json: bool,
     },
     Trace {
         data: PathBuf,
@@ -107,12 +116,13 @@ pub struct Serve {
 #[derive(Debug, PartialEq, Eq)]
 pub enum Action {
     Add { address: String, bytes: Option<Limit>, messages: Option<Limit>, password_stdin: bool, hash_stdin: bool },
-    List,
+    List { removed: bool },
     Show { address: String },
     Passwd { address: String, password_stdin: bool },
     Quota { address: String, bytes: Option<Limit>, messages: Option<Limit> },
     Pop3 { address: String, deleted: Option<OnDelete>, mark_seen: Option<bool> },
-    Remove { address: String, yes: bool },
+    Remove { address: String, yes: bool, forever: bool },
+    Restore { which: String, address: Option<String> },
 }
 
 /// Everything that any command knows; each command then takes what is its own.
@@ -135,6 +145,9 @@ struct Given {
     password_stdin: bool,
     hash_stdin: bool,
     yes: bool,
+    forever: bool,
+    removed: bool,
+    restored_as: Option<String>,
     mend: bool,
     json: bool,
     help: bool,
@@ -154,26 +167,31 @@ pub fn parse(mut parser: Parser) -> Result<Wish, Error> {
             Arg::Long("help") | Arg::Short('h') => given.help = true,
             Arg::Long("version") | Arg::Short('V') if command.is_none() => return Ok(Wish::Version),
             Arg::Long("data") => given.data = Some(parser.value()?.into()),
-            Arg::Long(name) if !allowed.contains(&name) => return Err(arg.unexpected()),
-            Arg::Long("bind") => given.bind = Some(parser.value()?.parse()?),
-            Arg::Long("port-offset") => given.port_offset = Some(parser.value()?.parse()?),
+            Arg::Long(name) if !allowed.contains(&name) => return Err(words::no_option(name)),
+            Arg::Long("bind") => given.bind = Some(words::value(&mut parser, "bind", bind)?),
+            Arg::Long("port-offset") => {
+                given.port_offset = Some(words::value(&mut parser, "port-offset", words::number(0, MOST_OFFSET))?);
+            }
             Arg::Long("read-only") => given.read_only = true,
             Arg::Long("runtime") => given.runtime = Some(parser.value()?.into()),
-            Arg::Long("quota") => given.quota = Some(parser.value()?.parse_with(str::parse)?),
-            Arg::Long("messages") => given.messages = Some(parser.value()?.parse_with(size::parse_count)?),
+            Arg::Long("quota") => given.quota = Some(words::value(&mut parser, "quota", str::parse)?),
+            Arg::Long("messages") => given.messages = Some(words::value(&mut parser, "messages", size::parse_count)?),
             Arg::Long("again") => given.again = true,
             Arg::Long("mailbox") => given.mailbox = Some(parser.value()?.string()?),
-            Arg::Long("deleted") => given.deleted = Some(parser.value()?.parse_with(deleted)?),
-            Arg::Long("mark-seen") => given.mark_seen = Some(parser.value()?.parse_with(yes)?),
-            Arg::Long("format") => given.format = parser.value()?.parse_with(format)?,
+            Arg::Long("deleted") => given.deleted = Some(words::value(&mut parser, "deleted", deleted)?),
+            Arg::Long("mark-seen") => given.mark_seen = Some(words::value(&mut parser, "mark-seen", yes)?),
+            Arg::Long("format") => given.format = words::value(&mut parser, "format", format)?,
             Arg::Long("password-stdin") => given.password_stdin = true,
             Arg::Long("password-hash-stdin") => given.hash_stdin = true,
             Arg::Long("yes") => given.yes = true,
+            Arg::Long("forever") => given.forever = true,
+            Arg::Long("removed") => given.removed = true,
+            Arg::Long("as") => given.restored_as = Some(parser.value()?.string()?),
             Arg::Long("mend") => given.mend = true,
             Arg::Long("json") => given.json = true,
             Arg::Long("discard-newer") => given.discard = true,
             Arg::Long("reboot") => given.reboot = true,
-            Arg::Long("lines") => given.lines = Some(parser.value()?.parse()?),
+            Arg::Long("lines") => given.lines = Some(words::value(&mut parser, "lines", words::number(1, 1_000_000))?),
             Arg::Value(value) if command.is_none() && value == "confine" => {
                 return Ok(Wish::Confine { words: parser.raw_args()?.collect() });
             }
@@ -194,11 +212,21 @@ pub fn parse(mut parser: Parser) -> Result<Wish, Error> {
             Arg::Value(value) if command.is_none() && (value == "alias" || value == "rule") => {
                 return filing_args::parse(&value.string()?, None, given.data, parser);
             }
-            Arg::Value(value) if command.is_none() => command = Some(value.string()?),
+            Arg::Value(value) if command.is_none() => {
+                let word = value.string()?;
+                if help::commands().all(|known| known != word) {
+                    return Err(words::no_command("", &word, help::commands()));
+                }
+                command = Some(word);
+            }
             Arg::Value(value) if command.as_deref() == Some("account") && action.is_none() => {
                 let wanted = value.string()?;
                 if ["alias", "vacation", "detail"].contains(&wanted.as_str()) {
                     return filing_args::parse("account", Some(wanted), given.data, parser);
+                }
+                if wanted != "help" && !help::actions("account").contains(&wanted.as_str()) {
+                    let known = help::actions("account").iter().copied();
+                    return Err(words::no_command("account ", &wanted, known));
                 }
                 action = Some(wanted);
             }
@@ -215,17 +243,29 @@ fn options(command: &str, action: Option<&str>) -> &'static [&'static str] {
         ("serve", _) => &["bind", "port-offset", "read-only", "runtime"],
         // Options may stand before the action.
         ("account", Some("add")) => &["quota", "messages", "password-stdin", "password-hash-stdin"],
-        ("account", None) => {
-            &["quota", "messages", "password-stdin", "password-hash-stdin", "deleted", "mark-seen", "yes"]
-        }
-        ("account", Some("remove")) => &["yes"],
+        ("account", None) => &[
+            "quota",
+            "messages",
+            "password-stdin",
+            "password-hash-stdin",
+            "deleted",
+            "mark-seen",
+            "yes",
+            "json",
+            "forever",
+            "removed",
+            "as",
+        ],
+        ("account", Some("remove")) => &["yes", "forever"],
+        ("account", Some("restore")) => &["as"],
         ("account", Some("pop3")) => &["deleted", "mark-seen"],
         ("account", Some("passwd")) => &["password-stdin"],
         ("account", Some("quota")) => &["messages"],
         ("import", _) => &["mailbox", "again"],
         ("export", _) => &["format"],
-        ("check", _) => &["mend"],
-        ("status", _) => &["json"],
+        ("account", Some("list")) => &["json", "removed"],
+        ("check", _) => &["mend", "json"],
+        ("account", Some("show")) | ("status", _) => &["json"],
         ("update", _) => &["discard-newer", "reboot"],
         ("undo", _) => &["discard-newer"],
         ("log", _) => &["lines"],
@@ -235,8 +275,12 @@ fn options(command: &str, action: Option<&str>) -> &'static [&'static str] {
 
 fn wish(command: Option<&str>, action: Option<&str>, mut given: Given) -> Result<Wish, Error> {
     let command = command.unwrap_or("serve");
-    if given.help || command == "help" {
+    let only_help = given.values.len() == 1 && given.values.first().is_some_and(|value| value == "help");
+    if given.help || only_help && command != "help" || action == Some("help") {
         return Ok(Wish::Help(help::of(command)));
+    }
+    if command == "help" {
+        return help_of(&given.values);
     }
     if let Some(wish) = machine(command, &mut given)? {
         let data = given.data.take();
@@ -251,7 +295,12 @@ fn wish(command: Option<&str>, action: Option<&str>, mut given: Given) -> Result
             read_only: given.read_only,
             runtime: given.runtime.take(),
         }),
-        "account" => Wish::Account { data, action: account(action, &mut given)? },
+        "account" => {
+            let action = account(action, &mut given)?;
+            let shows = matches!(action, Action::List { .. } | Action::Show { .. });
+            words::only_where_shown(given.json, shows)?;
+            Wish::Account { data, action, json: given.json }
+        }
         "import" => {
             let address = given.next("ADDRESS")?;
             let paths: Vec<PathBuf> = given.values.drain(..).map(PathBuf::from).collect();
@@ -266,17 +315,28 @@ fn wish(command: Option<&str>, action: Option<&str>, mut given: Given) -> Result
             folder: given.next_path("DIR")?,
             format: given.format,
         },
-        "check" => Wish::Check { data, mend: given.mend },
+        "check" => Wish::Check { data, mend: given.mend, json: given.json },
+        "compact" => Wish::Compact { data },
         "status" => Wish::Status { data, json: given.json },
         "version" => Wish::Version,
-        other => return Err(format!("there is no command {other:?}").into()),
+        other => return Err(words::no_command("", other, help::commands())),
     };
     nothing_left(command, &given).map(|()| wish)
 }
 
+/// `help`, `help COMMAND`, and `help COMMAND ACTION`.
+fn help_of(words: &[OsString]) -> Result<Wish, Error> {
+    let Some(word) = words.first() else { return Ok(Wish::Help(help::of(""))) };
+    let word = word.to_string_lossy();
+    if help::commands().all(|known| known != word) {
+        return Err(words::no_command("", &word, help::commands()));
+    }
+    Ok(Wish::Help(help::of(&word)))
+}
+
 fn nothing_left(command: &str, given: &Given) -> Result<(), Error> {
     match given.values.first() {
-        Some(value) => Err(format!("{command} takes no argument {}", value.display()).into()),
+        Some(value) => Err(words::too_much(command, &value.to_string_lossy())),
         None => Ok(()),
     }
 }
@@ -308,12 +368,14 @@ fn account(action: Option<&str>, given: &mut Given) -> Result<Action, Error> {
             let address = given.next("ADDRESS")?;
             Action::Add { address, bytes: given.quota, messages: given.messages, password_stdin, hash_stdin }
         }
-        Some("list") => Action::List,
+        Some("list") => Action::List { removed: given.removed },
         Some("show") => Action::Show { address: given.next("ADDRESS")? },
         Some("passwd") => Action::Passwd { address: given.next("ADDRESS")?, password_stdin: given.password_stdin },
         Some("quota") => {
             let address = given.next("ADDRESS")?;
-            let bytes = if given.values.is_empty() { None } else { Some(given.next("SIZE")?.parse::<Limit>()?) };
+            // `2 GB` may be two words.
+            let size: Vec<String> = given.values.drain(..).map(|word| word.to_string_lossy().into_owned()).collect();
+            let bytes = if size.is_empty() { None } else { Some(size.join(" ").parse::<Limit>()?) };
             if bytes.is_none() && given.messages.is_none() {
                 return Err("account quota needs a SIZE, `none`, or --messages N".into());
             }
@@ -326,38 +388,43 @@ fn account(action: Option<&str>, given: &mut Given) -> Result<Action, Error> {
             }
             Action::Pop3 { address: given.next("ADDRESS")?, deleted, mark_seen }
         }
-        Some("remove") => Action::Remove { address: given.next("ADDRESS")?, yes: given.yes },
-        Some(other) => return Err(format!("there is no command account {other:?}").into()),
-        None => {
-            return Err(
-                "account needs one of add, list, show, passwd, quota, pop3, alias, vacation, detail, remove".into()
-            );
-        }
+        Some("remove") => Action::Remove { address: given.next("ADDRESS")?, yes: given.yes, forever: given.forever },
+        Some("restore") => Action::Restore { which: given.next("ADDRESS")?, address: given.restored_as.take() },
+        Some(other) => return Err(words::no_command("account ", other, help::actions("account").iter().copied())),
+        None => return Err(help::needs("account")),
     })
 }
 
-fn deleted(word: &str) -> Result<OnDelete, &'static str> {
+/// The highest port is that of POP3 in TLS.
+const MOST_OFFSET: u64 = 65_535 - 995;
+
+fn bind(word: &str) -> Result<IpAddr, String> {
+    let bare = word.trim_start_matches('[').trim_end_matches(']');
+    bare.parse().map_err(|_| "it is no address, as in 192.0.2.1, 0.0.0.0 or ::".to_owned())
+}
+
+fn deleted(word: &str) -> Result<OnDelete, String> {
     match word {
         "trash" => Ok(OnDelete::Trash),
         "hide" => Ok(OnDelete::Hide),
         "delete" => Ok(OnDelete::Delete),
-        _ => Err("it is one of trash, hide, delete"),
+        _ => Err("it is one of trash, hide, delete".to_owned()),
     }
 }
 
-fn yes(word: &str) -> Result<bool, &'static str> {
+fn yes(word: &str) -> Result<bool, String> {
     match word {
         "yes" => Ok(true),
         "no" => Ok(false),
-        _ => Err("it is yes or no"),
+        _ => Err("it is yes or no".to_owned()),
     }
 }
 
-fn format(word: &str) -> Result<Format, &'static str> {
+fn format(word: &str) -> Result<Format, String> {
     match word {
         "maildir" => Ok(Format::Maildir),
         "mbox" => Ok(Format::Mbox),
-        _ => Err("it is maildir or mbox"),
+        _ => Err("it is maildir or mbox".to_owned()),
     }
 }
 
@@ -379,129 +446,4 @@ impl Given {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn parsed(line: &str) -> Result<Wish, String> {
-        parse(Parser::from_args(line.split_whitespace())).map_err(|error| error.to_string())
-    }
-
-    #[test]
-    fn no_arguments_serve_on_this_machine_only() {
-        let serve = |data: &str, bind: &str, port_offset| {
-            let (data, bind) = (data.into(), bind.parse().unwrap());
-            Wish::Serve(Serve { data, bind, port_offset, read_only: false, runtime: None })
-        };
-        assert_eq!(parsed(""), Ok(serve("pillarbox-data", "127.0.0.1", 10_000)));
-        assert_eq!(parsed("serve --data /srv --bind :: --port-offset 0"), Ok(serve("/srv", "::", 0)));
-        assert_eq!(parsed("--port-offset=1"), Ok(serve("pillarbox-data", "127.0.0.1", 1)));
-        let Ok(Wish::Serve(frozen)) = parsed("serve --read-only --runtime /run/mail") else { panic!() };
-        assert!(frozen.read_only && frozen.runtime == Some("/run/mail".into()));
-    }
-
-    #[test]
-    fn what_is_confined_keeps_its_own_words() {
-        let words = ["serve", "--bind", "::", "--read-only"].map(OsString::from).to_vec();
-        assert_eq!(parsed("confine serve --bind :: --read-only"), Ok(Wish::Confine { words }));
-    }
-
-    #[test]
-    fn options_may_stand_anywhere_after_their_command() {
-        let add = Action::Add {
-            address: "a@b".to_owned(),
-            bytes: Some(Limit::Of(2 << 30)),
-            messages: None,
-            password_stdin: true,
-            hash_stdin: false,
-        };
-        let wish = Wish::Account { data: "d".into(), action: add };
-        assert_eq!(parsed("account add --quota 2G a@b --password-stdin --data d"), Ok(wish));
-        let pop3 = Action::Pop3 { address: "a@b".to_owned(), deleted: Some(OnDelete::Hide), mark_seen: Some(false) };
-        let wish = Wish::Account { data: "d".into(), action: pop3 };
-        assert_eq!(parsed("account pop3 --deleted hide a@b --mark-seen no --data d"), Ok(wish));
-        let import = Wish::Import {
-            data: "d".into(),
-            wish: Import {
-                address: "a@b".to_owned(),
-                mailbox: Some("Old".to_owned()),
-                paths: vec!["x".into(), "y".into()],
-                again: true,
-            },
-        };
-        assert_eq!(parsed("--data d import a@b x --mailbox Old y --again"), Ok(import));
-        let export = |format| Wish::Export {
-            data: "pillarbox-data".into(),
-            address: "a@b".to_owned(),
-            folder: "dir".into(),
-            format,
-        };
-        assert_eq!(parsed("export a@b dir"), Ok(export(Format::Maildir)));
-        assert_eq!(parsed("export --format mbox a@b dir"), Ok(export(Format::Mbox)));
-    }
-
-    #[test]
-    fn the_machine_s_commands_need_no_folder() {
-        let machine = |wish| Ok(Wish::Machine { data: None, wish });
-        let update = Machine::Update { source: "http://x/y.update".to_owned(), reboot: true };
-        assert_eq!(parsed("update http://x/y.update --reboot"), machine(update));
-        assert_eq!(parsed("update status"), machine(Machine::UpdateStatus));
-        assert_eq!(parsed("update undo --discard-newer"), machine(Machine::Undo { discard: true }));
-        assert_eq!(parsed("undo"), machine(Machine::Undo { discard: false }));
-        assert_eq!(parsed("log --lines 5"), machine(Machine::Log { lines: 5 }));
-        assert_eq!(parsed("reboot"), machine(Machine::Reboot));
-        let keep = Wish::Machine { data: Some("d".into()), wish: Machine::Keep };
-        assert_eq!(parsed("update keep --data d"), Ok(keep));
-    }
-
-    #[test]
-    fn what_is_not_understood_is_refused() {
-        for bad in [
-            "backup now",
-            "check extra",
-            "import a@b",
-            "account add a@b --password-stdin --password-hash-stdin",
-            "account passwd a@b --password-hash-stdin",
-            "export a@b",
-            "export a@b x y",
-            "export a@b x --format zip",
-            "import a@b x --format mbox",
-            "account",
-            "account add",
-            "account quota a@b",
-            "account pop3 a@b",
-            "account pop3 a@b --deleted burn",
-            "account list --mark-seen no",
-            "status --mend",
-            "status --read-only",
-            "serve --json",
-            "account quota a@b lots",
-            "--bind x",
-            "import --mailbox",
-            "update",
-            "update a b",
-            "reboot now",
-            "log --lines many",
-            "undo --reboot",
-        ] {
-            assert!(parsed(bad).is_err(), "{bad}");
-        }
-    }
-
-    #[test]
-    fn help_is_there_for_every_command() {
-        for line in [
-            "--help",
-            "serve -h",
-            "account --help",
-            "account add --help",
-            "import --help",
-            "export --help",
-            "check -h",
-            "status -h",
-            "update --help",
-            "help",
-        ] {
-            assert!(matches!(parsed(line), Ok(Wish::Help(_))), "{line}");
-        }
-    }
-}
+mod tests;

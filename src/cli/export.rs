@@ -1,5 +1,6 @@
 //! `pillarbox export …`
 
+use super::size::counted;
 use super::{Failed, door, progress, size, terminal};
 use pillarbox::keep::export::{Event, Format, Summary, run as export};
 use std::path::Path;
@@ -20,9 +21,11 @@ pub fn run(data: &Path, address: &str, folder: &Path, format: Format) -> Result<
     bar.finish_and_clear();
     let Summary { mailboxes, messages, bytes, unreadable } = summary?;
     let (bytes, seconds) = (size::shown(bytes), began.elapsed().as_secs_f64());
-    terminal::say(&format!("{messages} messages in {mailboxes} mailboxes exported ({bytes}), in {seconds:.1} s\n"));
+    let (messages, mailboxes) = (counted(messages, "message", "messages"), counted(mailboxes, "mailbox", "mailboxes"));
+    terminal::say(&format!("{messages} in {mailboxes} exported ({bytes}), in {seconds:.1} s\n"));
     if unreadable > 0 {
-        return Err(Failed::because(format!("{unreadable} messages could not be read: see `pillarbox check`")));
+        let unreadable = counted(unreadable, "message", "messages");
+        return Err(Failed::because(format!("{unreadable} could not be read: see `pillarbox check`")));
     }
     Ok(ExitCode::SUCCESS)
 }

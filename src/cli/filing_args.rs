@@ -14,8 +14,18 @@ use time::{Date, Month};
 pub enum Filing {
     /// Something that is asked for as it is.
     Ask(DeliveryRequest),
+    /// Rules, vacation answer or detail of an account are shown.
+    Show { account: String, what: Shown },
     /// A vacation answer whose text is on stdin.
     VacationFromStdin { account: String, vacation: Vacation },
+}
+
+/// What of an account's filing is shown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Shown {
+    Rules,
+    Vacation,
+    Detail,
 }
 
 /// All that any of these commands knows.
@@ -42,11 +52,13 @@ pub fn parse(command: &str, action: Option<String>, data: Option<PathBuf>, parse
     let read = words::read(action, data, parser, |action, name, parser| {
         Ok(options(command, action).contains(&name) && given.option(name, parser)?)
     })?;
-    let Some(Words { data, action, values }) = read else { return Ok(Wish::Help(help::of(command))) };
+    let Some(Words { data, action, values, json }) = read else { return Ok(Wish::Help(help::of(command))) };
     given.values = values;
     let wish = given.wish(command, action.as_deref())?;
     words::all_used(command, &given.values)?;
-    Ok(Wish::Filing { data, wish })
+    let shows = matches!(wish, Filing::Show { .. } | Filing::Ask(DeliveryRequest::ListAliases { .. }));
+    words::only_where_shown(json, shows)?;
+    Ok(Wish::Filing { data, wish, json })
 }
 
 /// The options of a command, `--data` and `--help` aside.
@@ -70,11 +82,11 @@ impl Given {
             "text-stdin" => self.text_stdin = true,
             "off" => self.off = true,
             "remove" => self.remove = true,
-            "at" => self.at = Some(parser.value()?.parse()?),
-            "days" => self.days = Some(parser.value()?.parse()?),
-            "begins" => self.begins = Some(parser.value()?.parse_with(day)?),
+            "at" => self.at = Some(words::value(parser, name, words::number(1, 1_000))?),
+            "days" => self.days = Some(words::value(parser, name, words::number(1, 365))?),
+            "begins" => self.begins = Some(words::value(parser, name, day)?),
             // The last day is one of them.
-            "ends" => self.ends = Some(parser.value()?.parse_with(day)?.saturating_add(DAY)),
+            "ends" => self.ends = Some(words::value(parser, name, day)?.saturating_add(DAY)),
             "move" => self.rule.actions.push(Action::Move(parser.value()?.string()?)),
             "flag" => self.rule.actions.push(Action::Flag(parser.value()?.string()?)),
             "forward" => self.rule.actions.push(Action::Forward(parser.value()?.string()?)),
@@ -112,7 +124,7 @@ impl Given {
                 let edit = RuleEdit::Add(std::mem::take(&mut self.rule), self.at);
                 DeliveryRequest::EditRules { account: self.next("ADDRESS")?, edit }
             }
-            ("rule", Some("list")) => DeliveryRequest::ShowFiling { account: self.next("ADDRESS")? },
+            ("rule", Some("list")) => return Ok(Filing::Show { account: self.next("ADDRESS")?, what: Shown::Rules }),
             ("rule", Some("remove")) => {
                 let account = self.next("ADDRESS")?;
                 DeliveryRequest::EditRules { account, edit: RuleEdit::Remove(self.number()?) }
@@ -124,6 +136,9 @@ impl Given {
             ("account", Some("alias")) => return self.account_alias().map(Filing::Ask),
             ("account", Some("detail")) => {
                 let account = self.next("ADDRESS")?;
+                if self.values.is_empty() {
+                    return Ok(Filing::Show { account, what: Shown::Detail });
+                }
                 let detail = match self.next("one of inbox, existing, make,")?.as_str() {
                     "inbox" => Detail::Inbox,
                     "existing" => Detail::Existing,
@@ -133,9 +148,11 @@ impl Given {
                 DeliveryRequest::SetDetail { account, detail }
             }
             ("account", Some("vacation")) => return self.vacation(),
-            (_, Some(other)) => return Err(format!("there is no command {command} {other:?}").into()),
-            ("rule", None) => return Err("rule needs one of add, list, remove, move".into()),
-            (_, None) => return Err(format!("{command} needs one of add, list, remove").into()),
+            (_, Some(other)) => {
+                let known = help::actions(command).iter().copied();
+                return Err(words::no_command(&format!("{command} "), other, known));
+            }
+            (_, None) => return Err(help::needs(command)),
         }))
     }
 
@@ -171,7 +188,7 @@ impl Given {
         if vacation.text.is_empty() {
             let nothing = vacation.subject.is_empty() && self.days.is_none() && self.begins.or(self.ends).is_none();
             if nothing {
-                return Ok(Filing::Ask(DeliveryRequest::ShowFiling { account }));
+                return Ok(Filing::Show { account, what: Shown::Vacation });
             }
             return Err("account vacation needs --text TEXT, --text-stdin or --off".into());
         }
@@ -198,7 +215,7 @@ impl Given {
 }
 
 /// `2026-12-24`, as its first second since 1970, in UTC.
-fn day(text: &str) -> Result<i64, &'static str> {
+fn day(text: &str) -> Result<i64, String> {
     const WRONG: &str = "it is a day like 2026-12-24";
     let mut parts = text.splitn(3, '-');
     let mut part = || parts.next().filter(|part| part.bytes().all(|c| c.is_ascii_digit())).ok_or(WRONG);
@@ -216,7 +233,7 @@ mod tests {
     fn parsed(line: &str) -> Result<String, String> {
         let wish = super::super::args::parse(Parser::from_args(line.split_whitespace()));
         match wish.map_err(|error| error.to_string())? {
-            Wish::Filing { data, wish } => {
+            Wish::Filing { data, wish, json: _ } => {
                 assert_eq!(data, PathBuf::from("d"));
                 Ok(format!("{wish:?}"))
             }
@@ -274,7 +291,13 @@ mod tests {
             "account vacation a@x --off --data d",
             DeliveryRequest::SetVacation { account: own("a@x"), vacation: None },
         );
-        same("account vacation a@x --data d", DeliveryRequest::ShowFiling { account: own("a@x") });
+        for (line, what) in [
+            ("account vacation a@x --data d", Shown::Vacation),
+            ("account detail a@x --data d", Shown::Detail),
+            ("rule list a@x --data d --json", Shown::Rules),
+        ] {
+            assert_eq!(parsed(line), Ok(format!("{:?}", Filing::Show { account: own("a@x"), what })), "{line}");
+        }
     }
 
     #[test]
@@ -297,6 +320,8 @@ mod tests {
             "rule list a@x --from b",
             "account vacation a@x --text t --ends 2026-02-30",
             "alias list -x",
+            "alias remove a@x --json",
+            "account vacation a@x --text t --days 0",
         ] {
             assert!(parsed(line).is_err(), "{line}");
         }

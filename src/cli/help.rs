@@ -1,5 +1,49 @@
 //! What `--help` says.
 
+/// All commands, and what each can do.
+pub const COMMANDS: &[(&str, &[&str])] = &[
+    ("serve", &[]),
+    (
+        "account",
+        &["add", "list", "show", "passwd", "quota", "pop3", "alias", "vacation", "detail", "remove", "restore"],
+    ),
+    ("alias", &["add", "list", "remove"]),
+    ("rule", &["add", "list", "remove", "move"]),
+    ("queue", &["list", "show", "retry", "drop"]),
+    ("smarthost", &["set", "show", "remove"]),
+    ("domain", &["add", "list", "remove", "dns", "keys"]),
+    ("mirror", &["add", "change", "list", "show", "run", "pause", "resume", "remove"]),
+    ("session", &["list", "end"]),
+    ("trace", &[]),
+    ("import", &[]),
+    ("export", &[]),
+    ("status", &[]),
+    ("check", &[]),
+    ("compact", &[]),
+    ("version", &[]),
+    ("help", &[]),
+    ("update", &["status", "undo", "keep"]),
+    ("undo", &[]),
+    ("log", &[]),
+    ("reboot", &[]),
+    ("poweroff", &[]),
+];
+
+/// The names of all commands.
+pub fn commands() -> impl Iterator<Item = &'static str> {
+    COMMANDS.iter().map(|(name, _)| *name)
+}
+
+/// What a command can do.
+pub fn actions(command: &str) -> &'static [&'static str] {
+    COMMANDS.iter().find(|(name, _)| *name == command).map_or(&[], |(_, actions)| actions)
+}
+
+/// `alias needs one of add, list, remove`
+pub fn needs(command: &str) -> lexopt::Error {
+    format!("{command} needs one of {}", actions(command).join(", ")).into()
+}
+
 /// The help for a command; the overview for any other word.
 pub fn of(command: &str) -> &'static str {
     match command {
@@ -12,6 +56,7 @@ pub fn of(command: &str) -> &'static str {
         "import" => IMPORT,
         "export" => EXPORT,
         "check" => CHECK,
+        "compact" => COMPACT,
         "status" => STATUS,
         "mirror" => MIRROR,
         "trace" => TRACE,
@@ -38,6 +83,7 @@ Pillarbox, a mail server in one program.
   pillarbox status       how it is doing
   pillarbox trace ...    what became of a message, who logged in: MESSAGE-ID or ADDRESS
   pillarbox check        verify all stored mail
+  pillarbox compact      make the file of a stopped server as small as its mail
   pillarbox version
   pillarbox update ...   the appliance's own: a newer version, or back; also log, reboot, poweroff
 
@@ -51,7 +97,8 @@ Options of serve:
 Option of every command:
   --data DIR             where mail, keys and settings are  Default: ./pillarbox-data
 
-The commands work while the server runs, and without it. `pillarbox COMMAND --help` says more about one.
+The commands work while the server runs, and without it. `pillarbox help COMMAND` says more about one.
+What lists or shows something has --json.
 PILLARBOX_LOG=debug (or RUST_LOG) shows more on stderr. Settings are in DIR/pillarbox.toml.
 ";
 
@@ -79,8 +126,8 @@ const ACCOUNT: &str = "\
 Who has mail here.
 
   pillarbox account add ADDRESS [--quota SIZE] [--messages N] [--password-stdin | --password-hash-stdin]
-  pillarbox account list
-  pillarbox account show ADDRESS
+  pillarbox account list [--removed] [--json]
+  pillarbox account show ADDRESS [--json]
   pillarbox account passwd ADDRESS [--password-stdin]
   pillarbox account quota ADDRESS SIZE|none [--messages N|none]
   pillarbox account pop3 ADDRESS [--deleted trash|hide|delete] [--mark-seen yes|no]
@@ -88,13 +135,18 @@ Who has mail here.
   pillarbox account vacation ADDRESS (--text TEXT | --text-stdin) [--subject TEXT] [--days N] [--begins DAY] [--ends DAY]
   pillarbox account vacation ADDRESS [--off]
   pillarbox account detail ADDRESS inbox|existing|make
-  pillarbox account remove ADDRESS         removes its mail, too, its rules, and aliases that lead to nobody else
+  pillarbox account remove ADDRESS [--yes] [--forever]
+  pillarbox account restore ADDRESS|NUMBER [--as ADDRESS]
 
+remove asks first, and wants --yes where nobody can be asked. The account is nobody's at once: no log-in, no mail for it.
+Its mail, its rules, its mirrors and the aliases that led to it are kept for 30 days, in which the server ran, and come back
+with restore; with --forever they are gone at once. The address is free for another account meanwhile.
 A password is asked for at a terminal, or read from the first line of stdin with --password-stdin.
 Where neither is, or with an empty answer, a random one is made and printed.
 With --password-hash-stdin the line is a hash from elsewhere, as in /etc/shadow ($5$, $6$, $y$) or argon2: at the first
 log-in, which must be with the password itself (not SCRAM), one of our own takes its place.
-SIZE is something like 500M or 2G.
+A password has 8 characters at least, and is none of those that are tried first.
+SIZE is something like 500 MiB or 2 GiB; MB and GB, or M and G, are taken for the same.
 What a POP3 client deletes goes to the Trash, where it stays for 30 days (pop3.trash-days in the settings).
 With --deleted hide it stays where it is, and only POP3 shows it no more; with delete it is gone.
 A vacation answer goes once in N days (7 where none are given) to each who writes to an address of the account, never
@@ -150,7 +202,7 @@ const SMARTHOST: &str = "\
 The server that takes all mail that goes out, as a provider has one for its customers.
 
   pillarbox smarthost set HOST [--port N] [--starttls | --tls | --plain] [--user NAME [--password-stdin]]
-                               [--ca FILE | --fingerprint SHA256 | --insecure]
+                               [--ca FILE | --fingerprint SHA256 | --insecure] [--no-check]
   pillarbox smarthost show
   pillarbox smarthost remove       mail goes to the hosts of each domain instead
 
@@ -161,7 +213,8 @@ The server that takes all mail that goes out, as a provider has one for its cust
   --fingerprint X     its certificate is this one, whatever it says
   --insecure          any certificate: the password can be read by whoever is in between
 
-The password is asked for at a terminal, or read from the first line of stdin. What waits is tried at once.
+The password is asked for at a terminal, or read from the first line of stdin. The server is tried, and set only if it
+lets us in; with --no-check it is set as it is. What waits is tried at once.
 ";
 
 const DOMAIN: &str = "\
@@ -170,7 +223,7 @@ Which domains are ours; and what to publish in the DNS, so that a domain's mail 
   pillarbox domain add DOMAIN      its mail is taken, also where nobody has an address in it yet: postmaster has
   pillarbox domain list
   pillarbox domain remove DOMAIN   not any more, unless an account or an alias is in it
-  pillarbox domain dns DOMAIN      all records, as in a zone file
+  pillarbox domain dns DOMAIN [--port-offset N]    all records, as in a zone file; ports are those that are served
   pillarbox domain keys DOMAIN     the keys alone that its mail is signed with
 
 The keys are made when they are needed first.
@@ -214,6 +267,15 @@ Verify all stored mail: every count, every reference, every content.
 Exits with 1 if anything is not as it must be.
 ";
 
+const COMPACT: &str = "\
+Make the file that the mail is kept in as small as what is in it.
+
+  pillarbox compact
+
+Room that mail left is used for mail that comes, but the file keeps its size. The server must not run meanwhile. The
+power may go at any time.
+";
+
 const STATUS: &str = "\
 How Pillarbox is doing.
 
@@ -225,6 +287,8 @@ Mailboxes at providers: kept the same on both sides, or collected from.
 
   pillarbox mirror add ADDRESS --imap HOST --user USER [--collect [--into MAILBOX] [--delete-after DAYS]]
   pillarbox mirror add ADDRESS --pop3 HOST --user USER [--into MAILBOX] [--delete-after DAYS]
+  pillarbox mirror change ADDRESS|NUMBER [--host HOST] [--port N] [--tls | --starttls | --plain] [--user USER]
+                          [--password | --password-stdin] [--certificate WHICH] [--every SECONDS]
   pillarbox mirror list
   pillarbox mirror show ADDRESS|NUMBER
   pillarbox mirror run ADDRESS|NUMBER [--confirm]      look now, and say how it went
@@ -237,6 +301,7 @@ Options of add:
   --certificate WHICH    any, a SHA-256, or a PEM file of authorities     Default: one by a public authority
   --every SECONDS        look so often, even where nothing tells of a change     Default: 300
   --password-stdin       read the password there from the first line of stdin; else it is asked for
+  --no-check             add it without trying whether it lets us in
 
 With --imap alone all folders, flags, moves and deletions go both ways. Where more than half of a folder is missing at
 once, nothing is deleted on the other side before the next day, or before `run --confirm`.

@@ -1,8 +1,10 @@
 //! `pillarbox mirror …`
 
-use super::mirror_args::{MirrorAction, MirrorAdd};
-use super::{Failed, ask, terminal, unexpected};
-use pillarbox::admin::{Door, MirrorReply, MirrorRequest, MirrorShown, MirrorWish, Reply, Request};
+use super::list::{List, json};
+use super::mirror_args::{MirrorAction, MirrorAdd, Password};
+use super::size::counted;
+use super::{Failed, ask, attempt, terminal, unexpected};
+use pillarbox::admin::{Door, MirrorReply, MirrorRequest, MirrorShown, MirrorWish, Reply, Request, Settings};
 use pillarbox::store::{Protocol, Security, Way};
 use std::fmt::Write;
 use std::path::Path;
@@ -15,12 +17,27 @@ const PATIENCE: Duration = Duration::from_mins(10);
 const STEP: Duration = Duration::from_millis(200);
 
 /// Does it, and says what was done.
-pub fn run(data: &Path, action: MirrorAction) -> Result<ExitCode, Failed> {
+pub fn run(data: &Path, action: MirrorAction, as_json: bool) -> Result<ExitCode, Failed> {
     let request = match action {
         MirrorAction::Add(add) => {
-            let mut door = super::door(data)?;
+            // Nobody is asked for a password for an account that is not there.
+            ask(data, Request::ShowAccount { address: add.address.clone() })?;
+            let unchecked = add.unchecked;
             let wish = wish(*add)?;
-            return said(door.ask(Request::Mirror(MirrorRequest::Add(wish)))?);
+            if !unchecked {
+                terminal::say(&attempt::mailbox(&Settings::read(data)?, &wish)?);
+            }
+            return said(ask(data, Request::Mirror(MirrorRequest::Add(wish)))?);
+        }
+        MirrorAction::Change { which, mut change, password } => {
+            let mut door = super::door(data)?;
+            show(&mut door, &which)?;
+            if password != Password::Same {
+                change.password = Some(terminal::known_password(password == Password::FromStdin)?);
+            }
+            door.ask(Request::Mirror(MirrorRequest::Change { which: which.clone(), change }))?;
+            drop(door);
+            return look(data, &which, false);
         }
         MirrorAction::Run { which, confirm } => return look(data, &which, confirm),
         MirrorAction::List => MirrorRequest::List,
@@ -28,7 +45,16 @@ pub fn run(data: &Path, action: MirrorAction) -> Result<ExitCode, Failed> {
         MirrorAction::Pause { which, paused } => MirrorRequest::Pause { which, paused },
         MirrorAction::Remove { which } => MirrorRequest::Remove { which },
     };
-    said(ask(data, Request::Mirror(request))?)
+    let reply = ask(data, Request::Mirror(request))?;
+    if as_json {
+        terminal::print(&match &reply {
+            Reply::Mirror(MirrorReply::Mirrors(all)) => json(all)?,
+            Reply::Mirror(MirrorReply::Mirror(shown)) => json(shown)?,
+            _ => return Err(unexpected()),
+        });
+        return Ok(ExitCode::SUCCESS);
+    }
+    said(reply)
 }
 
 fn wish(add: MirrorAdd) -> Result<MirrorWish, Failed> {
@@ -75,14 +101,22 @@ fn show(door: &mut Door, which: &str) -> Result<MirrorShown, Failed> {
 fn said(reply: Reply) -> Result<ExitCode, Failed> {
     terminal::print(&match reply {
         Reply::Done => "Done.\n".to_owned(),
-        Reply::Mirror(MirrorReply::Mirrors(all)) => all.iter().map(line).collect(),
+        Reply::Mirror(MirrorReply::Mirrors(all)) => table(&all),
         Reply::Mirror(MirrorReply::Mirror(shown)) => text(&shown),
         _ => return Err(unexpected()),
     });
     Ok(ExitCode::SUCCESS)
 }
 
-fn line(shown: &MirrorShown) -> String {
+fn table(all: &[MirrorShown]) -> String {
+    let mut list = List::new(["no", "account", "mailbox there", "way", "state"]);
+    for shown in all {
+        list.row(cells(shown));
+    }
+    list.text("There are no mirrors.")
+}
+
+fn cells(shown: &MirrorShown) -> [String; 5] {
     let MirrorShown { id, address, host, user, state, .. } = shown;
     let way = match shown.way {
         Way::Both => "both ways",
@@ -95,7 +129,7 @@ fn line(shown: &MirrorShown) -> String {
         (None, None) => "not yet looked at".to_owned(),
     };
     let held = if state.held.is_empty() { "" } else { "; something is held back" };
-    format!("{id:>3}  {address}  {user} at {host}, {way}: {how}{held}\n")
+    [id.to_string(), address.clone(), format!("{user} at {host}"), way.to_owned(), format!("{how}{held}")]
 }
 
 fn text(shown: &MirrorShown) -> String {
@@ -115,7 +149,11 @@ fn text(shown: &MirrorShown) -> String {
         Way::Both => writeln!(text, "  all folders, both ways"),
         Way::Collect { into, delete_after: None } => writeln!(text, "  collected into {into}, and left there"),
         Way::Collect { into, delete_after: Some(days) } => {
-            writeln!(text, "  collected into {into}, and deleted there after {days} days")
+            writeln!(
+                text,
+                "  collected into {into}, and deleted there after {}",
+                counted((*days).into(), "day", "days")
+            )
         }
     };
     let _ = writeln!(text, "  looked at every {every} s{}", if shown.paused { "; paused" } else { "" });
@@ -124,7 +162,7 @@ fn text(shown: &MirrorShown) -> String {
     let _ = writeln!(text, "  last success      {}", moment(state.succeeded));
     let _ = writeln!(text, "  messages fetched  {}\n  messages sent     {}", state.fetched, state.sent);
     if let Some(failure) = &state.failure {
-        let _ = writeln!(text, "  failed            {} times: {failure}", state.failures);
+        let _ = writeln!(text, "  failed            {}: {failure}", counted(state.failures.into(), "time", "times"));
     }
     for held in &state.held {
         let _ = writeln!(text, "  held back         {held}");

@@ -2,7 +2,9 @@
 
 use super::args::Wish;
 use super::help;
+use super::words;
 use lexopt::{Arg, Error, Parser, ValueExt};
+use pillarbox::admin::MirrorChange;
 use pillarbox::store::{Certificate, Protocol, Security, Way};
 use std::path::PathBuf;
 
@@ -10,11 +12,35 @@ use std::path::PathBuf;
 #[derive(Debug, PartialEq, Eq)]
 pub enum MirrorAction {
     Add(Box<MirrorAdd>),
+    /// Another host, user, or the like; and whether another password is on stdin, or asked for.
+    Change {
+        which: String,
+        change: Box<MirrorChange>,
+        password: Password,
+    },
     List,
-    Show { which: String },
-    Run { which: String, confirm: bool },
-    Pause { which: String, paused: bool },
-    Remove { which: String },
+    Show {
+        which: String,
+    },
+    Run {
+        which: String,
+        confirm: bool,
+    },
+    Pause {
+        which: String,
+        paused: bool,
+    },
+    Remove {
+        which: String,
+    },
+}
+
+/// Whether there is another password, and where.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Password {
+    Same,
+    Asked,
+    FromStdin,
 }
 
 /// A mailbox at a provider, but for its password.
@@ -30,6 +56,8 @@ pub struct MirrorAdd {
     pub way: Way,
     pub every: Option<u32>,
     pub password_stdin: bool,
+    /// It is not tried whether it lets us in.
+    pub unchecked: bool,
 }
 
 #[derive(Default)]
@@ -38,7 +66,10 @@ struct Given {
     server: Option<(Protocol, String)>,
     port: Option<u16>,
     security: Option<Security>,
-    certificate: Certificate,
+    certificate: Option<Certificate>,
+    host: Option<String>,
+    password: bool,
+    unchecked: bool,
     user: Option<String>,
     collect: bool,
     into: Option<String>,
@@ -52,12 +83,16 @@ struct Given {
 
 /// Reads what follows `mirror`.
 pub fn parse(mut parser: Parser, data: Option<PathBuf>) -> Result<Wish, Error> {
-    let (mut data, mut given) = (data, Given::default());
+    let (mut data, mut given, mut json) = (data, Given::default(), false);
     while let Some(arg) = parser.next()? {
         match arg {
             Arg::Long("help") | Arg::Short('h') => return Ok(Wish::Help(help::of("mirror"))),
             Arg::Long("data") => data = Some(parser.value()?.into()),
             Arg::Long("confirm") => given.confirm = true,
+            Arg::Long("json") => json = true,
+            Arg::Value(value) if given.values.is_empty() && value == "help" => {
+                return Ok(Wish::Help(help::of("mirror")));
+            }
             Arg::Value(value) => given.values.push(value.string()?),
             Arg::Long(name) => {
                 let name = name.to_owned();
@@ -68,7 +103,9 @@ pub fn parse(mut parser: Parser, data: Option<PathBuf>) -> Result<Wish, Error> {
         }
     }
     let data = data.unwrap_or_else(|| PathBuf::from("pillarbox-data"));
-    Ok(Wish::Mirror { data, action: given.action()? })
+    let action = given.action()?;
+    words::only_where_shown(json, matches!(action, MirrorAction::List | MirrorAction::Show { .. }))?;
+    Ok(Wish::Mirror { data, action, json })
 }
 
 impl Given {
@@ -76,17 +113,24 @@ impl Given {
         match name {
             "imap" => self.serve(Protocol::Imap, parser.value()?.string()?)?,
             "pop3" => self.serve(Protocol::Pop3, parser.value()?.string()?)?,
-            "port" => self.port = Some(parser.value()?.parse()?),
+            "port" => self.port = Some(words::value(parser, name, words::port)?),
             "starttls" => self.security = Some(Security::StartTls),
             "plain" => self.security = Some(Security::Plain),
-            "certificate" => self.certificate = parser.value()?.parse_with(certificate)?,
+            "tls" => self.security = Some(Security::Tls),
+            "host" => self.host = Some(parser.value()?.string()?),
+            "password" => self.password = true,
+            "no-check" => self.unchecked = true,
+            "certificate" => {
+                let read = |word: &str| certificate(word).map_err(str::to_owned);
+                self.certificate = Some(words::value(parser, name, read)?);
+            }
             "user" => self.user = Some(parser.value()?.string()?),
             "collect" => self.collect = true,
             "into" => self.into = Some(parser.value()?.string()?),
-            "delete-after" => self.delete_after = Some(parser.value()?.parse()?),
-            "every" => self.every = Some(parser.value()?.parse()?),
+            "delete-after" => self.delete_after = Some(words::value(parser, name, words::number(0, 36_500))?),
+            "every" => self.every = Some(words::value(parser, name, words::number(1, u32::MAX.into()))?),
             "password-stdin" => self.password_stdin = true,
-            other => return Err(format!("mirror has no option --{other}").into()),
+            other => return Err(words::no_option(other)),
         }
         Ok(())
     }
@@ -102,14 +146,20 @@ impl Given {
     fn action(mut self) -> Result<MirrorAction, Error> {
         let mut values = std::mem::take(&mut self.values).into_iter();
         let Some(action) = values.next() else {
-            return Err("mirror needs one of add, list, show, run, pause, resume, remove".into());
+            return Err(help::needs("mirror"));
         };
+        if !help::actions("mirror").contains(&action.as_str()) {
+            return Err(words::no_command("mirror ", &action, help::actions("mirror").iter().copied()));
+        }
         let which = values.next();
         if let Some(value) = values.next() {
-            return Err(format!("mirror {action} takes no argument {value}").into());
+            return Err(words::too_much(&format!("mirror {action}"), &value));
         }
-        if self.of_add && action != "add" {
+        if self.of_add && action != "add" && action != "change" {
             return Err(format!("mirror {action} takes none of these options").into());
+        }
+        if action == "add" && (self.host.is_some() || self.password) {
+            return Err("--host and --password are for mirror change".into());
         }
         if self.confirm && action != "run" {
             return Err("--confirm is for mirror run".into());
@@ -118,12 +168,13 @@ impl Given {
         Ok(match action.as_str() {
             "list" if which.is_none() => MirrorAction::List,
             "add" => MirrorAction::Add(Box::new(self.add(which.ok_or("ADDRESS is missing")?)?)),
+            "change" => self.change(which.ok_or_else(missing)?)?,
             "show" => MirrorAction::Show { which: which.ok_or_else(missing)? },
             "run" => MirrorAction::Run { which: which.ok_or_else(missing)?, confirm: self.confirm },
             "pause" => MirrorAction::Pause { which: which.ok_or_else(missing)?, paused: true },
             "resume" => MirrorAction::Pause { which: which.ok_or_else(missing)?, paused: false },
             "remove" => MirrorAction::Remove { which: which.ok_or_else(missing)? },
-            other => return Err(format!("there is no command mirror {other:?}").into()),
+            other => return Err(words::too_much(&format!("mirror {other}"), &which.unwrap_or_default())),
         })
     }
 
@@ -144,12 +195,38 @@ impl Given {
             host,
             port: self.port,
             security: self.security.unwrap_or(Security::Tls),
-            certificate: self.certificate,
+            certificate: self.certificate.unwrap_or_default(),
             user,
             way,
             every: self.every,
             password_stdin: self.password_stdin,
+            unchecked: self.unchecked,
         })
+    }
+
+    fn change(self, which: String) -> Result<MirrorAction, Error> {
+        if self.collect || self.into.is_some() || self.delete_after.is_some() || self.unchecked {
+            return Err("mirror change takes another host, port, user, password, certificate, or --every".into());
+        }
+        let password = match (self.password_stdin, self.password) {
+            (true, _) => Password::FromStdin,
+            (false, true) => Password::Asked,
+            (false, false) => Password::Same,
+        };
+        // `--imap HOST` says the host as well.
+        let change = MirrorChange {
+            host: self.host.or(self.server.map(|(_, host)| host)),
+            port: self.port,
+            security: self.security,
+            certificate: self.certificate,
+            user: self.user,
+            password: None,
+            every: self.every,
+        };
+        if change == MirrorChange::default() && password == Password::Same {
+            return Err("mirror change needs what is to change: --host, --port, --user, --password, --every ...".into());
+        }
+        Ok(MirrorAction::Change { which, change: Box::new(change), password })
     }
 }
 
@@ -214,10 +291,20 @@ mod tests {
             "pause a@b --confirm",
             "mend a@b",
             "run a@b c",
+            "change",
+            "change a@b",
+            "change a@b --collect",
+            "add a@b --imap h --host x",
         ] {
             assert!(parsed(wrong).is_err(), "{wrong}");
         }
         assert_eq!(parsed("run 3 --confirm"), Ok(MirrorAction::Run { which: "3".to_owned(), confirm: true }));
+        let changed = parsed("change a@b --host h --port 7 --tls --password-stdin");
+        let Ok(MirrorAction::Change { which, change, password }) = changed else { panic!("{changed:?}") };
+        assert_eq!((which.as_str(), change.host.as_deref(), change.port), ("a@b", Some("h"), Some(7)));
+        assert_eq!((change.security, password), (Some(Security::Tls), Password::FromStdin));
+        let Ok(MirrorAction::Add(add)) = parsed("add a@b --imap h --no-check") else { panic!() };
+        assert!(add.unchecked);
         assert_eq!(parsed("resume a@b"), Ok(MirrorAction::Pause { which: "a@b".to_owned(), paused: false }));
     }
 }

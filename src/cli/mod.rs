@@ -3,6 +3,7 @@
 mod account;
 mod appliance;
 mod args;
+mod attempt;
 mod carry;
 mod export;
 mod filing;
@@ -10,9 +11,11 @@ mod filing_args;
 mod found;
 mod help;
 mod import;
+mod list;
 mod machine;
 mod mirror;
 mod mirror_args;
+mod near;
 mod outgoing;
 mod outgoing_args;
 mod pages;
@@ -28,7 +31,7 @@ mod trace;
 mod welcome;
 mod words;
 
-use pillarbox::admin::{Door, Reply, Request};
+use pillarbox::admin::{Door, DoorError, Reply, Request};
 use std::fs::DirBuilder;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::Path;
@@ -65,15 +68,16 @@ pub fn run(wish: Wish) -> ExitCode {
         }
         Wish::Serve(serve) => serve::run(&serve),
         Wish::Confine { words } => Err(pillarbox::host::confine(&words).into()),
-        Wish::Account { data, action } => account::run(&data, action),
-        Wish::Outgoing { data, wish } => outgoing::run(&data, wish),
-        Wish::Filing { data, wish } => filing::run(&data, wish),
+        Wish::Account { data, action, json } => account::run(&data, action, json),
+        Wish::Outgoing { data, wish, json } => outgoing::run(&data, wish, json),
+        Wish::Filing { data, wish, json } => filing::run(&data, wish, json),
         Wish::Import { data, wish } => import::run(&data, &wish),
         Wish::Export { data, address, folder, format } => export::run(&data, &address, &folder, format),
-        Wish::Check { data, mend } => report::check(&data, mend),
+        Wish::Check { data, mend, json } => report::check(&data, mend, json),
+        Wish::Compact { data } => report::compact(&data),
         Wish::Status { data, json } => report::status(&data, json),
         Wish::Trace { data, wish } => trace::run(&data, wish),
-        Wish::Mirror { data, action } => mirror::run(&data, action),
+        Wish::Mirror { data, action, json } => mirror::run(&data, action, json),
         Wish::Session { data, request, json } => session::run(&data, request, json),
         Wish::Machine { data, wish } => machine::run(data.as_deref(), wish),
     };
@@ -99,13 +103,31 @@ fn make_folder(data: &Path) -> Result<(), Failed> {
 
 /// The way to the data of a folder that exists: a wrong `--data` must not make a new, empty one.
 fn door(data: &Path) -> Result<Door, Failed> {
-    if !data.join("mail.redb").exists() {
+    let there = data.join("mail.redb").try_exists().map_err(|error| denied(data, &error))?;
+    if !there {
         let data = data.display();
         return Err(Failed(format!(
             "there is no mail in {data}: start `pillarbox` first, or say where it is with --data"
         )));
     }
-    Ok(Door::open(data)?)
+    Door::open(data).map_err(|error| match error {
+        // The file or the socket is another user's, in a folder that anybody may look into.
+        DoorError::Denied => denied(data, &std::io::ErrorKind::PermissionDenied.into()),
+        error => error.into(),
+    })
+}
+
+/// A folder that cannot be looked into, and whose it is.
+fn denied(data: &Path, error: &std::io::Error) -> Failed {
+    use std::os::unix::fs::MetadataExt;
+    let owner =
+        data.metadata().map_or_else(|_| String::new(), |found| format!(", which belongs to user {}", found.uid()));
+    match error.kind() {
+        std::io::ErrorKind::PermissionDenied => {
+            Failed(format!("{}: permission denied: only its owner{owner}, or root, may do this", data.display()))
+        }
+        _ => Failed(format!("{}: {error}", data.display())),
+    }
 }
 
 fn ask(data: &Path, request: Request) -> Result<Reply, Failed> {

@@ -1,11 +1,14 @@
 //! `pillarbox queue …`, `pillarbox smarthost …` and `pillarbox domain …`
 
+use super::list::{List, json};
 use super::outgoing_args::Outgoing;
-use super::{Failed, ask, door, size, terminal, unexpected};
+use super::size::counted;
+use super::{Failed, ask, attempt, door, size, terminal, unexpected};
 use pillarbox::admin::{
     DeliveryReply, KeyLine, QueueLine, QueueRequest, RecipientState, Reply, Request, Settings, Smarthost,
     SmarthostPrivacy, SmarthostRequest, Trust,
 };
+use serde_json::json;
 use std::fmt::Write;
 use std::path::Path;
 use std::process::ExitCode;
@@ -15,15 +18,19 @@ use std::time::{SystemTime, UNIX_EPOCH};
 const STRING: usize = 255;
 
 /// Does it, and says what was done.
-pub fn run(data: &Path, wish: Outgoing) -> Result<ExitCode, Failed> {
+pub fn run(data: &Path, wish: Outgoing, as_json: bool) -> Result<ExitCode, Failed> {
     let text = match wish {
-        Outgoing::List => list(data)?,
+        Outgoing::List => {
+            let lines = list(data)?;
+            if as_json { json(&lines)? } else { queue(&lines) }
+        }
         Outgoing::Queue(message) => match ask(data, Request::Queue(message.request()))? {
+            Reply::Queue(lines) if as_json => json(&lines.first())?,
             Reply::Queue(lines) => lines.iter().map(message_shown).collect(),
             Reply::Done => "Done.\n".to_owned(),
             _ => return Err(unexpected()),
         },
-        Outgoing::SetSmarthost { mut smarthost, user, password_stdin } => {
+        Outgoing::SetSmarthost { mut smarthost, user, password_stdin, unchecked } => {
             if let Some(user) = user {
                 let password = terminal::known_password(password_stdin)?;
                 smarthost.login = Some((user, password));
@@ -34,26 +41,40 @@ pub fn run(data: &Path, wish: Outgoing) -> Result<ExitCode, Failed> {
                 }
                 _ => "",
             };
-            done(data, SmarthostRequest::Set(smarthost))? + warning
+            // That there is mail here is known before anybody is asked elsewhere.
+            drop(door(data)?);
+            let found = if unchecked { String::new() } else { attempt::smarthost(&Settings::read(data)?, &smarthost)? };
+            found + &done(data, SmarthostRequest::Set(smarthost))? + warning
         }
         Outgoing::ShowSmarthost => match ask(data, Request::Smarthost(SmarthostRequest::Show))? {
+            Reply::Smarthost(smarthost) if as_json => json(&smarthost.as_ref().map(smarthost_json))?,
             Reply::Smarthost(smarthost) => smarthost_shown(smarthost.as_ref()),
             _ => return Err(unexpected()),
         },
         Outgoing::RemoveSmarthost => done(data, SmarthostRequest::Remove)?,
         Outgoing::Domains(request) => match ask(data, Request::Delivery(request))? {
             Reply::Done => "Done.\n".to_owned(),
+            Reply::Delivery(DeliveryReply::Domains(domains)) if as_json => {
+                let one = |(domain, added): &(String, bool)| json!({ "domain": domain, "added": added });
+                json(&domains.iter().map(one).collect::<Vec<_>>())?
+            }
             Reply::Delivery(DeliveryReply::Domains(domains)) => domains_shown(&domains),
             _ => return Err(unexpected()),
         },
-        Outgoing::Keys { domain } => keys(data, &domain)?.iter().map(|key| txt(&key.name, &key.text)).collect(),
-        Outgoing::Dns { domain } => {
+        Outgoing::Keys { domain } => {
+            let keys = keys(data, &domain)?;
+            if as_json { json(&keys)? } else { keys.iter().map(|key| txt(&key.name, &key.text)).collect() }
+        }
+        Outgoing::Dns { domain, port_offset } => {
             let domain = domain.trim_end_matches('.').to_lowercase();
             let keys = keys(data, &domain)?;
             let Reply::Smarthost(smarthost) = ask(data, Request::Smarthost(SmarthostRequest::Show))? else {
                 return Err(unexpected());
             };
-            records(&domain, &Settings::read(data)?.name(), &keys, smarthost.as_ref())
+            let Reply::Status(status) = ask(data, Request::Status)? else { return Err(unexpected()) };
+            let offset = port_offset.or(status.served.map(|served| served.port_offset)).unwrap_or(0);
+            let text = records(&domain, &Settings::read(data)?.name(), offset, &keys, smarthost.as_ref());
+            if as_json { json(&parsed(&text))? } else { text }
         }
     };
     terminal::print(&text);
@@ -61,12 +82,22 @@ pub fn run(data: &Path, wish: Outgoing) -> Result<ExitCode, Failed> {
 }
 
 fn domains_shown(domains: &[(String, bool)]) -> String {
-    let width = domains.iter().map(|(domain, _)| domain.chars().count()).max().unwrap_or(0);
-    domains.iter().fold(String::new(), |mut text, (domain, added)| {
-        let why = if *added { "added" } else { "by its addresses" };
-        let _ = writeln!(text, "{domain:width$}  {why}");
-        text
-    })
+    let mut list = List::new(["domain", "ours"]);
+    for (domain, added) in domains {
+        list.row([domain.clone(), (if *added { "added" } else { "by its addresses" }).to_owned()]);
+    }
+    list.text("There are no domains.")
+}
+
+/// A zone file's records, for programs.
+fn parsed(text: &str) -> Vec<serde_json::Value> {
+    let records = text.lines().filter(|line| !line.starts_with(';')).filter_map(|line| {
+        let mut parts = line.splitn(3, ' ');
+        let (name, kind, value) = (parts.next()?, parts.next()?, parts.next()?);
+        let value = if kind == "TXT" { value.trim_matches('"').replace("\" \"", "") } else { value.to_owned() };
+        Some(json!({ "name": name, "type": kind, "value": value }))
+    });
+    records.collect()
 }
 
 fn done(data: &Path, request: SmarthostRequest) -> Result<String, Failed> {
@@ -83,34 +114,40 @@ fn keys(data: &Path, domain: &str) -> Result<Vec<KeyLine>, Failed> {
     }
 }
 
-fn list(data: &Path) -> Result<String, Failed> {
+fn list(data: &Path) -> Result<Vec<QueueLine>, Failed> {
     let mut door = door(data)?;
-    let (mut text, mut from) = (String::new(), 0);
+    let (mut all, mut from) = (Vec::new(), 0);
     loop {
-        let Reply::Queue(lines) = door.ask(Request::Queue(QueueRequest::List { from }))? else {
+        let Reply::Queue(mut lines) = door.ask(Request::Queue(QueueRequest::List { from }))? else {
             return Err(unexpected());
         };
-        let Some(last) = lines.last() else { break };
+        let Some(last) = lines.last() else { return Ok(all) };
         from = last.id + 1;
-        for line in &lines {
-            text.push_str(&message_line(line));
-        }
+        all.append(&mut lines);
     }
-    Ok(if text.is_empty() { "Nothing waits to go out.\n".to_owned() } else { text })
 }
 
-fn message_line(line: &QueueLine) -> String {
+fn queue(lines: &[QueueLine]) -> String {
+    let mut list = List::new(["no", "size", "from", "to", "tried", "next"]);
+    for line in lines {
+        list.row(cells(line));
+    }
+    list.text("Nothing waits to go out.")
+}
+
+fn cells(line: &QueueLine) -> [String; 6] {
     let waiting = line.recipients.iter().filter(|recipient| recipient.state == RecipientState::Waiting);
     let to: Vec<&str> = waiting.map(|recipient| recipient.address.as_str()).collect();
     let others = if to.len() > 1 { format!(" and {} more", to.len() - 1) } else { String::new() };
-    let to = to.first().copied().unwrap_or_default();
-    let from = if line.from.is_empty() { "<>" } else { &line.from };
-    let (id, octets, attempts, next) = (line.id, size::shown(line.size.into()), line.attempts, until(line.next));
-    format!("{id:>6}  {octets:>9}  {from} to {to}{others}: {attempts} attempts, next {next}\n")
+    let to = format!("{}{others}", to.first().copied().unwrap_or_default());
+    let from = if line.from.is_empty() { "<>".to_owned() } else { line.from.clone() };
+    let tried = counted(line.attempts.into(), "attempt", "attempts");
+    [line.id.to_string(), size::shown(line.size.into()), from, to, tried, until(line.next)]
 }
 
 fn message_shown(line: &QueueLine) -> String {
-    let mut text = message_line(line);
+    let [id, octets, from, to, attempts, next] = cells(line);
+    let mut text = format!("{id:>6}  {octets:>9}  {from} to {to}: {attempts}, next {next}\n");
     for recipient in &line.recipients {
         let state = match recipient.state {
             RecipientState::Waiting => "waits",
@@ -136,6 +173,12 @@ fn until(moment: i64) -> String {
     }
 }
 
+fn smarthost_json(smarthost: &Smarthost) -> serde_json::Value {
+    let Smarthost { host, port, privacy, trust, login } = smarthost;
+    let user = login.as_ref().map(|(user, _)| user);
+    json!({ "host": host, "port": port, "privacy": privacy, "trust": trust, "user": user })
+}
+
 fn smarthost_shown(smarthost: Option<&Smarthost>) -> String {
     let Some(Smarthost { host, port, privacy, trust, login }) = smarthost else {
         return "There is no smarthost: mail goes to the hosts of each domain.\n".to_owned();
@@ -158,8 +201,13 @@ fn smarthost_shown(smarthost: Option<&Smarthost>) -> String {
 }
 
 /// What is to be published for a domain, as in a zone file.
-fn records(domain: &str, name: &str, keys: &[KeyLine], smarthost: Option<&Smarthost>) -> String {
-    let mut text = format!("; mail for {domain} comes here\n{domain}. MX 10 {name}.\n; who may send it\n");
+fn records(domain: &str, name: &str, offset: u16, keys: &[KeyLine], smarthost: Option<&Smarthost>) -> String {
+    let mut text = format!("; mail for {domain} comes here\n{domain}. MX 10 {name}.\n");
+    if offset != 0 {
+        let _ =
+            writeln!(text, "; (other servers know port 25 only: forward it to port {} here)", 25 + u32::from(offset));
+    }
+    text.push_str("; who may send it\n");
     if let Some(smarthost) = smarthost {
         // Which addresses a provider sends from, only the provider knows.
         let _ = writeln!(text, "; (what {} says of SPF belongs in here, often include:ITS-DOMAIN)", smarthost.host);
@@ -175,6 +223,7 @@ fn records(domain: &str, name: &str, keys: &[KeyLine], smarthost: Option<&Smarth
     text.push_str(&txt(&format!("_dmarc.{domain}"), &format!("v=DMARC1; p=none; rua=mailto:postmaster@{domain}")));
     text.push_str("; how mail programs find us (RFC 6186, RFC 8314)\n");
     for (service, port) in [("imaps", 993), ("submissions", 465), ("submission", 587), ("pop3s", 995)] {
+        let port = port + u32::from(offset);
         let _ = writeln!(text, "_{service}._tcp.{domain}. SRV 0 1 {port} {name}.");
     }
     text
@@ -206,7 +255,7 @@ mod tests {
             name: "s._domainkey.example.org".to_owned(),
             text: "v=DKIM1; k=rsa; p=AA==".to_owned(),
         };
-        let text = records("example.org", "mail.example.org", &[key], None);
+        let text = records("example.org", "mail.example.org", 0, std::slice::from_ref(&key), None);
         for line in [
             "example.org. MX 10 mail.example.org.",
             "example.org. TXT \"v=spf1 mx -all\"",
@@ -216,5 +265,10 @@ mod tests {
         ] {
             assert!(text.lines().any(|found| found == line), "{line}\n{text}");
         }
+        let aside = records("example.org", "mail.example.org", 10_000, &[key], None);
+        assert!(aside.contains("_imaps._tcp.example.org. SRV 0 1 10993 mail.example.org.\n"), "{aside}");
+        assert!(aside.contains("MX 10 mail.example.org.\n") && aside.contains("port 10025"), "{aside}");
+        let found = parsed(&txt("a.b", &"y".repeat(300)));
+        assert_eq!(found, [json!({ "name": "a.b.", "type": "TXT", "value": "y".repeat(300) })]);
     }
 }

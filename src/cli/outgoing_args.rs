@@ -19,12 +19,15 @@ pub enum Outgoing {
         smarthost: Smarthost,
         user: Option<String>,
         password_stdin: bool,
+        /// It is not tried whether it lets us in.
+        unchecked: bool,
     },
     ShowSmarthost,
     RemoveSmarthost,
-    /// All that is to be published.
+    /// All that is to be published; with ports that are not those that are served.
     Dns {
         domain: String,
+        port_offset: Option<u16>,
     },
     /// The keys alone.
     Keys {
@@ -51,6 +54,8 @@ struct Given {
     trust: Option<Trust>,
     user: Option<String>,
     password_stdin: bool,
+    unchecked: bool,
+    port_offset: Option<u16>,
 }
 
 /// Submission in TLS (RFC 8314 §3.3), with STARTTLS (RFC 6409 §3.1), and relaying.
@@ -61,21 +66,36 @@ const SMTP: u16 = 25;
 /// Reads the arguments after `command`.
 pub fn parse(command: &str, data: Option<PathBuf>, parser: Parser) -> Result<Wish, Error> {
     let mut given = Given::default();
-    let read = words::read(None, data, parser, |action, name, parser| {
-        Ok(command == "smarthost" && action == Some("set") && given.option(name, parser)?)
+    let read = words::read(None, data, parser, |action, name, parser| match (command, action, name) {
+        ("domain", Some("dns"), "port-offset") => {
+            given.port_offset = Some(words::value(parser, name, words::number(0, 64_540))?);
+            Ok(true)
+        }
+        ("smarthost", Some("set"), _) => given.option(name, parser),
+        _ => Ok(false),
     })?;
-    let Some(Words { data, action, values }) = read else { return Ok(Wish::Help(help::of(command))) };
+    let Some(Words { data, action, values, json }) = read else { return Ok(Wish::Help(help::of(command))) };
     given.values = values;
     let wish = given.wish(command, action.as_deref())?;
     words::all_used(command, &given.values)?;
-    Ok(Wish::Outgoing { data, wish })
+    let shows = matches!(
+        wish,
+        Outgoing::List
+            | Outgoing::Queue(Message::Show(_))
+            | Outgoing::ShowSmarthost
+            | Outgoing::Dns { .. }
+            | Outgoing::Keys { .. }
+            | Outgoing::Domains(DeliveryRequest::ListDomains)
+    );
+    words::only_where_shown(json, shows)?;
+    Ok(Wish::Outgoing { data, wish, json })
 }
 
 impl Given {
     /// Takes an option; false if it is none of these.
     fn option(&mut self, name: &str, parser: &mut Parser) -> Result<bool, Error> {
         match name {
-            "port" => self.port = Some(parser.value()?.parse()?),
+            "port" => self.port = Some(words::value(parser, name, words::port)?),
             "tls" => self.privacy = Some(SmarthostPrivacy::Tls),
             "starttls" => self.privacy = Some(SmarthostPrivacy::StartTls),
             "plain" => self.privacy = Some(SmarthostPrivacy::None),
@@ -92,6 +112,7 @@ impl Given {
             }
             "user" => self.user = Some(parser.value()?.string()?),
             "password-stdin" => self.password_stdin = true,
+            "no-check" => self.unchecked = true,
             _ => return Ok(false),
         }
         Ok(true)
@@ -113,16 +134,18 @@ impl Given {
             ("smarthost", Some("set")) => self.smarthost()?,
             ("smarthost", Some("show")) => Outgoing::ShowSmarthost,
             ("smarthost", Some("remove")) => Outgoing::RemoveSmarthost,
-            ("domain", Some("dns")) => Outgoing::Dns { domain: self.next("DOMAIN")? },
+            ("domain", Some("dns")) => Outgoing::Dns { domain: self.next("DOMAIN")?, port_offset: self.port_offset },
             ("domain", Some("keys")) => Outgoing::Keys { domain: self.next("DOMAIN")? },
             ("domain", Some("add")) => Outgoing::Domains(DeliveryRequest::AddDomain { domain: self.next("DOMAIN")? }),
             ("domain", Some("remove")) => {
                 Outgoing::Domains(DeliveryRequest::RemoveDomain { domain: self.next("DOMAIN")? })
             }
             ("domain", Some("list")) => Outgoing::Domains(DeliveryRequest::ListDomains),
-            (_, Some(other)) => return Err(format!("there is no command {command} {other:?}").into()),
-            ("smarthost", None) => return Err("smarthost needs one of set, show, remove".into()),
-            (_, None) => return Err(format!("{command} needs one of add, list, remove, dns, keys").into()),
+            (_, Some(other)) => {
+                let known = help::actions(command).iter().copied();
+                return Err(words::no_command(&format!("{command} "), other, known));
+            }
+            (_, None) => return Err(help::needs(command)),
         })
     }
 
@@ -141,7 +164,8 @@ impl Given {
             return Err("--password-stdin needs --user".into());
         }
         let smarthost = Smarthost { host, port, privacy, trust: self.trust.take().unwrap_or_default(), login: None };
-        Ok(Outgoing::SetSmarthost { smarthost, user: self.user.take(), password_stdin: self.password_stdin })
+        let (user, password_stdin, unchecked) = (self.user.take(), self.password_stdin, self.unchecked);
+        Ok(Outgoing::SetSmarthost { smarthost, user, password_stdin, unchecked })
     }
 
     fn number(&mut self) -> Result<u64, Error> {
@@ -185,7 +209,7 @@ mod tests {
     #[test]
     fn the_queue_s_commands_are_read() {
         assert_eq!(parsed("queue"), Ok(Outgoing::List));
-        assert_eq!(parsed("queue list --data d"), Ok(Outgoing::List));
+        assert_eq!(parsed("queue list --data d --json"), Ok(Outgoing::List));
         assert_eq!(parsed("queue show 7"), Ok(Outgoing::Queue(Message::Show(7))));
         assert_eq!(parsed("queue retry 7"), Ok(Outgoing::Queue(Message::Retry(Some(7)))));
         assert_eq!(parsed("queue retry all"), Ok(Outgoing::Queue(Message::Retry(None))));
@@ -233,6 +257,9 @@ mod tests {
             "domain add",
             "domain list a",
             "domain keys a b",
+            "domain add a.b --json",
+            "domain list --port-offset 3",
+            "smarthost set h --port 70000",
         ] {
             assert!(parsed(bad).is_err(), "{bad}");
         }

@@ -1,30 +1,51 @@
 //! `pillarbox check` and `pillarbox status`.
 
-use super::{Failed, ask, door, size, terminal, unexpected};
-use pillarbox::admin::{Reply, Request};
-use pillarbox::store::Health;
+use super::size::counted;
+use super::{Failed, ask, door, list, size, terminal, unexpected};
+use pillarbox::admin::{Reply, Request, Settings};
+use pillarbox::store::{Health, Options, Store};
 use std::path::Path;
 use std::process::ExitCode;
 
 /// Checks the store; 1 if anything was found that is not mended.
-pub fn check(data: &Path, mend: bool) -> Result<ExitCode, Failed> {
+pub fn check(data: &Path, mend: bool, json: bool) -> Result<ExitCode, Failed> {
     let Reply::Checked(checked) = ask(data, Request::Check { mend })? else { return Err(unexpected()) };
+    if json {
+        terminal::print(&list::json(&checked)?);
+        return Ok(if checked.findings.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE });
+    }
     let mut text = String::new();
     for finding in &checked.findings {
         text.push_str(finding);
         text.push('\n');
     }
-    let (messages, bytes) = (checked.messages, size::shown(checked.bytes));
+    let (messages, bytes) = (counted(checked.messages, "message", "messages"), size::shown(checked.bytes));
     let outcome = match checked.findings.len() {
-        0 => format!("{messages} messages, {bytes} of content: all is well.\n"),
-        found if mend => format!("{messages} messages, {bytes}: {found} findings, {} mended.\n", checked.mended),
+        0 => format!("{messages}, {bytes} of content: all is well.\n"),
         found => {
-            format!("{messages} messages, {bytes}: {found} findings, --mend would put {} right.\n", checked.mendable)
+            let found = counted(found as u64, "finding", "findings");
+            let mended = if mend {
+                format!("{} mended", checked.mended)
+            } else {
+                format!("--mend would put {} right", checked.mendable)
+            };
+            format!("{messages}, {bytes}: {found}, {mended}.\n")
         }
     };
     terminal::print(&text);
     terminal::print(&outcome);
     Ok(if checked.findings.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// Makes the store's file as small as what is in it.
+pub fn compact(data: &Path) -> Result<ExitCode, Failed> {
+    if door(data)?.is_running() {
+        return Err(Failed::because("the server runs: stop it first"));
+    }
+    let settings = Settings::read(data)?;
+    let (before, after) = Store::compact(data, Options { cache: settings.cache() })?;
+    terminal::print(&format!("{} became {}\n", size::shown(before), size::shown(after)));
+    Ok(ExitCode::SUCCESS)
 }
 
 /// Says how it is doing.
@@ -66,9 +87,11 @@ pub fn status(data: &Path, json: bool) -> Result<ExitCode, Failed> {
         some => Some(format!("{some} lines of the log could not be written\n")),
     };
     let notes: String = broke_off.chain(lost).collect();
-    let (accounts, messages, version) = (status.accounts, status.messages, &status.version);
+    let (accounts, messages) =
+        (counted(status.accounts, "account", "accounts"), counted(status.messages, "message", "messages"));
+    let version = &status.version;
     terminal::print(&format!(
-        "Pillarbox {version} {}\n{accounts} accounts, {messages} messages, {} of mail in {} on disk{free}\n{queued}{state}{notes}",
+        "Pillarbox {version} {}\n{accounts}, {messages}, {} of mail in {} on disk{free}\n{queued}{state}{notes}",
         if running { "is running" } else { "is not running" },
         size::shown(status.bytes),
         size::shown(status.file),

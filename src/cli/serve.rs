@@ -8,10 +8,10 @@ use super::running::{self, Waits};
 use super::welcome::{self, Chosen, deliver};
 use super::{Failed, quotas, terminal};
 use pillarbox::admin::socket::{self, Place};
-use pillarbox::admin::{Gate, Settings};
+use pillarbox::admin::{Gate, Served, Settings, remember};
 use pillarbox::courier::{Connector, Names, mirror};
 use pillarbox::dns::{Lookup, Resolver, Servers};
-use pillarbox::net::{Doors, Errand, Identity, OwnersFiles, Serving, probe, serve};
+use pillarbox::net::{Doors, Errand, Identity, LocalSocket, OwnersFiles, Serving, probe, serve};
 use pillarbox::session::pop3::{self, Maildrops};
 use pillarbox::session::smtp::{self, Rules};
 use pillarbox::store::{Fault, Options, Store};
@@ -43,7 +43,7 @@ pub fn run(wish: &Serve) -> Result<ExitCode, Failed> {
         mx: settings.smtp.mx,
         submission: settings.smtp.submission,
         lmtp: settings.smtp.lmtp,
-        lmtp_socket: (!read_only).then(|| data.join("lmtp.sock")),
+        lmtp_socket: lmtp_socket(&settings, data, read_only),
     };
     if !read_only {
         if !data.join("mail.redb").exists() {
@@ -105,6 +105,17 @@ pub fn run(wish: &Serve) -> Result<ExitCode, Failed> {
     Ok(ExitCode::SUCCESS)
 }
 
+/// Where another mail server of this machine reaches us.
+fn lmtp_socket(settings: &Settings, data: &Path, read_only: bool) -> Option<LocalSocket> {
+    let smtp = &settings.smtp;
+    let path = match &smtp.lmtp_socket {
+        Some(path) => data.join(path),
+        None if read_only => return None,
+        None => data.join("lmtp.sock"),
+    };
+    Some(LocalSocket { path, group: smtp.lmtp_socket_group.clone(), mode: smtp.lmtp_socket_mode() })
+}
+
 /// All pages.
 fn site(
     store: &Arc<Store>,
@@ -155,6 +166,11 @@ fn greet(
         None if is_claimed_by_code && !settled => Waits::Claim,
         None => Waits::Nothing,
     };
+    if !store.is_read_only()
+        && let Err(error) = remember(store, Served { bind: found.bind, port_offset: found.port_offset })
+    {
+        log::warn!("where the server is found could not be remembered: {error}");
+    }
     let mut text = running::lines(store, gate.strength(), found, pages, waits);
     if let Some(made) = &made {
         text += &welcome::told(made, identity, found, pages);
@@ -175,7 +191,7 @@ fn terms(settings: &Settings, data: &Path, read_only: bool) -> smtp::Terms {
 }
 
 /// Who is asked for names: whom the settings name, or whom the machine asks.
-fn servers(settings: &Settings) -> Servers {
+pub fn servers(settings: &Settings) -> Servers {
     match settings.dns.addresses() {
         none if none.is_empty() => Servers::system(),
         some => Servers::fixed(some),

@@ -1,6 +1,8 @@
 //! `pillarbox session …`: its arguments, and what it says.
 
 use super::args::Wish;
+use super::list::{self, List};
+use super::size::counted;
 use super::words::{self, Words};
 use super::{Failed, ask, help, size, terminal, unexpected};
 use lexopt::{Error, Parser};
@@ -11,22 +13,17 @@ use time::OffsetDateTime;
 
 /// Reads what follows `session`.
 pub fn parse(parser: Parser, data: Option<PathBuf>) -> Result<Wish, Error> {
-    let mut json = false;
-    let option = |action: Option<&str>, name: &str, _: &mut Parser| {
-        let is_json = name == "json" && action != Some("end");
-        json |= is_json;
-        Ok(is_json)
-    };
-    let Some(Words { data, action, mut values }) = words::read(None, data, parser, option)? else {
+    let Some(Words { data, action, mut values, json }) = words::read(None, data, parser, |_, _, _| Ok(false))? else {
         return Ok(Wish::Help(help::of("session")));
     };
     let request = match action.as_deref() {
         None | Some("list") => SessionRequest::List,
         Some("end") if values.is_empty() => return Err("session end needs an ID or an ADDRESS".into()),
         Some("end") => SessionRequest::End { whom: values.remove(0) },
-        Some(other) => return Err(format!("there is no command session {other:?}: it is list or end").into()),
+        Some(other) => return Err(words::no_command("session ", other, help::actions("session").iter().copied())),
     };
     words::all_used("session", &values)?;
+    words::only_where_shown(json, request == SessionRequest::List)?;
     Ok(Wish::Session { data, request, json })
 }
 
@@ -36,34 +33,23 @@ pub fn run(data: &Path, request: SessionRequest, json: bool) -> Result<ExitCode,
     let Reply::Sessions(lines) = ask(data, Request::Session(request))? else { return Err(unexpected()) };
     terminal::print(&match (ends, json) {
         (true, _) => ended(lines.len()),
-        (false, true) => format!("{}\n", serde_json::to_string(&lines)?),
+        (false, true) => list::json(&lines)?,
         (false, false) => table(&lines),
     });
     Ok(ExitCode::SUCCESS)
 }
 
 fn ended(count: usize) -> String {
-    if count == 1 { "1 session was ended.\n".to_owned() } else { format!("{count} sessions were ended.\n") }
+    format!("{} ended.\n", counted(count as u64, "session was", "sessions were"))
 }
 
-/// One line for each session, under a heading.
+/// One line for each session, under a header.
 fn table(lines: &[SessionLine]) -> String {
-    if lines.is_empty() {
-        return "No sessions.\n".to_owned();
+    let mut list = List::new(["id", "protocol", "from", "user", "since (utc)", "does", "in", "out"]);
+    for line in lines {
+        list.row(row(line));
     }
-    let heading = ["ID", "PROTOCOL", "FROM", "USER", "SINCE (UTC)", "DOES", "IN", "OUT"].map(str::to_owned);
-    let rows: Vec<[String; 8]> = std::iter::once(heading).chain(lines.iter().map(row)).collect();
-    let width = |column: usize| {
-        rows.iter().filter_map(|row| row.get(column)).map(|cell| cell.chars().count()).max().unwrap_or(0)
-    };
-    let widths: [usize; 8] = std::array::from_fn(width);
-    let mut text = String::new();
-    for row in &rows {
-        let cells: Vec<String> = row.iter().zip(widths).map(|(cell, width)| format!("{cell:width$}")).collect();
-        text.push_str(cells.join("  ").trim_end());
-        text.push('\n');
-    }
-    text
+    list.text("There are no sessions.")
 }
 
 fn row(line: &SessionLine) -> [String; 8] {
@@ -121,7 +107,7 @@ mod tests {
         assert_eq!(lines[0][..4], ["ID", "PROTOCOL", "FROM", "USER"]);
         assert_eq!(lines[1][..7], ["7", "imap+tls", "192.0.2.7", "ann@example.org", "2024-02-01", "12:00:00", "IDLE"]);
         assert_eq!(lines[2][..5], ["12", "imap", "local", "socket", "-"]);
-        assert_eq!(table(&[]), "No sessions.\n");
+        assert_eq!(table(&[]), "There are no sessions.\n");
         assert_eq!((ended(1).as_str(), ended(3).as_str()), ("1 session was ended.\n", "3 sessions were ended.\n"));
     }
 }

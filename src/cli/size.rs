@@ -15,29 +15,15 @@ pub fn counted(count: u64, one: &str, many: &str) -> String {
     format!("{count} {}", if count == 1 { one } else { many })
 }
 
-/// `1.5 GB`
-pub fn shown(octets: u64) -> String {
-    let units = ["KB", "MB", "GB", "TB"];
-    if octets < 1024 {
-        return format!("{octets} B");
-    }
-    let (mut tenths, mut unit) = (octets.saturating_mul(10) / 1024, 0);
-    while tenths >= 10_240 && unit + 1 < units.len() {
-        tenths /= 1024;
-        unit += 1;
-    }
-    let unit = units.get(unit).unwrap_or(&"");
-    if tenths % 10 == 0 { format!("{} {unit}", tenths / 10) } else { format!("{}.{} {unit}", tenths / 10, tenths % 10) }
-}
+pub use pillarbox::mail::octets::shown;
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn sizes_are_shown_short() {
-        for (size, text) in [(0, "0 B"), (1023, "1023 B"), (1536, "1.5 KB"), (500 << 20, "500 MB"), (2 << 40, "2 TB")] {
-            assert_eq!(shown(size), text);
-        }
+    fn one_is_not_many() {
+        let counts = [0, 1, 2].map(|count| counted(count, "message", "messages"));
+        assert_eq!(counts, ["0 messages", "1 message", "2 messages"]);
     }
 }

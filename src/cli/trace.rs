@@ -3,7 +3,7 @@
 use super::args::Wish;
 use super::words::{self, Words};
 use super::{Failed, door, help, terminal, unexpected};
-use lexopt::{Error, Parser, ValueExt};
+use lexopt::{Error, Parser};
 use pillarbox::admin::{Reply, Request};
 use pillarbox::events::Told;
 use std::path::{Path, PathBuf};
@@ -23,16 +23,14 @@ pub struct Trace {
 
 /// Reads what follows `trace`.
 pub(super) fn parse(data: Option<PathBuf>, parser: Parser) -> Result<Wish, Error> {
-    let (mut json, mut most) = (false, LINES);
+    let mut most = LINES;
     let read = words::read(None, data, parser, |_, name, parser| {
-        match name {
-            "json" => json = true,
-            "lines" => most = parser.value()?.parse()?,
-            _ => return Ok(false),
+        if name == "lines" {
+            most = words::value(parser, name, words::number(1, 1_000_000))?;
         }
-        Ok(true)
+        Ok(name == "lines")
     });
-    let Some(Words { data, action, values }) = read? else { return Ok(Wish::Help(help::of("trace"))) };
+    let Some(Words { data, action, values, json }) = read? else { return Ok(Wish::Help(help::of("trace"))) };
     let what = action.ok_or("trace needs a MESSAGE-ID, an ADDRESS, or another name that a line of the log has")?;
     words::all_used("trace", &values)?;
     Ok(Wish::Trace { data, wish: Trace { what, most, json } })

@@ -1,11 +1,13 @@
 """The command line, with the server running and without it: accounts, import, status, check, certificates."""
 
+import json
 import mailbox as boxes
 import os
 import re
 import subprocess
 import time
 
+import terminal
 from corpus import made
 from house import USER, Server, binary, expect, fact, until
 from imap import Refused
@@ -18,6 +20,7 @@ def main():
             if not running:
                 server.stop()
             accounts(server)
+            at_a_terminal(server)
             imports(server)
             said(server)
         server.start()
@@ -26,6 +29,19 @@ def main():
         expect("all is well" in server.run("check"))
     certificates()
     wrong_arguments()
+
+
+def at_a_terminal(server):
+    """Who sits at a terminal is asked before an account goes."""
+    server.run("account", "add", "term@example.org", "--password-stdin", input="a password\n")
+    command = [binary(), "account", "remove", "term@example.org", "--data", str(server.data)]
+    code, shown = terminal.run(command, 60, b"no\n")
+    expect(code == 1 and "Remove term@example.org" in shown and "nothing was removed" in shown, code, shown)
+    expect("term@example.org" in server.run("account", "list"))
+    code, shown = terminal.run(command, 60, b"yes\n")
+    expect(code == 0 and "kept for 30 days" in shown, code, shown)
+    expect("term@example.org" not in server.run("account", "list"))
+    server.run("account", "remove", "term@example.org", "--yes", "--forever")
 
 
 def log_in(server, user, password):
@@ -47,7 +63,7 @@ def accounts(server):
     user = "Börte@Example.org" if server.running else "carl@example.org"
     server.run("account", "add", user, "--password-stdin", "--quota", "5M", input="first word\n")
     listed = server.run("account", "list")
-    expect("of 5 MB" in listed and USER in listed, listed)
+    expect("of 5 MiB" in listed and USER in listed, listed)
     name = next(line.split()[0] for line in listed.splitlines() if line.lower().startswith(user.split("@")[0].lower()))
     complaint = server.run("account", "add", user, "--password-stdin", input="x\n", fails=True)
     expect("already" in complaint, complaint)
@@ -60,12 +76,49 @@ def accounts(server):
         expect(log_in(server, name, re.search(r"password +(\S+)", shown)[1]), shown)
     server.run("account", "quota", name, "2G", "--messages", "1000")
     shown = server.run("account", "show", name)
-    expect("2 GB" in shown and "1000" in shown and "INBOX" in shown and "Trash" in shown, shown)
+    expect("2 GiB" in shown and "1000" in shown and "INBOX" in shown and "Trash" in shown, shown)
+    complaint = server.run("account", "remove", name, fails=True)
+    expect("--yes" in complaint and name in server.run("account", "list"), complaint)
     server.run("account", "remove", name, "--yes")
-    expect(name not in server.run("account", "list"))
+    expect(name not in server.run("account", "list") and name in server.run("account", "list", "--removed"))
+    expect(not log_in(server, name, "second word") if name.isascii() else True)
+    server.run("account", "restore", name)
+    expect("2 GiB" in server.run("account", "show", name), "its quota comes back")
+    server.run("account", "remove", name, "--yes", "--forever")
+    server.run("account", "restore", name, fails=True)
     for command in (("show",), ("passwd", "--password-stdin"), ("remove",), ("quota", "1G")):
         complaint = server.run("account", command[0], "nobody@example.org", *command[1:], input="x\n", fails=True)
         expect("nobody@example.org" in complaint or "no account" in complaint.lower(), complaint)
+    for weak in ("a", "seven77", "password", "Passw0rd!", "12345678", "ann12345", "pillarbox1"):
+        for command in (("add", "ann@weak.example"), ("passwd", USER)):
+            complaint = server.run("account", *command, "--password-stdin", input=f"{weak}\n", fails=True)
+            expect("password" in complaint, weak, complaint)
+    for command, thing in (
+        (("alias", "remove", "zz@example.org"), "no alias zz@example.org"),
+        (("rule", "remove", USER, 7), "no rule 7"),
+        (("domain", "remove", "zz.example"), "no domain zz.example"),
+        (("domain", "dns", "zz.example"), "zz.example is not ours"),
+        (("account", "quota", USER, 10), "10 GiB"),
+        (("account", "restore", "zz@example.org"), "no removed account zz@example.org"),
+    ):
+        complaint = server.run(*command, fails=True)
+        expect(thing in complaint, command, complaint)
+    for command, none in (
+        (("alias", "list"), "There are no aliases.\n"),
+        (("mirror", "list"), "There are no mirrors.\n"),
+        (("queue",), "Nothing waits to go out.\n"),
+        (("rule", "list", USER), "There are no rules.\n"),
+        (("account", "vacation", USER), "There is no vacation answer.\n"),
+        (("account", "list", "--removed"), "There are no removed accounts.\n"),
+    ):
+        expect(server.run(*command) == none, command, server.run(*command))
+        found = json.loads(server.run(*command, "--json"))
+        expect(not found, command, found)
+    for command in (("account", "list"), ("account", "show", USER), ("domain", "list"), ("status",), ("smarthost", "show")):
+        json.loads(server.run(*command, "--json"))
+    server.run("account", "quota", USER, "2", "GB")
+    expect("2 GiB" in server.run("account", "show", USER))
+    server.run("account", "quota", USER, "none")
     for wrong in ("", "ann", "@example.org", "ann@", "a b@example.org", "ann@example.org\n"):
         server.run("account", "add", wrong, "--password-stdin", input="x\n", fails=True)
 
@@ -204,6 +257,14 @@ def wrong_arguments():
     for arguments in (["nonsense"], ["serve", "--port-offset", "70000"], ["account"], ["import"], ["export", USER], ["--bind"]):
         done = subprocess.run([binary(), *arguments], capture_output=True, text=True, timeout=30)
         expect(done.returncode == 2 and "--help" in done.stderr, arguments, done.stderr)
+    for words, meant in (("sevre", "serve"), ("acount list", "account"), ("account lsit", "account list")):
+        done = subprocess.run([binary(), *words.split()], capture_output=True, text=True, timeout=30)
+        expect(done.returncode == 2 and f"did you mean {meant}?" in done.stderr, words, done.stderr)
+    helps = [
+        subprocess.run([binary(), *words.split()], capture_output=True, text=True, timeout=30).stdout
+        for words in ("help account", "account help", "account --help", "account add --help")
+    ]
+    expect(len(set(helps)) == 1 and "account restore" in helps[0], helps)
     for arguments in (["status"], ["check"], ["account", "list"], ["import", USER, "/dev/null"]):
         done = subprocess.run(
             [binary(), *arguments, "--data", "/nonexistent"], capture_output=True, text=True, timeout=30

@@ -7,6 +7,7 @@ time comes back.
 
 import email
 import email.policy
+import json
 import os
 import random
 import re
@@ -161,14 +162,19 @@ def submit(server, mails):
 
 def queue(server):
     lines = server.run("queue", "list").splitlines()
-    return [] if lines == ["Nothing waits to go out."] else lines
+    if lines == ["Nothing waits to go out."]:
+        return []
+    expect(lines[0].split() == ["NO", "SIZE", "FROM", "TO", "TRIED", "NEXT"], lines[0])
+    expect(len(json.loads(server.run("queue", "list", "--json"))) >= 0)
+    return lines[1:]
 
 
-def set_relay(server, relay, password=RELAY_PASSWORD):
-    server.run(
+def set_relay(server, relay, password=RELAY_PASSWORD, *more, fails=False):
+    return server.run(
         *("smarthost", "set", "127.0.0.1", "--port", relay.port, "--starttls", "--ca", relay.certificate),
-        *("--user", RELAY_USER, "--password-stdin"),
+        *("--user", RELAY_USER, "--password-stdin", *more),
         input=f"{password}\n",
+        fails=fails,
     )
 
 
@@ -279,7 +285,13 @@ def shown_after_an_attempt(server):
 
 def is_edited(server, relay):
     """What waits can be seen, tried and taken out; a wrong password loses nothing."""
-    set_relay(server, relay, "not the password")
+    before = server.run("smarthost", "show", "--json")
+    complaint = set_relay(server, relay, "not the password", fails=True)
+    expect("535" in complaint and "--no-check" in complaint, complaint)
+    complaint = server.run("smarthost", "set", "127.0.0.1", "--port", 1, "--plain", fails=True)
+    expect("127.0.0.1:1 was tried" in complaint, complaint)
+    expect(server.run("smarthost", "show", "--json") == before, "what does not let us in is not set")
+    set_relay(server, relay, "not the password", "--no-check")
     msmtp(server, mail(5, "bob@elsewhere.example"), "bob@elsewhere.example")
     msmtp(server, mail(6, "bob@elsewhere.example"), "bob@elsewhere.example")
     until(lambda: "535" in "".join(server.run("queue", "show", line.split()[0]) for line in queue(server)), 20, "535")
@@ -288,7 +300,7 @@ def is_edited(server, relay):
     server.run("queue", "drop", first)
     expect("no message" in server.run("queue", "show", first, fails=True), "it is gone")
     before = sum(relay.arrived().values())
-    set_relay(server, relay)
+    expect(f"lets {RELAY_USER} in" in set_relay(server, relay), "what was found is said")
     until(lambda: not queue(server), 30, "the other one is delivered")
     until(lambda: sum(relay.arrived().values()) == before + 1, 30, "it arrived")
     shown = server.run("smarthost", "show")
@@ -305,9 +317,15 @@ def is_published(server):
         "pillarbox._domainkey.example.org. TXT \"v=DKIM1; k=rsa; p=",
         "pillarbox-ed._domainkey.example.org. TXT \"v=DKIM1; k=ed25519; p=",
         "_dmarc.example.org. TXT \"v=DMARC1;",
-        "_submissions._tcp.example.org. SRV 0 1 465 mail.example.org.",
+        f"_submissions._tcp.example.org. SRV 0 1 {server.submissions_port} mail.example.org.",
+        f"port {server.smtp_port} here",
     ):
         expect(wanted in records, wanted, records)
+    standard = server.run("domain", "dns", "example.org", "--port-offset", 0)
+    expect("_submissions._tcp.example.org. SRV 0 1 465 mail.example.org." in standard, standard)
+    for command in ("dns", "keys"):
+        complaint = server.run("domain", command, "elsewhere.example", fails=True)
+        expect("elsewhere.example is not ours" in complaint, complaint)
     keys = server.run("domain", "keys", "example.org")
     expect(keys.count("\n") == 2 and all(line in records for line in keys.splitlines()), keys)
     fact("what is to be published for the domain is shown")

@@ -187,10 +187,17 @@ def addresses(server):
     has(server, CARL, "the rest", times=0)
     expect(deliver(server, "nobody@example.org", mail("no")) == {"nobody@example.org": 550})
     expect(deliver(server, "x@example.net", mail("no")).get("x@example.net", 0) >= 500)
-    # Aliases in a circle.
+    # Aliases in a circle, and one that leads to nobody, are not made.
+    complaint = server.run("alias", "add", "one@example.org", "two@example.org", fails=True)
+    expect("no account and no alias two@example.org" in complaint, complaint)
+    server.run("alias", "add", "two@example.org", USER)
     server.run("alias", "add", "one@example.org", "two@example.org")
-    server.run("alias", "add", "two@example.org", "one@example.org")
-    expect(deliver(server, "one@example.org", mail("circle")).get("one@example.org", 0) >= 500)
+    complaint = server.run("alias", "add", "two@example.org", "one@example.org", fails=True)
+    expect("two@example.org to one@example.org to two@example.org" in complaint, complaint)
+    server.run("alias", "remove", "one@example.org")
+    server.run("alias", "remove", "two@example.org")
+    complaint = server.run("alias", "remove", "one@example.org", fails=True)
+    expect("no alias one@example.org" in complaint, complaint)
     for name in ("postmaster", "postmaster@example.org", "PostMaster@mail.example.org"):
         expect(deliver(server, name, mail("to the postmaster")) == {}, name)
     has(server, USER, "to the postmaster", times=3)
@@ -216,6 +223,10 @@ def addresses(server):
     server.run("account", "remove", "dora@example.org", "--yes")
     expect("info@example.org" not in server.run("alias", "list"))
     expect(deliver(server, "info@example.org", mail("gone")) == {"info@example.org": 550})
+    # It comes back with them.
+    server.run("account", "restore", "dora@example.org")
+    expect(deliver(server, "info@example.org", mail("back again")) == {})
+    server.run("account", "remove", "dora@example.org", "--yes", "--forever")
     fact("aliases: to several, nested, each gets one; catch-all, postmaster, circles")
 
 
