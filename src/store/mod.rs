@@ -21,6 +21,7 @@ mod codec;
 mod compact;
 mod disk;
 mod error;
+mod file_header;
 mod filing;
 mod grant;
 mod guard;
@@ -64,6 +65,8 @@ pub(crate) mod clockwork;
 mod closed_tests;
 #[cfg(test)]
 mod format_tests;
+#[cfg(test)]
+mod pages_tests;
 #[cfg(test)]
 mod provider_tests;
 #[cfg(test)]

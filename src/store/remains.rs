@@ -7,8 +7,9 @@
 //!
 //! Nothing is written to the file. What cannot be told from the state of an earlier day is not opened at all.
 
+use super::file_header::{HEADER, Remains};
 use super::overlay::Overlay;
-use super::pages::{HEADER, Link, PAGE, Remains, sum};
+use super::pages::{Link, PAGE, sum};
 use redb::StorageBackend;
 use std::collections::BTreeSet;
 use std::io;

@@ -214,7 +214,10 @@ impl Store {
         });
         contained(|| replay::prepare(&shared, shared.medium.now()))?;
         // What was taken over from the journal may have brought more ids.
-        let ceiling = shared.snapshot()?.table(CONFIG)?.get(BLOB_CEILING)?.map_or(0, |ceiling| ceiling.value());
+        let snapshot = shared.snapshot()?;
+        let ceiling =
+            snapshot.guarded(|| Ok(snapshot.table(CONFIG)?.get(BLOB_CEILING)?.map_or(0, |known| known.value())))?;
+        drop(snapshot);
         shared.next_blob.fetch_max(ceiling, Ordering::SeqCst);
         *shared.lived.lock().unwrap_or_else(PoisonError::into_inner) =
             Lived::read(shared.snapshot()?.kept(Keeper::Lived, &[])?.as_deref());

@@ -13,7 +13,7 @@
 //! for one that is.
 
 use super::error::Fault;
-use super::pages::{HEADER, Header, MAGIC};
+use super::file_header::{HEADER, Header, MAGIC};
 use super::sums::{Known, Sums};
 use redb::{BackendError, StorageBackend};
 use std::collections::BTreeSet;
@@ -128,27 +128,34 @@ impl Verified {
         resume_unwind(Box::new(Damaged(wrong)));
     }
 
-    fn verify(&self, offset: u64, page: &[u8]) {
+    fn verify(&self, offset: u64, page: &[u8]) -> io::Result<()> {
         let known = self.sums.read().unwrap_or_else(PoisonError::into_inner).of(offset);
         debug_assert!(
             known != Known::Nothing || self.is_lenient.load(Ordering::Relaxed),
             "page {offset} comes from nowhere"
         );
         if !known.fits(page) || self.damaged.contains(&offset) {
-            self.meet(offset);
-        } else if let Known::Linked(_, shape) = known {
+            return self.meet(offset);
+        }
+        if let Known::Linked(_, shape) = known {
             let links = shape.below(page);
             if !links.is_empty() {
                 self.sums.write().unwrap_or_else(PoisonError::into_inner).learn(&links);
             }
         }
+        Ok(())
     }
 
-    fn meet(&self, offset: u64) {
-        if !self.is_lenient.load(Ordering::Relaxed) {
-            self.damage.meet(offset);
-            resume_unwind(Box::new(Damaged(PAGE)));
+    fn meet(&self, offset: u64) -> io::Result<()> {
+        if self.is_lenient.load(Ordering::Relaxed) {
+            return Ok(());
         }
+        self.damage.meet(offset);
+        if std::thread::panicking() {
+            // What is being dropped is not gone on with, and a second panic would be the end of the process.
+            return Err(io::Error::other(PAGE));
+        }
+        resume_unwind(Box::new(Damaged(PAGE)))
     }
 }
 
@@ -160,11 +167,11 @@ impl StorageBackend for Verified {
     fn read(&self, offset: u64, out: &mut [u8]) -> io::Result<()> {
         if offset.saturating_add(out.len() as u64) > self.length.load(Ordering::Relaxed) {
             // Cut off: no fault of the disk.
-            self.meet(offset);
+            self.meet(offset)?;
         }
         self.inner.read(offset, out)?;
         if offset > 0 {
-            self.verify(offset, out);
+            self.verify(offset, out)?;
         } else if out.len() == HEADER {
             self.take_header(out);
         } else if !MAGIC.starts_with(out) {
