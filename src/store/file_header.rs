@@ -127,7 +127,9 @@ impl Remains {
     pub(super) fn commits(&self) -> Vec<(usize, Vec<(usize, Link)>)> {
         let commit = |at: &usize| {
             let roots = Slot::read(&self.octets, *at).map(|slot| slot.roots).unwrap_or_default();
-            (*at, roots.into_iter().flatten().map(|(within, link)| (at + within, link)).collect())
+            // redb's own tables are of no use to who only reads.
+            let [ours, _] = roots;
+            (*at, ours.into_iter().map(|(within, link)| (at + within, link)).collect())
         };
         self.slots.iter().map(commit).collect()
     }
@@ -147,6 +149,7 @@ impl Remains {
         for (at, sum) in sums {
             put(*at, &sum.to_le_bytes());
         }
+        put(slot + 2, &[0]);
         // The other commit is none.
         put(if slot == 64 { 192 + 112 } else { 64 + 112 }, &[0; 16]);
         let fields = octets.get(slot..slot + 112).map_or(0, sum);
