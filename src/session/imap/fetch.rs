@@ -69,9 +69,9 @@ impl Fetching {
         self.damaged = Some(fault);
     }
 
-    /// Whether a part of an item was sent, and the rest is still to come.
-    pub(super) fn is_within_an_item(&self) -> bool {
-        self.piece.is_some()
+    /// Whether a part of a response was put, and the rest is still to come.
+    pub(super) fn is_within_a_response(&self) -> bool {
+        self.midst.as_ref().is_some_and(|midst| midst.begun)
     }
 
     /// How much of the messages is asked for.

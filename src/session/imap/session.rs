@@ -259,7 +259,7 @@ impl Session {
     /// Whether a response was begun that is not whole yet.
     pub(super) fn is_within_a_response(&self) -> bool {
         match &self.work {
-            Work::Fetch(fetching) => fetching.is_within_an_item(),
+            Work::Fetch(fetching) => fetching.is_within_a_response(),
             Work::Search(searching) => searching.is_begun(),
             _ => false,
         }
