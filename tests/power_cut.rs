@@ -226,21 +226,29 @@ fn open_and_compare(image: &Image, worlds: &[World], shown: Option<&[String]>) -
         return Err(format!("check finds {:?}", report.findings));
     }
     let mut wrong = Vec::new();
-    let mut found = None;
+    let mut found = Vec::new();
     for (place, world) in worlds.iter().enumerate() {
         let mut world = world.clone();
         match states::compare(&store, &mut world, false).and_then(|()| states::compare(&store, &mut world, true)) {
-            Ok(()) => found = Some((world, place)),
+            Ok(()) => found.push((world, place)),
             Err(what) => wrong.push(what),
         }
     }
-    let (world, place) = found.ok_or_else(|| format!("it holds none of what it may hold: {wrong:?}"))?;
-    only_read(image, &world, behind, &found_at_first)?;
+    if found.is_empty() {
+        return Err(format!("it holds none of what it may hold: {wrong:?}"));
+    }
     while let Outcome::Swept { more: true, .. } =
         store.write_blocking(Write::Sweep).map_err(|error| error.to_string())?
     {}
     drop(store);
     no_orphans(&disk)?;
+    // What was made and removed again leaves no trace but the numbers that are given out next.
+    let numbers = numbers(&disk)?;
+    let fits = |world: &World| (u64::from(world.last_account), u64::from(world.uid_validity)) == numbers;
+    let found = found.into_iter().rev().find(|(world, _)| fits(world));
+    let (world, place) =
+        found.ok_or_else(|| format!("{numbers:?} were given out last, which is not so in any world"))?;
+    only_read(image, &world, behind, &found_at_first)?;
     Ok((world, place))
 }
 
@@ -261,6 +269,17 @@ fn only_read(image: &Image, world: &World, now: i64, expected: &[String]) -> Res
     } else {
         Err(format!("read only, {} writes and {} syncs; check finds {found:?}", disk.writes(), disk.syncs()))
     }
+}
+
+/// The number of the last account, and the last UIDVALIDITY.
+fn numbers(disk: &Disk) -> Result<(u64, u64), String> {
+    const CONFIG: TableDefinition<&str, u64> = TableDefinition::new("config");
+    let database = redb::Builder::new().create_with_backend(disk.only_tables()).map_err(|error| error.to_string())?;
+    let read = database.begin_read().map_err(|error| error.to_string())?;
+    let config = read.open_table(CONFIG).map_err(|error| error.to_string())?;
+    let number = |key| config.get(key).map(|value| value.map_or(0, |value| value.value()));
+    let number = |key| number(key).map_err(|error| error.to_string());
+    Ok((number("last-account")?, number("uid-validity")?))
 }
 
 /// After a sweep there is a head for each blob that is shown and for no other, and no piece without its head.
