@@ -109,7 +109,7 @@ impl Smtp {
             return Err(answers::CHUNKS_BEGUN);
         }
         // Where little is left for strangers, a hundred have to do (RFC 5321 §4.5.3.1.8).
-        let is_short = self.login.is_none() && STRANGERS.held() > limits::STRANGERS / 2;
+        let is_short = self.login.is_none() && STRANGERS.held() > limits::STRANGERS / 8;
         let most = if is_short { limits::RECIPIENTS_LEAST } else { self.terms.rules.recipients };
         if transaction.recipients.len() >= most.min(self.terms.rules.recipients)
             || transaction.octets + octets(recipient) > limits::RECIPIENT_OCTETS
