@@ -82,8 +82,8 @@ def recipients(server):
         sender.say("MAIL FROM:<bob@example.net>")
         sender.send(long)
         codes = [sender.reply()[:9] for _ in range(400)]
-        taken = codes.index("452 4.5.3")
-        expect(taken >= 100 and set(codes[:taken]) == {"250 2.1.5"} and set(codes[taken:]) == {"452 4.5.3"}, codes)
+        # A hundred in any case; how many more there is room for depends on the others.
+        expect(set(codes[:100]) == {"250 2.1.5"} and set(codes) == {"250 2.1.5", "452 4.5.3"}, codes)
     for sender in senders:
         sender.socket.close()
     server.peak_is_bounded(f"with {WAITING} times as many long recipients as may be")
