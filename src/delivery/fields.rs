@@ -3,6 +3,7 @@
 use crate::mail::decode::decode_words;
 use crate::mail::header::{fields, unfold};
 use crate::mail::limits;
+use crate::mail::search::Folded;
 use std::cell::OnceCell;
 
 /// The fields of a header, up to a bound.
@@ -15,25 +16,30 @@ struct Field<'h> {
     value: &'h [u8],
     /// Decoded once, however many rules ask for it.
     text: OnceCell<String>,
+    /// The same as it is searched.
+    folded: OnceCell<Folded>,
 }
 
 impl<'h> Fields<'h> {
     pub(super) fn of(header: &'h [u8]) -> Fields<'h> {
         let header = header.get(..limits::RULE_HEADER).unwrap_or(header);
-        let list = fields(header).map(|field| Field { name: field.name, value: field.value, text: OnceCell::new() });
+        let list = fields(header).map(|field| Field {
+            name: field.name,
+            value: field.value,
+            text: OnceCell::new(),
+            folded: OnceCell::new(),
+        });
         Fields { list: list.collect() }
     }
 
     /// What the fields of this name say, unfolded, encoded words decoded.
     pub(super) fn texts(&self, name: &str) -> impl Iterator<Item = &str> {
-        self.named(name)
-            .map(|field| {
-                field.text.get_or_init(|| {
-                    let value = field.value.get(..limits::HEADER_VALUE).unwrap_or(field.value);
-                    decode_words(&unfold(value)).into_owned()
-                })
-            })
-            .map(String::as_str)
+        self.named(name).map(Field::text)
+    }
+
+    /// The same as it is searched.
+    pub(super) fn folded(&self, name: &str) -> impl Iterator<Item = &Folded> {
+        self.named(name).map(|field| field.folded.get_or_init(|| Folded::new(field.text())))
     }
 
     /// What the first field of this name says.
@@ -55,6 +61,15 @@ impl<'h> Fields<'h> {
 
     fn named(&self, name: &str) -> impl Iterator<Item = &Field<'h>> {
         self.list.iter().filter(move |field| field.name.eq_ignore_ascii_case(name.as_bytes()))
+    }
+}
+
+impl Field<'_> {
+    fn text(&self) -> &str {
+        self.text.get_or_init(|| {
+            let value = self.value.get(..limits::HEADER_VALUE).unwrap_or(self.value);
+            decode_words(&unfold(value)).into_owned()
+        })
     }
 }
 

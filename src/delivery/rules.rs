@@ -26,9 +26,8 @@ pub struct BadRule(String);
 /// Tries the rules in their order.
 pub(super) fn apply<'r>(rules: &'r [Rule], fields: &Fields<'_>) -> Wanted<'r> {
     let mut wanted = Wanted::default();
-    let mut space = Vec::new();
     for (number, rule) in (1..).zip(rules) {
-        if !rule.conditions.iter().all(|condition| holds(condition, fields, &mut space)) {
+        if !rule.conditions.iter().all(|condition| holds(condition, fields)) {
             continue;
         }
         wanted.met.push(number);
@@ -54,9 +53,9 @@ pub(super) fn apply<'r>(rules: &'r [Rule], fields: &Fields<'_>) -> Wanted<'r> {
     wanted
 }
 
-fn holds(condition: &Condition, fields: &Fields<'_>, space: &mut Vec<u8>) -> bool {
+fn holds(condition: &Condition, fields: &Fields<'_>) -> bool {
     let needle = Needle::new(&condition.text);
-    let mut stands_in = |name: &str| fields.texts(name).any(|text| needle.is_in(text, space));
+    let stands_in = |name: &str| fields.folded(name).any(|text| needle.is_in(text));
     match &condition.field {
         Field::From => stands_in("from") || stands_in("sender"),
         Field::To => stands_in("to") || stands_in("cc"),

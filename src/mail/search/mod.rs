@@ -15,5 +15,5 @@ mod text;
 
 pub use facts::{Facts, Row, World};
 pub use key::Key;
-pub use needle::Needle;
+pub use needle::{Folded, Needle};
 pub use program::Program;

@@ -32,8 +32,22 @@ pub(super) struct Seeker {
     next: usize,
 }
 
-impl Needle {
+/// A text that needles are sought in, prepared once for all of them.
+#[derive(Clone, Debug)]
+pub struct Folded(Box<[u8]>);
+
+impl Folded {
     /// Prepares a text.
+    #[must_use]
+    pub fn new(text: &str) -> Folded {
+        let mut folded = Vec::new();
+        fold(text, &mut folded);
+        Folded(folded.into())
+    }
+}
+
+impl Needle {
+    /// Prepares a text to search for.
     #[must_use]
     pub fn new(text: &str) -> Needle {
         let mut folded = Vec::new();
@@ -47,12 +61,10 @@ impl Needle {
         self.folded.needle().is_empty()
     }
 
-    /// Whether it stands in the text; `space` is scratch space that saves an allocation.
+    /// Whether it stands in the text.
     #[must_use]
-    pub fn is_in(&self, text: &str, space: &mut Vec<u8>) -> bool {
-        space.clear();
-        fold(text, space);
-        self.is_in_folded(space)
+    pub fn is_in(&self, text: &Folded) -> bool {
+        self.is_in_folded(&text.0)
     }
 
     fn is_in_folded(&self, text: &[u8]) -> bool {
@@ -168,7 +180,7 @@ mod tests {
     use super::*;
 
     fn is_in(needle: &str, text: &str) -> bool {
-        Needle::new(needle).is_in(text, &mut Vec::new())
+        Needle::new(needle).is_in(&Folded::new(text))
     }
 
     #[test]
