@@ -367,14 +367,8 @@ impl Telling<'_> {
         }
         for index in next.. {
             let Some(item) = fetching.items.get(index) else { break };
-            if index > next && (effort::is_spent() || fetch.is_full()) {
-                let begun = !fetch.is_empty();
-                if !begun {
-                    out.rollback(mark);
-                }
-                return Ok(Went::Paused { item: index, piece: None, begun });
-            }
             let put = match (item, self.message, &body) {
+                _ if index > next && (effort::is_spent() || fetch.is_full()) => Ok(Put::Later),
                 (FetchItem::Uid, ..) => {
                     fetch.uid(self.row.uid);
                     Ok(Put::Whole)
@@ -400,7 +394,7 @@ impl Telling<'_> {
                 Ok(Put::Paused(piece)) => {
                     return Ok(Went::Paused { item: index, piece: Some(piece), begun: true });
                 }
-                Ok(Put::Unmeasured) => {
+                Ok(Put::Later) => {
                     let begun = !fetch.is_empty();
                     if !begun {
                         out.rollback(mark);

@@ -22,8 +22,8 @@ pub(super) enum Put {
     Paused(Piece),
     /// BINARY of a part whose encoding is unknown.
     UnknownCte,
-    /// Nothing was put: the turn is over before it is known how long the item is.
-    Unmeasured,
+    /// Nothing was put: the turn is over, or the output full, before it could be.
+    Later,
 }
 
 /// What is worth keeping from one item to the next of the same message.
@@ -234,7 +234,7 @@ impl Body<'_> {
         if path.is_empty() {
             // The whole message has no encoding to be taken off (RFC 3516 §4.2).
             let span = part_of_span(self.whole(), partial);
-            let Some(measure) = measures.of(self, span, None)? else { return Ok(Put::Unmeasured) };
+            let Some(measure) = measures.of(self, span, None)? else { return Ok(Put::Later) };
             let nul = measure.has_nul(self, 0, u64::MAX)?;
             fetch.binary(path, origin);
             if !nul {
@@ -249,7 +249,7 @@ impl Body<'_> {
             return Ok(Put::Whole);
         };
         let Some(served) = Served::of(part) else { return Ok(Put::UnknownCte) };
-        let Some(measure) = measures.of(self, part.body, Some(served))? else { return Ok(Put::Unmeasured) };
+        let Some(measure) = measures.of(self, part.body, Some(served))? else { return Ok(Put::Later) };
         let (from, length) = partial.map_or((0, u64::MAX), |(from, length)| (u64::from(from), u64::from(length)));
         let start = from.min(measure.length());
         let left = length.min(measure.length() - start);
@@ -272,7 +272,7 @@ impl Body<'_> {
             None => 0,
             Some(part) => {
                 let Some(served) = Served::of(part) else { return Ok(Put::UnknownCte) };
-                let Some(measure) = measures.of(self, part.body, Some(served))? else { return Ok(Put::Unmeasured) };
+                let Some(measure) = measures.of(self, part.body, Some(served))? else { return Ok(Put::Later) };
                 measure.length()
             }
         };
