@@ -451,7 +451,7 @@ fn what_pop3_deleted_leaves_the_trash_after_its_days_and_nothing_else_does() {
         password: Some(Secret("open sesame".to_owned())),
         quota: Quota::default(),
     };
-    perform(store, cheap().password.strength(), add);
+    let _ = perform(store, cheap().password.strength(), add);
     let count = |name: &str| {
         let snapshot = store.snapshot().unwrap();
         let account = snapshot.account_of("only@b.example").unwrap().unwrap();

@@ -37,14 +37,14 @@ impl Clockwork {
                 let mut clocks = self.clocks();
                 *clocks = (clocks.0 + 60, clocks.1 + 60);
             }
-            store.age(0);
+            let _ = store.age(0);
         }
     }
 
     /// The clock leaps, and no time passes.
     pub(crate) fn leap(&self, store: &Store, seconds: i64) {
         self.clocks().0 += seconds;
-        store.age(0);
+        let _ = store.age(0);
     }
 
     fn clocks(&self) -> std::sync::MutexGuard<'_, (i64, i64)> {
