@@ -305,6 +305,15 @@ struct Telling<'t> {
     dialect: Dialect,
 }
 
+/// Looks at all of a body that will leave in several bufferfuls: damage is told while nothing of it has left.
+fn probe(fetching: &Fetching, body: &Body<'_>, out: &Out) -> Result<(), Fault> {
+    let is_long = out.bytes().len() + body.head.size as usize > out.limit();
+    match fetching.depth() {
+        Some(Depth::Bodies) if is_long => Reading::probe(body.blob, body.snapshot, body.head),
+        _ => Ok(()),
+    }
+}
+
 impl Telling<'_> {
     fn tells_flags(&self, fetching: &Fetching) -> bool {
         fetching.items.contains(&FetchItem::Flags) || fetching.marked.holds(self.row.uid)
@@ -337,17 +346,15 @@ impl Telling<'_> {
             Err(fault) if !within => return Ok(Went::Damaged(fault)),
             read => read.map_err(broken)?,
         };
-        if let (true, Some(Depth::Bodies), Some(snapshot), Some(blob), Some(head)) =
-            (midst.is_none(), fetching.depth(), snapshot, blob, &head)
-            && out.bytes().len() + head.size as usize > out.limit()
-            && let Err(fault) = Reading::probe(blob, snapshot, head)
-        {
-            return Ok(Went::Damaged(fault));
-        }
         let body = match (snapshot, blob, &head) {
             (Some(snapshot), Some(blob), Some(head)) => Some(Body { store, snapshot, blob, head }),
             _ => None,
         };
+        if let (None, Some(body)) = (&midst, &body)
+            && let Err(fault) = probe(fetching, body, out)
+        {
+            return Ok(Went::Damaged(fault));
+        }
         let mark = out.mark();
         let mut next = midst.as_ref().map_or(0, |midst| midst.item);
         let mut fetch = if within {
