@@ -4,13 +4,16 @@ import json
 import mailbox as boxes
 import os
 import re
+import shutil
 import subprocess
+import tempfile
 import time
+from pathlib import Path
 
 import terminal
 from corpus import made
 from house import USER, Server, binary, expect, fact, until
-from imap import Refused
+from imap import Closed, Refused
 
 
 def main():
@@ -197,9 +200,20 @@ def meanwhile(server):
         server.run("account", "passwd", "dora@example.org", "--password-stdin", input="another one\n")
         server.running = True
         expect(not log_in(server, "dora@example.org", "a password") and log_in(server, "dora@example.org", "another one"))
+        # And what was open under the old one is over.
+        try:
+            answer = client.command("SELECT INBOX")
+            expect(False, "a session outlives its password", answer)
+        except (Closed, ConnectionError):
+            pass
+    with server.connect(user="dora@example.org", password="another one", timeout=20) as client:
         server.run("account", "remove", "dora@example.org", "--yes")
-        answer = client.command("SELECT INBOX")
-        expect(answer.status == "NO", answer)
+        try:
+            answer = client.command("SELECT INBOX")
+            expect(False, "a session outlives its account", answer)
+        except (Closed, ConnectionError):
+            pass
+    expect(not log_in(server, "dora@example.org", "another one"))
 
 
 def logged(server):
@@ -265,11 +279,14 @@ def wrong_arguments():
         for words in ("help account", "account help", "account --help", "account add --help")
     ]
     expect(len(set(helps)) == 1 and "account restore" in helps[0], helps)
-    for arguments in (["status"], ["check"], ["account", "list"], ["import", USER, "/dev/null"]):
+    mail = Path(tempfile.mkdtemp(prefix="pillarbox-check-"), "one.eml")
+    mail.write_bytes(made(1))
+    for arguments in (["status"], ["check"], ["account", "list"], ["import", USER, mail]):
         done = subprocess.run(
             [binary(), *arguments, "--data", "/nonexistent"], capture_output=True, text=True, timeout=30
         )
         expect(done.returncode == 1 and "/nonexistent" in done.stderr, arguments, done.stderr)
+    shutil.rmtree(mail.parent)
 
 
 main()

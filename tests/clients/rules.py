@@ -266,7 +266,7 @@ def rules(server):
     expect(deliver(server, USER, mail("thrown away list", sender="spam@x", List_Id="<rust.example>")) == {})
     has(server, USER, "thrown away list", "Lists", times=0)
     listed = server.run("rule", "list", USER)
-    expect(listed.splitlines()[0].split()[:3] == ["1", "--from", '"spam@"'], listed)
+    expect(listed.splitlines()[1].split()[:3] == ["1", "--from", '"spam@"'], listed)
     for _ in range(4):
         server.run("rule", "remove", USER, 1)
     server.run("rule", "remove", USER, 1, fails=True)

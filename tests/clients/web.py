@@ -125,7 +125,7 @@ def claimed(server):
         expect(welcome.status == 200 and b"anna@" in welcome.body and b"four words" not in welcome.body, welcome.body)
     listed = server.run("account", "list").splitlines()[-1]
     user = listed.split()[0]
-    expect(user.startswith("anna@") and "of 1 GB" in listed, listed)
+    expect(user.startswith("anna@") and "of 1 GiB" in listed, listed)
     with server.connect(tls=True, user=user, password=GOOD["password"]) as client:
         client.ok("SELECT INBOX")
         [mail] = client.ok("FETCH 1 BODY.PEEK[]").of("FETCH")
