@@ -1,6 +1,6 @@
 //! `pillarbox import …`
 
-use super::{Failed, door, progress, size};
+use super::{Failed, door, progress, size, terminal};
 use async_signal::{Signal, Signals};
 use pillarbox::keep::{Event, Left, Summary, plan, run as import};
 use smol::stream::StreamExt;
@@ -34,12 +34,12 @@ pub fn run(data: &Path, wish: &Import) -> Result<ExitCode, Failed> {
     let summary = import(&plan, &mut *account, &mut |event| {
         match event {
             Event::Read(octets) => bar.inc(octets),
-            Event::Skipped(place, why) => bar.suspend(|| eprintln!("not imported: {place}: {why}")),
+            Event::Skipped(place, why) => bar.suspend(|| terminal::say(&format!("not imported: {place}: {why}\n"))),
         }
         if interrupted.load(Ordering::Relaxed) { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
     });
     bar.finish_and_clear();
-    eprintln!("{}, in {:.1} s", told(&summary), began.elapsed().as_secs_f64());
+    terminal::say(&format!("{}, in {:.1} s\n", told(&summary), began.elapsed().as_secs_f64()));
     tell(&summary.left);
     let Summary { stopped, imported_after, unknown, left, .. } = summary;
     let Some((place, why)) = stopped else {
@@ -60,7 +60,8 @@ fn told(summary: &Summary) -> String {
         0 => String::new(),
         known => format!(", {known} there already"),
     };
-    format!("{imported} messages imported ({}){known}, {} skipped", size::shown(*bytes), left.total())
+    let messages = if *imported == 1 { "message" } else { "messages" };
+    format!("{imported} {messages} imported ({}){known}, {} skipped", size::shown(*bytes), left.total())
 }
 
 /// All that was not taken over, by kinds.
@@ -68,7 +69,8 @@ fn tell(left: &Left) {
     for (kind, lot) in left.kinds() {
         let places: Vec<String> = lot.first.iter().map(ToString::to_string).collect();
         let more = if lot.count > places.len() as u64 { " …" } else { "" };
-        eprintln!("  skipped: {} {}: {}{more}", lot.count, kind.name(lot.count), places.join("; "));
+        let (count, kind) = (lot.count, kind.name(lot.count));
+        terminal::say(&format!("  skipped: {count} {kind}: {}{more}\n", places.join("; ")));
     }
 }
 
