@@ -21,8 +21,8 @@ const TWO_PHASES: u8 = 4;
 /// The header, where it can be trusted.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Header {
-    /// The file was not closed well, and its last commit is not known to be whole: redb verifies all of it then, and may
-    /// find that the commit before it was the last.
+    /// The last commit is not known to be whole, since the file was not closed well, or since the header names the one before
+    /// it: redb verifies all of both then, and takes the last that is whole.
     pub(super) is_uncertain: bool,
     /// How long the file is by what it says itself, where it was closed well.
     pub(super) length: Option<u64>,
@@ -45,13 +45,14 @@ impl Header {
             return Err("the header has other measures than a file can have");
         }
         let is_unclean = flags & UNCLEAN != 0;
-        let is_uncertain = is_unclean && flags & TWO_PHASES == 0;
         let (full, last) = (number(24)?, number(28)?);
         let length = (!is_unclean).then_some(PAGE + (full * REGION + last) * PAGE);
         let (one, other) = (Slot::read(octets, 64), Slot::read(octets, 192));
         let (present, before) = if flags & PRIMARY == 0 { (one, other) } else { (other, one) };
-        // The other one may bear a higher number though nothing is damaged: a power cut leaves a commit that never came to be
-        // the present one, and it stays there when the tables are closed well before another takes its place.
+        // A power cut leaves a commit whose pages are not all there; it stays in the header when the tables are closed well
+        // before another takes its place. Or it is the flag that is damaged. redb looks at both and takes the last whole one.
+        let is_passed_over = present.as_ref().zip(before.as_ref()).is_some_and(|(one, other)| one.number < other.number);
+        let is_uncertain = is_unclean && flags & TWO_PHASES == 0 || is_passed_over;
         if !is_uncertain && present.is_none() {
             return Err("the header's last commit is damaged");
         }
