@@ -51,7 +51,8 @@ impl Header {
         let (present, before) = if flags & PRIMARY == 0 { (one, other) } else { (other, one) };
         // A power cut leaves a commit whose pages are not all there; it stays in the header when the tables are closed well
         // before another takes its place. Or it is the flag that is damaged. redb looks at both and takes the last whole one.
-        let is_passed_over = present.as_ref().zip(before.as_ref()).is_some_and(|(one, other)| one.number < other.number);
+        let is_passed_over =
+            present.as_ref().zip(before.as_ref()).is_some_and(|(one, other)| one.number < other.number);
         let is_uncertain = is_unclean && flags & TWO_PHASES == 0 || is_passed_over;
         if !is_uncertain && present.is_none() {
             return Err("the header's last commit is damaged");
