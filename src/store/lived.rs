@@ -28,8 +28,8 @@ const DAY: i64 = 24 * 60 * 60;
 pub(super) struct Lived {
     /// Oldest first.
     stretches: Vec<Stretch>,
-    /// The second of the server's life in which the clock last leapt by more than a day.
-    leapt: i64,
+    /// The second of the server's life in which the clock last leapt by more than a day, if it ever did.
+    leapt: Option<i64>,
     /// When it was looked at last: what the clock said, and for how long the machine was up.
     #[serde(skip)]
     seen: Option<(i64, i64)>,
@@ -99,7 +99,7 @@ impl Lived {
         }
         let lived = last.end().saturating_add(passed);
         if moved.saturating_sub(passed).saturating_abs() > DAY {
-            self.leapt = lived;
+            self.leapt = Some(lived);
             log::warn!("the clock leapt by {} days: nothing is taken for old because of that", moved / DAY);
         }
         self.stretches.push(Stretch { lived, wall, lasted: 0, lasted_by_clock: 0 });
@@ -123,7 +123,8 @@ impl Lived {
 
     /// Whether the clock has not leapt for a day of the server's life: else nothing is to expire.
     pub(super) fn is_calm(&self) -> bool {
-        self.stretches.last().is_some_and(|last| last.end().saturating_sub(self.leapt) >= DAY)
+        let Some(last) = self.stretches.last() else { return false };
+        self.leapt.is_none_or(|leapt| last.end().saturating_sub(leapt) >= DAY)
     }
 }
 
@@ -165,6 +166,14 @@ mod tests {
             lived.observe(wall + second, up + second);
         }
         (wall + seconds, up + seconds)
+    }
+
+    #[test]
+    fn where_no_clock_leapt_a_day_need_not_pass_before_anything_expires() {
+        let mut lived = Lived::default();
+        lived.observe(NOW, 0);
+        lived.observe(NOW + 30, 30);
+        assert_eq!((lived.age(NOW), lived.is_calm()), (30, true));
     }
 
     #[test]
@@ -214,7 +223,7 @@ mod tests {
     fn what_was_there_before_days_were_counted_is_counted_from_then_on() {
         let mut lived = Lived::default();
         lived.observe(NOW, 0);
-        assert_eq!((lived.age(NOW - 3_000 * DAY), lived.is_calm()), (0, false));
+        assert_eq!((lived.age(NOW - 3_000 * DAY), lived.is_calm()), (0, true));
         pass(&mut lived, NOW, 0, 2 * DAY);
         assert_eq!((lived.age(NOW - 3_000 * DAY), lived.is_calm()), (2 * DAY, true));
     }
