@@ -6,7 +6,7 @@ use super::events;
 use super::names::Names;
 use super::route::{Way, hosts};
 use super::schedule::Schedule;
-use super::settle::{Settled, is_waiting};
+use super::settle::{Expired, Settled, is_waiting};
 use super::sign::Keys;
 use super::smtp::{Content, Envelope, Fate, Patience, Said, Security, Server, Session, To, Trouble};
 use super::tell;
@@ -148,14 +148,16 @@ impl Courier {
         });
         let fates = fates.await;
         let schedule = &self.terms.schedule;
-        let settled = self
+        let expired = self
             .record(id, |settled, now| {
                 let age = self.age(&settled.queued, now);
                 settled.conclude(&fates, schedule, now, age);
             })
             .await;
-        for (to, said) in settled.iter().flat_map(Settled::given_up) {
-            events::expired(&names, id, &queued, to, said);
+        for one in &expired {
+            if let Some(recipient) = queued.recipients.get(one.which) {
+                events::expired(&names, id, &queued, &recipient.address, &one.said);
+            }
         }
     }
 
@@ -251,14 +253,14 @@ impl Courier {
         Ok(fates)
     }
 
-    /// Writes what became of a message, until it is written: what was said to us is not heard a second time. Returns how
-    /// it is now, if that was written.
-    pub(super) async fn record(&self, id: QueueId, settle: impl Fn(&mut Settled, i64)) -> Option<Settled> {
+    /// Writes what became of a message, until it is written: what was said to us is not heard a second time. Returns for
+    /// whom it is not tried any more, if that was written.
+    pub(super) async fn record(&self, id: QueueId, settle: impl Fn(&mut Settled, i64)) -> Vec<Expired> {
         loop {
-            let (settled, write) = match self.settled(id, &settle) {
+            let (expired, write) = match self.settled(id, &settle) {
                 Ok(Some(settled)) => settled,
                 // Its owner took it out meanwhile.
-                Ok(None) => return None,
+                Ok(None) => return Vec::new(),
                 Err(error) => {
                     log::error!("what became of queued mail {} cannot be written: {error}", id.0);
                     smol::Timer::after(AGAIN).await;
@@ -266,9 +268,9 @@ impl Courier {
                 }
             };
             match self.store.write(write).await {
-                Ok(_) => return Some(settled),
+                Ok(_) => return expired,
                 // Where the store has ended, so does all this.
-                Err(StoreError::Fault(Fault::Stopped)) => return None,
+                Err(StoreError::Fault(Fault::Stopped)) => return Vec::new(),
                 // Somebody was faster: on top of theirs, then.
                 Err(StoreError::Refused(Refusal::Changed)) => {}
                 Err(error) => {
@@ -283,14 +285,14 @@ impl Courier {
         &self,
         id: QueueId,
         settle: &impl Fn(&mut Settled, i64),
-    ) -> Result<Option<(Settled, Write)>, StoreError> {
+    ) -> Result<Option<(Vec<Expired>, Write)>, StoreError> {
         let Some(queued) = self.store.snapshot()?.queued(id)? else { return Ok(None) };
         let (revision, now) = (queued.revision, (self.clock)());
         let mut settled = Settled::new(queued);
         settle(&mut settled, now);
         let told = tell::told(&self.store, &self.routing, &settled, now)?;
-        let write = written(id, revision, settled.clone(), told);
-        Ok(Some((settled, write)))
+        let expired = std::mem::take(&mut settled.expired);
+        Ok(Some((expired, written(id, revision, settled, told))))
     }
 
     /// Which ways a message goes.

@@ -6,12 +6,21 @@ use super::smtp::{Fate, Said};
 use crate::store::{Progress, Queued, QueuedRecipient};
 
 /// A message in the queue after some of it was done.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Debug, PartialEq, Eq)]
 pub(super) struct Settled {
     pub(super) queued: Queued,
     pub(super) tellings: Vec<Telling>,
-    /// Places of those for whom it is not tried any more, and what was said the last time.
-    expired: Vec<(usize, Said)>,
+    /// For whom it is not tried any more.
+    pub(super) expired: Vec<Expired>,
+}
+
+/// A recipient for whom it is not tried any more.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Expired {
+    /// The recipient's place.
+    pub(super) which: usize,
+    /// What was said the last time.
+    pub(super) said: Said,
 }
 
 /// Something that the sender is told.
@@ -33,12 +42,6 @@ impl Settled {
     /// Whether nothing is left to be done.
     pub(super) fn is_done(&self) -> bool {
         !self.queued.recipients.iter().any(is_waiting)
-    }
-
-    /// The addresses for which it is not tried any more, and what was said the last time.
-    pub(super) fn given_up(&self) -> impl Iterator<Item = (&str, &Said)> {
-        let address = |which: &usize| self.queued.recipients.get(*which).map(|recipient| recipient.address.as_str());
-        self.expired.iter().filter_map(move |(which, said)| Some((address(which)?, said)))
     }
 
     /// What the next server has taken over.
@@ -99,7 +102,7 @@ impl Settled {
         recipient.state = Progress::Failed { said: said.to_string() };
         let wants_to_know = recipient.notify.failure;
         if expired {
-            self.expired.push((which, said.clone()));
+            self.expired.push(Expired { which, said: said.clone() });
         }
         if wants_to_know {
             self.tell(Event::Failed, which, said, expired);
