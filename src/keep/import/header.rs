@@ -1,7 +1,7 @@
 //! What an import reads of a header: when the message came, and what an mbox keeps there about it.
 
 use super::date;
-use crate::mail::header::{first, unfold};
+use crate::mail::header::{fields, first, unfold};
 use crate::mail::{Stamp, is_keyword, limits};
 
 /// What a mail program noted in the header of a message.
@@ -47,9 +47,10 @@ impl Header {
     /// What mail programs keep of a message in its header: `Status`, `X-Status` and `X-Keywords` of the Unix ones,
     /// `X-Mozilla-Status`, `X-Mozilla-Status2` and `X-Mozilla-Keys`.
     pub(super) fn noted(&self) -> Noted {
+        let names = ["Status", "X-Status", "X-Mozilla-Status", "X-Mozilla-Status2", "X-Keywords", "X-Mozilla-Keys"];
+        let [status, status_too, mozilla, more, keywords, keys] = self.firsts(names);
         let mut flags = Vec::new();
-        let status = [self.field("Status"), self.field("X-Status")].into_iter().flatten().flatten();
-        for letter in status {
+        for letter in [status, status_too].into_iter().flatten().flatten() {
             flags.push(match letter {
                 b'R' => "\\Seen",
                 b'A' => "\\Answered",
@@ -59,13 +60,14 @@ impl Header {
                 _ => continue,
             });
         }
-        let mozilla = self.number("X-Mozilla-Status");
+        let number = |value: Option<Vec<u8>>| value.and_then(|value| hexadecimal(&value)).unwrap_or(0);
+        let mozilla = number(mozilla);
         for (bit, flag) in [(0x1, "\\Seen"), (0x2, "\\Answered"), (0x4, "\\Flagged"), (0x1000, "$Forwarded")] {
             if mozilla & bit != 0 {
                 flags.push(flag);
             }
         }
-        let more = self.number("X-Mozilla-Status2");
+        let more = number(more);
         if more & 0x0080_0000 != 0 {
             flags.push("$MDNSent");
         }
@@ -74,7 +76,7 @@ impl Header {
         let label = (more >> 25 & 7) as usize;
         flags.extend(label.checked_sub(1).and_then(|label| labels.get(label)));
         let mut noted = Noted { is_expunged: mozilla & 0x8 != 0, ..Noted::default() };
-        let keys = [self.field("X-Keywords"), self.field("X-Mozilla-Keys")].into_iter().flatten();
+        let keys = [keywords, keys].into_iter().flatten();
         let keys: Vec<String> = keys.map(|keys| String::from_utf8_lossy(&keys).into_owned()).collect();
         for word in keys.iter().flat_map(|keys| keys.split([' ', '\t', ','])).filter(|word| !word.is_empty()) {
             if is_keyword(word) {
@@ -97,8 +99,16 @@ impl Header {
             && (self.field("X-IMAP").is_some() || self.field("X-IMAPbase").is_some())
     }
 
-    fn number(&self, name: &str) -> u32 {
-        self.field(name).and_then(|value| hexadecimal(&value)).unwrap_or(0)
+    /// The values of the first fields of these names, unfolded: each message passes here, and its header is read once.
+    fn firsts<const N: usize>(&self, names: [&str; N]) -> [Option<Vec<u8>>; N] {
+        let mut found = [const { None }; N];
+        for field in fields(&self.octets) {
+            let at = names.iter().position(|name| field.name.eq_ignore_ascii_case(name.as_bytes()));
+            if let Some(first @ None) = at.and_then(|at| found.get_mut(at)) {
+                *first = Some(unfold(field.value).into_owned());
+            }
+        }
+        found
     }
 
     /// The value of the first field of this name, unfolded.
