@@ -29,6 +29,7 @@ mod health;
 mod journal;
 mod layout;
 mod lived;
+mod locks;
 mod medium;
 mod mirror;
 mod overlay;
