@@ -8,6 +8,7 @@ use super::delivery;
 use super::keys;
 use super::mirror;
 use super::password::{self, Strength};
+use super::salts::Salts;
 use super::sessions::Sessions;
 use super::{queue, removed, served, smarthost};
 use crate::events::about;
@@ -66,7 +67,7 @@ fn add(
     if store.snapshot()?.account_of(address.as_str())?.is_some() {
         return Err(Failure::Refused(format!("there is an account {address} already")));
     }
-    let (credentials, made) = new_password(strength, password, address.as_str())?;
+    let (credentials, made) = new_password(store, strength, password, address.as_str())?;
     let limits = quota.of(Limits::default());
     let new = NewAccount { address: address.clone().into(), credentials, limits, now: now() };
     store.write_blocking(Write::AddAccount(new))?;
@@ -118,7 +119,7 @@ fn show(store: &Store, address: &str) -> Result<Shown, Failure> {
 
 fn set_password(store: &Store, strength: Strength, address: &str, password: Option<Secret>) -> Result<Reply, Failure> {
     let (account, Account { address, .. }) = find(&store.snapshot()?, address)?;
-    let (credentials, made) = new_password(strength, password, &address)?;
+    let (credentials, made) = new_password(store, strength, password, &address)?;
     store.write_blocking(Write::SetCredentials { account, credentials })?;
     Ok(Reply::Password { address, made })
 }
@@ -212,6 +213,7 @@ fn listed(snapshot: &Snapshot, id: AccountId, account: Account) -> Result<Listed
 }
 
 fn new_password(
+    store: &Store,
     strength: Strength,
     given: Option<Secret>,
     address: &str,
@@ -223,7 +225,7 @@ fn new_password(
         }
         None => (password::readable()?, true),
     };
-    let credentials = password::credentials(&password, strength)?;
+    let credentials = password::credentials(&password, strength, Salts::of(store)?.salt(address))?;
     Ok((credentials, made.then_some(Secret(password))))
 }
 

@@ -1,10 +1,13 @@
 //! The gate: who may come in, how long a guess takes, and how many of them are weighed at once.
 
-use super::memory::Memory;
-use super::password::{self, Strength, random};
+use super::crypt;
+use super::memory::{Memory, Origin, Trace};
+use super::password::{self, Strength};
+use super::salts::Salts;
 use super::sessions::Sessions;
 use super::settings::Settings;
 use super::throttle::{Throttle, Who};
+use super::turnstile::{Turn, Turnstile};
 use crate::mail::{AccountId, limits};
 use crate::store::{Account, Credentials, Fault, Grant, Refusal, Store, StoreError, Write};
 use crate::wire::sasl::ScramKeys;
@@ -17,6 +20,9 @@ use std::time::{Duration, Instant};
 
 /// Octets of a password that are looked at: one more than there can be, so that a longer one is never right.
 const PASSWORD: usize = limits::PASSWORD + 1;
+/// A refusal is given after one, two, … of these: verifying a hash takes some 10 ms to some 100 ms, as it was made where,
+/// and argon2 on a small board as long. Whoever could measure that would know who is here.
+const STEP: Duration = Duration::from_millis(500);
 /// Log-ins that wait for argon2. On a small board each takes its turn after some 100 ms: the last one waits 7 s.
 const QUEUE: usize = 64;
 
@@ -26,12 +32,12 @@ pub struct Gate {
     strength: Strength,
     memory: Memory,
     throttle: Throttle,
+    turnstile: Turnstile,
     /// Argon2 runs at once: each fills its megabytes and a core.
     turns: Semaphore,
     waiting: AtomicUsize,
     sessions: Arc<Sessions>,
-    /// From it come the keys of users who do not exist.
-    secret: [u8; 32],
+    salts: Salts,
 }
 
 /// Somebody came in.
@@ -46,7 +52,7 @@ pub struct Entered {
 }
 
 /// An account that was found, and what a log-in to it is good for.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Found {
     account: AccountId,
     record: Account,
@@ -68,37 +74,53 @@ impl Gate {
     /// A gate to the accounts of this store.
     pub fn new(store: Arc<Store>, settings: &Settings) -> Result<Gate, Fault> {
         // Each run takes 19 MiB: two are what a small board has.
+        let salts = Salts::of(&store)?;
         let turns = std::thread::available_parallelism().map_or(1, |cores| cores.get().min(2));
         Ok(Gate {
             store,
             strength: settings.password.strength(),
             memory: Memory::new(settings.password.remembered())?,
             throttle: Throttle::default(),
+            turnstile: Turnstile::default(),
             turns: Semaphore::new(turns),
             waiting: AtomicUsize::new(0),
             sessions: Arc::default(),
-            secret: random()?,
+            salts,
         })
     }
 
     /// Lets in who knows the password of a user: `local@domain`, or what stands before the `@` where that is one
-    /// account only. Takes its time after failures, and then nobody else's.
+    /// account only. Guesses at one user are looked at one by one, each later than the one before, wherever they come
+    /// from; whoever came from there with this password before waits for none of them.
     pub async fn verify(&self, user: &[u8], password: &[u8], from: Option<IpAddr>) -> Result<Entered, Denied> {
-        let attempt = Attempt::begin(self, user, from);
-        // A remembered password does not wait for those who guess at the same user, but for its own source.
-        attempt.wait(attempt.source.as_ref()).await;
+        let name = name(user);
         let password = password.get(..PASSWORD).unwrap_or(password);
-        let mut found = self.find(&attempt.name)?;
-        if !self.remembers(found.as_ref(), password) {
-            self.expect(found.as_ref());
-            attempt.wait(attempt.user.as_ref()).await;
-            found = self.weigh(&attempt.name, password.to_vec()).await?;
+        let found = self.find(&name)?;
+        let mut attempt = Attempt::begin(self, &name, found.as_ref(), from);
+        let traced = found.as_ref().map(|found| self.trace(found, password));
+        if let (Some(found), true) = (&found, attempt.is_known(traced)) {
+            attempt.succeed();
+            return Ok(found.clone().entered());
         }
+        attempt.wait_for_source().await;
+        self.expect(found.as_ref());
+        let user = attempt.user.clone();
+        let turn = attempt.pass(&user).await?;
+        let found = match self.weigh(&name, password.to_vec(), &attempt.place).await {
+            Ok(found) => found,
+            Err(denied) => {
+                attempt.is_open = false;
+                return Err(denied);
+            }
+        };
         let Some(found) = found else {
-            rest(attempt.fail()).await;
+            let late = attempt.fail();
+            drop(turn);
+            late.await;
             return Err(Denied::Wrong);
         };
         attempt.succeed();
+        drop(turn);
         Ok(found.entered())
     }
 
@@ -108,29 +130,46 @@ impl Gate {
         let name = name(user);
         let found = self.find(&name)?;
         self.expect(found.as_ref());
+        // By the address, whatever the user is called here: so the salt is the one that an own hash will have.
+        let fake = self.salts.fake(found.as_ref().map_or(&name, |found| &found.record.address));
         let known = found.and_then(|found| Some((password::scram_keys(&found.record.credentials)?, found.entered())));
         Ok(match known {
             Some((keys, entered)) => (Some(entered), keys),
-            None => (None, ScramKeys::fake(&name, &self.secret, password::ITERATIONS)),
+            None => (None, fake),
         })
     }
 
-    /// Before a SCRAM proof is looked at: waits as long as earlier failures ask for.
-    pub async fn hold_back(&self, user: &[u8], from: Option<IpAddr>) {
-        let attempt = Attempt::begin(self, user, from);
-        attempt.wait(attempt.source.as_ref()).await;
-        attempt.wait(attempt.user.as_ref()).await;
-    }
-
-    /// A SCRAM proof was wrong: its answer is to wait this long.
-    #[must_use]
-    pub fn note_failure(&self, user: &[u8], from: Option<IpAddr>) -> Duration {
-        Attempt::begin(self, user, from).fail()
-    }
-
-    /// A SCRAM proof was right.
-    pub fn note_success(&self, user: &[u8], from: Option<IpAddr>) {
-        Attempt::begin(self, user, from).succeed();
+    /// Lets in whose SCRAM proof was right, which is told only when it may be: `found` is for whom the keys were, `None`
+    /// where there is nobody, or the proof was wrong.
+    pub async fn prove(&self, user: &[u8], found: Option<Entered>, from: Option<IpAddr>) -> Result<Entered, Denied> {
+        let name = name(user);
+        let record = self.find(&name)?;
+        let mut attempt = Attempt::begin(self, &name, record.as_ref(), from);
+        // The keys stand for the password here: whoever proved to know it is known by them.
+        let traced = record.as_ref().map(|found| {
+            let keys = &found.record.credentials.scram_stored;
+            self.memory.trace(found.account, "scram", keys)
+        });
+        let known = if found.is_some() { traced } else { None };
+        if let (Some(found), true) = (&found, attempt.is_known(known)) {
+            attempt.succeed();
+            return Ok(found.clone());
+        }
+        attempt.wait_for_source().await;
+        let user = attempt.user.clone();
+        let turn = attempt.pass(&user).await?;
+        let Some(found) = found else {
+            let late = attempt.fail();
+            drop(turn);
+            late.await;
+            return Err(Denied::Wrong);
+        };
+        attempt.succeed();
+        if let Some(trace) = traced {
+            self.memory.keep(trace, found.grant.clone(), attempt.place.clone(), Instant::now());
+        }
+        drop(turn);
+        Ok(found)
     }
 
     /// Whether there is such a user: for the log, never for who asks to come in.
@@ -143,6 +182,21 @@ impl Gate {
     #[must_use]
     pub fn sessions(&self) -> &Arc<Sessions> {
         &self.sessions
+    }
+
+    /// So many failures about a user, as if they were guessed at.
+    #[cfg(test)]
+    pub(super) fn throttle_of(&self, user: &str, failures: u32) {
+        let who = Who::User(user.to_owned());
+        for _ in 0..failures {
+            self.throttle.failed(&who, false, Instant::now());
+        }
+    }
+
+    /// Failures about a user.
+    #[cfg(test)]
+    pub(super) fn failures_of(&self, user: &str) -> u32 {
+        self.throttle.failures(&Who::User(user.to_owned()), Instant::now())
     }
 
     /// What hashes of new passwords cost.
@@ -182,24 +236,26 @@ impl Gate {
         })
     }
 
-    fn remembers(&self, found: Option<&Found>, password: &[u8]) -> bool {
-        found.is_some_and(|found| {
-            let phc = &found.record.credentials.argon2;
-            let trace = self.memory.trace(found.account, phc, &password::prepare(password));
-            self.memory.knows(trace, Instant::now())
-        })
+    fn trace(&self, found: &Found, password: &[u8]) -> Trace {
+        self.memory.trace(found.account, &found.record.credentials.argon2, &password::prepare(password))
     }
 
-    /// Waits for its turn, then runs argon2: also for a user who does not exist, so that time does not tell.
-    async fn weigh(&self, name: &str, password: Vec<u8>) -> Result<Option<Found>, Denied> {
+    /// Waits for its turn, then runs argon2: also for a user who does not exist, or whose hash is another system's, so
+    /// that time does not tell.
+    async fn weigh(&self, name: &str, password: Vec<u8>, place: &Origin) -> Result<Option<Found>, Denied> {
         let _turn = {
             let _place = Place::take(&self.waiting)?;
             self.turns.acquire().await
         };
         // While it waited, another connection may have brought the same password, or the owner a new one.
         let found = self.find(name)?;
-        if self.remembers(found.as_ref(), &password) {
-            return Ok(found);
+        let now = Instant::now();
+        if let Some(found) = &found
+            && let trace = self.trace(found, &password)
+            && self.memory.knows(trace, now)
+        {
+            self.memory.keep(trace, found.grant.clone(), place.clone(), now);
+            return Ok(Some(found.clone()));
         }
         let strength = self.strength;
         let can_store = !self.store.is_read_only();
@@ -208,12 +264,17 @@ impl Gate {
             return Ok(None);
         };
         let credentials = found.record.credentials.clone();
+        let salt = self.salts.salt(&found.record.address);
         let (password, renewed) = smol::unblock(move || {
             if !password::verify(&password, &credentials.argon2) {
+                if crypt::is_crypt(&credentials.argon2) {
+                    // As much work as for everybody else, and that of the other hash on top, which the answer waits for.
+                    password::hash(&password, strength)?;
+                }
                 return Ok((None, None));
             }
             // A store that cannot keep it need not have it computed.
-            let renewed = if can_store { password::renewed(&password, &credentials, strength)? } else { None };
+            let renewed = if can_store { password::renewed(&password, &credentials, strength, salt)? } else { None };
             Ok::<_, Fault>((Some(password), renewed))
         })
         .await?;
@@ -226,7 +287,7 @@ impl Gate {
             }
         }
         let trace = self.memory.trace(found.account, &phc, &password::prepare(&password));
-        self.memory.keep(trace, found.grant.clone(), Instant::now());
+        self.memory.keep(trace, found.grant.clone(), place.clone(), Instant::now());
         Ok(Some(found))
     }
 
@@ -264,55 +325,106 @@ impl From<Fault> for Denied {
     }
 }
 
-/// An attempt under way. Dropped with its connection, it counts as none.
+/// An attempt under way. Dropped with its connection it counts as none, unless it was looked at: then as one that failed,
+/// or nobody would wait for a refusal.
 struct Attempt<'g> {
     gate: &'g Gate,
-    name: String,
     at_home: bool,
-    source: Option<(Who, Duration)>,
-    user: Option<(Who, Duration)>,
+    source: Option<Who>,
+    /// How long the attempt waits for what its source did before.
+    delay: Duration,
+    /// The user, by the address where there is one: a name has two spellings at least.
+    user: String,
+    place: Origin,
+    /// Since when it is looked at.
+    since: Instant,
+    /// It is being looked at.
+    is_open: bool,
 }
 
 impl<'g> Attempt<'g> {
-    fn begin(gate: &'g Gate, user: &[u8], from: Option<IpAddr>) -> Attempt<'g> {
-        let name = name(user);
+    fn begin(gate: &'g Gate, name: &str, found: Option<&Found>, from: Option<IpAddr>) -> Attempt<'g> {
         let at_home = from.is_none_or(|from| from.to_canonical().is_loopback());
-        let now = Instant::now();
-        let known = |who: Who| {
-            let delay = gate.throttle.begin(&who, at_home, now);
-            Some((who, delay))
-        };
-        let source = from.and_then(|from| known(Who::source(from)));
-        let user = known(Who::User(name.clone()));
-        Attempt { gate, name, at_home, source, user }
+        let since = Instant::now();
+        let source = from.map(Who::source);
+        let delay = source.as_ref().map_or(Duration::ZERO, |source| gate.throttle.begin(source, at_home, since));
+        let user = found.map_or(name, |found| &found.record.address).to_owned();
+        Attempt { gate, at_home, place: source.clone(), source, delay, user, since, is_open: false }
     }
 
-    async fn wait(&self, whom: Option<&(Who, Duration)>) {
-        if let Some((_, delay)) = whom {
-            rest(*delay).await;
+    /// Whether this password, or proof, came from there before. Only so many guesses of a source are compared in time.
+    fn is_known(&self, trace: Option<Trace>) -> bool {
+        let now = Instant::now();
+        let may_look = self.source.as_ref().is_none_or(|source| self.gate.throttle.may_look(source, now));
+        let known = may_look && trace.is_some_and(|trace| self.gate.memory.knows_from(trace, &self.place, now));
+        if let (Some(source), true, false) = (&self.source, may_look, known) {
+            self.gate.throttle.looked(source, now);
+        }
+        known
+    }
+
+    async fn wait_for_source(&self) {
+        if !self.delay.is_zero() {
+            Timer::after(self.delay).await;
         }
     }
 
-    fn fail(&self) -> Duration {
+    /// Waits for one's turn at the user.
+    async fn pass<'t>(&mut self, user: &'t str) -> Result<Turn<'t>, Denied>
+    where
+        'g: 't,
+    {
+        let gate = self.gate;
+        let failures = self.source.as_ref().map_or(0, |source| gate.throttle.failures(source, Instant::now()));
+        let who = self.who();
+        let due = |now| gate.throttle.due(&who, self.at_home, now);
+        let turn = gate.turnstile.pass(user, failures, due).await.ok_or(Denied::Busy)?;
+        (self.since, self.is_open) = (Instant::now(), true);
+        Ok(turn)
+    }
+
+    /// It failed: the wait for the answer. That comes at a whole step of time since the attempt was looked at, so that
+    /// nobody sees how long that took.
+    fn fail(&mut self) -> impl Future<Output = ()> + use<> {
+        self.is_open = false;
         let now = Instant::now();
-        self.known().map(|who| self.gate.throttle.failed(who, self.at_home, now)).max().unwrap_or_default()
+        let (throttle, at_home) = (&self.gate.throttle, self.at_home);
+        let delay = self.known().map(|who| throttle.failed(&who, at_home, now)).max().unwrap_or_default();
+        let due = self.since + steps(now.saturating_duration_since(self.since) + delay);
+        async move {
+            Timer::at(due).await;
+        }
     }
 
-    fn succeed(&self) {
-        self.known().for_each(|who| self.gate.throttle.succeeded(who));
+    fn succeed(&mut self) {
+        self.is_open = false;
+        self.known().for_each(|who| self.gate.throttle.succeeded(&who));
     }
 
-    fn known(&self) -> impl Iterator<Item = &Who> {
-        [&self.source, &self.user].into_iter().flatten().map(|(who, _)| who)
+    fn who(&self) -> Who {
+        Who::User(self.user.clone())
+    }
+
+    fn known(&self) -> impl Iterator<Item = Who> + use<> {
+        self.source.clone().into_iter().chain([self.who()])
     }
 }
 
 impl Drop for Attempt<'_> {
     fn drop(&mut self) {
-        if let Some((source, _)) = &self.source {
+        if std::mem::take(&mut self.is_open) {
+            drop(self.fail());
+        }
+        if let Some(source) = &self.source {
             self.gate.throttle.end(source);
         }
     }
+}
+
+/// The least number of whole steps that holds this time.
+fn steps(time: Duration) -> Duration {
+    let steps = time.as_millis().div_ceil(STEP.as_millis()).max(1);
+    STEP.saturating_mul(u32::try_from(steps).unwrap_or(u32::MAX))
 }
 
 /// A place in the queue.
@@ -334,10 +446,4 @@ impl Drop for Place<'_> {
 /// A log-in name as accounts are named. What is no UTF-8, or too long, is nobody's.
 fn name(user: &[u8]) -> String {
     str::from_utf8(user.get(..320).unwrap_or(user)).map(|user| user.trim().to_lowercase()).unwrap_or_default()
-}
-
-async fn rest(delay: Duration) {
-    if !delay.is_zero() {
-        Timer::after(delay).await;
-    }
 }

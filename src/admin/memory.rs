@@ -5,6 +5,7 @@
 //! forget what was known at once.
 
 use super::password::random;
+use super::throttle::Who;
 use crate::mail::AccountId;
 use crate::store::{Fault, Grant};
 use ring::hmac;
@@ -12,7 +13,9 @@ use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-/// Passwords remembered: several clients with app passwords for a few hundred people. 60 octets each.
+/// Networks that a password is known to come from: those of one person's phone, home and work.
+const PLACES: usize = 8;
+/// Passwords remembered: several clients with app passwords for a few hundred people. Some 200 octets each.
 const ROOM: usize = 4_096;
 
 pub(super) struct Memory {
@@ -26,7 +29,12 @@ pub(super) struct Memory {
 struct Known {
     until: Instant,
     grant: Grant,
+    /// From where it came, the latest first.
+    places: Vec<Origin>,
 }
+
+/// Where a password comes from: a network, or a socket of this machine that has no address.
+pub(super) type Origin = Option<Who>;
 
 /// What is remembered of a verified password.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
@@ -53,7 +61,12 @@ impl Memory {
         self.lock().get(&trace).is_some_and(|known| known.is_good(now))
     }
 
-    pub(super) fn keep(&self, trace: Trace, grant: Grant, now: Instant) {
+    /// Whether it came from there before.
+    pub(super) fn knows_from(&self, trace: Trace, place: &Origin, now: Instant) -> bool {
+        self.lock().get(&trace).is_some_and(|known| known.is_good(now) && known.places.contains(place))
+    }
+
+    pub(super) fn keep(&self, trace: Trace, grant: Grant, place: Origin, now: Instant) {
         if self.lasts.is_zero() {
             return;
         }
@@ -66,7 +79,12 @@ impl Memory {
         {
             traces.remove(&oldest);
         }
-        traces.insert(trace, Known { until: now + self.lasts, grant });
+        let was = traces.remove(&trace).filter(|known| known.is_good(now));
+        let mut places: Vec<Origin> = was.into_iter().flat_map(|known| known.places).collect();
+        places.retain(|other| *other != place);
+        places.insert(0, place);
+        places.truncate(PLACES);
+        traces.insert(trace, Known { until: now + self.lasts, grant, places });
     }
 
     fn lock(&self) -> MutexGuard<'_, HashMap<Trace, Known>> {
@@ -91,7 +109,7 @@ mod tests {
         let memory = Memory::new(Duration::from_mins(1)).unwrap();
         let now = Instant::now();
         let world = World::with_accounts("memory-trace");
-        memory.keep(memory.trace(AccountId(1), "hash", b"password"), world.store.grant(AccountId(1)), now);
+        memory.keep(memory.trace(AccountId(1), "hash", b"password"), world.store.grant(AccountId(1)), None, now);
         assert!(memory.knows(memory.trace(AccountId(1), "hash", b"password"), now));
         for (account, phc, password) in
             [(2, "hash", "password"), (1, "hasi", "password"), (1, "hash", "passwore"), (1, "hashp", "assword")]
@@ -107,10 +125,10 @@ mod tests {
         let trace = memory.trace(AccountId(1), "hash", b"password");
         let world = World::with_accounts("memory-time");
         let grant = world.store.grant(AccountId(1));
-        memory.keep(trace, grant.clone(), now);
+        memory.keep(trace, grant.clone(), None, now);
         assert!(!memory.knows(trace, now + Duration::from_mins(1)));
         let forgetful = Memory::new(Duration::ZERO).unwrap();
-        forgetful.keep(trace, grant, now);
+        forgetful.keep(trace, grant, None, now);
         assert!(!forgetful.knows(trace, now));
     }
 
@@ -122,7 +140,7 @@ mod tests {
         let grant = world.store.grant(AccountId(1));
         for number in 0..=u32::try_from(ROOM).unwrap() {
             let then = now + Duration::from_millis(u64::from(number));
-            memory.keep(memory.trace(AccountId(number), "", b""), grant.clone(), then);
+            memory.keep(memory.trace(AccountId(number), "", b""), grant.clone(), None, then);
         }
         assert_eq!(memory.lock().len(), ROOM);
         assert!(!memory.knows(memory.trace(AccountId(0), "", b""), now));
@@ -134,9 +152,22 @@ mod tests {
         let account = world.store.snapshot().unwrap().account_of("a@b.example").unwrap().unwrap();
         let memory = Memory::new(Duration::from_mins(1)).unwrap();
         let (now, trace) = (Instant::now(), memory.trace(account, "hash", b"password"));
-        memory.keep(trace, world.store.grant(account), now);
+        memory.keep(trace, world.store.grant(account), None, now);
         assert!(memory.knows(trace, now));
         world.store.write_blocking(Write::RemoveAccount(account)).unwrap();
         assert!(!memory.knows(trace, now));
+    }
+
+    #[test]
+    fn from_where_a_password_came_is_known_and_bounded() {
+        let world = World::with_accounts("memory-places");
+        let memory = Memory::new(Duration::from_mins(1)).unwrap();
+        let (now, trace) = (Instant::now(), memory.trace(AccountId(1), "hash", b"password"));
+        let place = |last| Some(Who::source(std::net::IpAddr::from([192, 0, 2, last])));
+        for last in 0..=u8::try_from(PLACES).unwrap() {
+            memory.keep(trace, world.store.grant(AccountId(1)), place(last), now);
+        }
+        assert!(memory.knows_from(trace, &place(1), now) && !memory.knows_from(trace, &place(0), now));
+        assert!(memory.knows(trace, now) && !memory.knows_from(trace, &None, now));
     }
 }

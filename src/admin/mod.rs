@@ -19,6 +19,7 @@ mod password;
 mod queue;
 mod removed;
 mod retention;
+mod salts;
 mod served;
 mod sessions;
 mod settings;
@@ -27,6 +28,7 @@ mod smarthost;
 pub mod socket;
 mod throttle;
 mod trust;
+mod turnstile;
 mod uploads;
 
 #[cfg(test)]

@@ -31,9 +31,11 @@ const GROUPS: usize = 4;
 pub(super) const ITERATIONS: NonZeroU32 = NonZeroU32::new(10_000).expect("not zero");
 
 /// What is kept of a new password. Slow: one run of argon2id and one of PBKDF2.
-pub fn credentials(password: &str, strength: Strength) -> Result<Credentials, Fault> {
+///
+/// `salt`: the one that SCRAM shows for this user, whoever asks, and whether there is such a user or not ([`Salts`]).
+pub fn credentials(password: &str, strength: Strength, salt: [u8; 16]) -> Result<Credentials, Fault> {
     let argon2 = hash(password.as_bytes(), strength)?;
-    let keys = ScramKeys::derive(password, random()?, ITERATIONS);
+    let keys = ScramKeys::derive(password, salt, ITERATIONS);
     Ok(Credentials {
         argon2,
         scram_salt: keys.salt.to_vec(),
@@ -84,9 +86,14 @@ fn needs_rehash(phc: &str, strength: Strength) -> bool {
 
 /// What is to be kept of a password from now on, now that it was seen: another hash where the old one is of another
 /// strength or from another system, and keys for SCRAM where there are none. `None`: all is as it should be.
-pub(super) fn renewed(password: &[u8], old: &Credentials, strength: Strength) -> Result<Option<Credentials>, Fault> {
+pub(super) fn renewed(
+    password: &[u8],
+    old: &Credentials,
+    strength: Strength,
+    salt: [u8; 16],
+) -> Result<Option<Credentials>, Fault> {
     match str::from_utf8(password) {
-        Ok(text) if scram_keys(old).is_none() => credentials(text, strength).map(Some),
+        Ok(text) if scram_keys(old).is_none() => credentials(text, strength, salt).map(Some),
         _ if needs_rehash(&old.argon2, strength) => {
             Ok(Some(Credentials { argon2: hash(password, strength)?, ..old.clone() }))
         }

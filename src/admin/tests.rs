@@ -195,18 +195,88 @@ fn scram_shows_nobody_the_same_keys_each_time_and_somebody_their_own() {
 }
 
 #[test]
-fn a_wrong_password_is_answered_late_and_one_that_is_remembered_does_not_wait_for_guesses_from_elsewhere() {
+fn a_wrong_password_is_answered_late_and_a_known_device_does_not_wait_for_anybody_s_failures() {
     let world = World::with_accounts("late");
     let gate = world.gate(&cheap());
-    assert!(enters(&gate, "only", PASSWORD).is_some());
+    let enter = |password: &[u8], from| smol::block_on(gate.verify(b"only@b.example", password, from));
+    assert!(enter(PASSWORD, ELSEWHERE).is_ok());
+    // Its neighbour guesses on, from the same address.
+    for least in [500, 1_000] {
+        let began = Instant::now();
+        assert!(matches!(enter(b"guess", ELSEWHERE), Err(Denied::Wrong)));
+        assert!(began.elapsed() >= Duration::from_millis(least));
+    }
+    let known = gate.verify(b"only", PASSWORD, ELSEWHERE);
+    assert!(matches!(smol::block_on(smol::future::poll_once(known)), Some(Ok(_))), "at once");
+    // The same password from where it never came from waits as a guess does: it may be one.
+    let new = gate.verify(b"only", PASSWORD, Some(IpAddr::from([198, 51, 100, 1])));
+    gate.throttle_of("only@b.example", 3);
+    assert!(smol::block_on(smol::future::poll_once(new)).is_none());
+}
+
+#[test]
+fn guesses_at_one_user_that_are_begun_at_once_are_looked_at_one_by_one() {
+    let world = World::with_accounts("at-once");
+    for user in ["only@b.example", "nobody@b.example"] {
+        let gate = world.gate(&cheap());
+        let from = |last| Some(IpAddr::from([198, 51, 100, last]));
+        let mut guesses: Vec<_> =
+            (1..=20).map(|last| Box::pin(gate.verify(user.as_bytes(), b"guess", from(last)))).collect();
+        let looked_at = |guesses: &mut Vec<_>| {
+            for guess in guesses.iter_mut() {
+                assert!(smol::block_on(smol::future::poll_once(guess)).is_none());
+            }
+            gate.failures_of(user)
+        };
+        // Whatever was begun, one is under way. Failed or given up, it counts, and the others wait for what it brought.
+        assert!(looked_at(&mut guesses) <= 1, "{user}");
+        drop(guesses.remove(0));
+        assert_eq!(looked_at(&mut guesses), 1, "{user}");
+        assert_eq!(looked_at(&mut guesses), 1, "{user}: none before its time");
+        drop(guesses);
+        assert_eq!(gate.failures_of(user), 1, "{user}: what nobody looked at is no failure");
+    }
+}
+
+#[test]
+fn scram_is_slowed_as_passwords_are_and_knows_devices_as_they_are_known() {
+    let world = World::with_accounts("scram-late");
+    let gate = world.gate(&cheap());
+    let found = || gate.scram_keys(b"only").unwrap().0;
+    let prove = |found, from| smol::block_on(gate.prove(b"only", found, from));
+    assert!(prove(found(), ELSEWHERE).is_ok());
     let began = Instant::now();
-    let denied = smol::block_on(gate.verify(b"only@b.example", b"guess", ELSEWHERE));
-    assert!(matches!(denied, Err(Denied::Wrong)));
+    assert!(matches!(prove(None, ELSEWHERE), Err(Denied::Wrong)));
     assert!(began.elapsed() >= Duration::from_millis(500));
-    let began = Instant::now();
-    assert!(enters(&gate, "only@b.example", PASSWORD).is_some());
-    assert!(began.elapsed() < Duration::from_millis(400));
-    assert_eq!(gate.note_failure(b"only@b.example", ELSEWHERE), Duration::from_secs(1));
+    let known = gate.prove(b"only", found(), ELSEWHERE);
+    assert!(matches!(smol::block_on(smol::future::poll_once(known)), Some(Ok(_))));
+    gate.throttle_of("only@b.example", 3);
+    let new = gate.prove(b"only", found(), Some(IpAddr::from([198, 51, 100, 1])));
+    assert!(smol::block_on(smol::future::poll_once(new)).is_none(), "a right proof tells nothing before its time");
+}
+
+#[test]
+fn a_salt_stays_what_it_is_whoever_comes_goes_or_takes_another_password() {
+    let world = World::with_accounts("salts");
+    let strength = cheap().password.strength();
+    let salt = |user: &str| world.gate(&cheap()).scram_keys(user.as_bytes()).unwrap().1.salt;
+    let (own, other) = (salt("new@b.example"), salt("other@b.example"));
+    assert_ne!(own, other);
+    let address = || "new@b.example".to_owned();
+    // Nobody, a hash from elsewhere, its first log-in, another password, nobody again: each seen by a new start.
+    assert!(matches!(
+        add_hashed(&world, &address(), "$5$Yp8mYVwUZ1kc0nXq$VLOTeZqtGJeR3C6vBANAyuiSfNBnPM8bAdVUvcnl6h0", false),
+        Reply::Password { .. }
+    ));
+    assert_eq!((salt("new@b.example"), salt("new")), (own, own));
+    assert!(enters(&world.gate(&cheap()), "new", PASSWORD).is_some());
+    assert!(world.gate(&cheap()).scram_keys(b"new").unwrap().0.is_some());
+    assert_eq!(salt("new@b.example"), own);
+    let passwd = Request::SetPassword { address: address(), password: Some(Secret("quite another one".to_owned())) };
+    assert!(matches!(perform(&world.store, strength, passwd), Reply::Password { .. }));
+    assert_eq!(salt("NEW@b.example"), own);
+    assert_eq!(perform(&world.store, strength, Request::RemoveAccount { address: address() }), Reply::Done);
+    assert_eq!((salt("new@b.example"), salt("other@b.example")), (own, other));
 }
 
 #[test]
@@ -228,7 +298,9 @@ fn many_first_log_ins_at_once_share_what_one_of_them_found_out() {
 fn when_too_many_wait_the_next_is_told_to_come_later() {
     let world = World::with_accounts("busy");
     let gate = world.gate(&dear());
-    let mut attempts: Vec<_> = (0..80).map(|_| Box::pin(gate.verify(b"nobody", PASSWORD, None))).collect();
+    let users: Vec<String> = (0..80).map(|number| format!("nobody-{number}")).collect();
+    let mut attempts: Vec<_> =
+        users.iter().map(|user| Box::pin(gate.verify(user.as_bytes(), PASSWORD, None))).collect();
     // Each is begun and none goes on: two have their turn, 64 wait.
     let first: Vec<_> = attempts.iter_mut().map(|attempt| smol::block_on(smol::future::poll_once(attempt))).collect();
     let busy = first.iter().filter(|answer| matches!(answer, Some(Err(Denied::Busy)))).count();

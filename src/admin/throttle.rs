@@ -17,6 +17,11 @@ const COUNTED: u32 = 16;
 const AT_ONCE: u32 = 16;
 /// Failures from this machine that cost nothing: who is here already need not guess, but scripts err.
 const FREE_AT_HOME: u32 = 5;
+/// Guesses of one source that are compared with what is remembered, at once,
+const LOOKS: u32 = 100;
+/// and the time in which one more comes back. So many a minute are what a source that waits can make as well, and more
+/// than the devices of a household get wrong.
+const LOOK_AGAIN: Duration = Duration::from_secs(3);
 /// Sources and users that are known at a time, some 100 octets each.
 const ROOM: usize = 4_096;
 
@@ -40,6 +45,11 @@ struct Record {
     under_way: u32,
     /// When the count was last brought up to date.
     since: Instant,
+    /// The last failure.
+    failed: Instant,
+    /// Guesses that were compared with what is remembered, and were not it; and until when one of them is forgotten.
+    looks: u32,
+    looked: Instant,
 }
 
 impl Who {
@@ -84,12 +94,46 @@ impl Throttle {
         delay
     }
 
+    /// When the next guess about this user, or of this source, may be looked at: the last failure is that long ago then.
+    pub(super) fn due(&self, who: &Who, at_home: bool, now: Instant) -> Instant {
+        match self.lock().get_mut(who) {
+            Some(record) => {
+                record.forgive(now);
+                record.failed + delay(record.failures, at_home)
+            }
+            None => now,
+        }
+    }
+
+    /// Failures that count at this moment.
+    pub(super) fn failures(&self, who: &Who, now: Instant) -> u32 {
+        self.lock().get_mut(who).map_or(0, |record| {
+            record.forgive(now);
+            record.failures
+        })
+    }
+
+    /// Whether a guess of this source may be compared with what is remembered before anything is waited for.
+    pub(super) fn may_look(&self, source: &Who, now: Instant) -> bool {
+        self.lock().get_mut(source).is_none_or(|record| {
+            record.forgive(now);
+            record.looks < LOOKS
+        })
+    }
+
+    /// That was done, and it was not it.
+    pub(super) fn looked(&self, source: &Who, now: Instant) {
+        let mut known = self.lock();
+        let record = entry(&mut known, source, now);
+        record.looks = (record.looks + 1).min(LOOKS);
+    }
+
     /// The attempt was given up, or it ended: it is under way no more.
     pub(super) fn end(&self, who: &Who) {
         let mut known = self.lock();
         if let Some(record) = known.get_mut(who) {
             record.under_way = record.under_way.saturating_sub(1);
-            if record.under_way == 0 && record.failures == 0 {
+            if record.is_clean() {
                 known.remove(who);
             }
         }
@@ -101,6 +145,7 @@ impl Throttle {
         let record = entry(&mut known, who, now);
         record.forgive(now);
         record.failures = (record.failures + 1).min(COUNTED);
+        record.failed = now;
         delay(record.failures, at_home)
     }
 
@@ -110,7 +155,7 @@ impl Throttle {
         let mut known = self.lock();
         if let Some(record) = known.get_mut(who) {
             record.failures = if matches!(who, Who::User(_)) { 0 } else { record.failures.saturating_sub(1) };
-            if record.under_way == 0 && record.failures == 0 {
+            if record.is_clean() {
                 known.remove(who);
             }
         }
@@ -127,6 +172,15 @@ impl Record {
         let minutes = u32::try_from(minutes).unwrap_or(u32::MAX);
         self.failures = self.failures.saturating_sub(minutes);
         self.since += FORGIVEN.saturating_mul(minutes);
+        let looks = now.saturating_duration_since(self.looked).as_secs() / LOOK_AGAIN.as_secs();
+        let looks = u32::try_from(looks).unwrap_or(u32::MAX);
+        self.looks = self.looks.saturating_sub(looks);
+        self.looked += LOOK_AGAIN.saturating_mul(looks);
+    }
+
+    /// Whether nothing speaks against it.
+    fn is_clean(&self) -> bool {
+        self.under_way == 0 && self.failures == 0 && self.looks == 0
     }
 }
 
@@ -135,7 +189,7 @@ fn entry<'k>(known: &'k mut HashMap<Who, Record>, who: &Who, now: Instant) -> &'
     if known.len() >= ROOM && !known.contains_key(who) {
         known.retain(|_, record| {
             record.forgive(now);
-            record.failures > 0 || record.under_way > 0
+            !record.is_clean()
         });
         if known.len() >= ROOM
             && let Some(least) =
@@ -144,7 +198,14 @@ fn entry<'k>(known: &'k mut HashMap<Who, Record>, who: &Who, now: Instant) -> &'
             known.remove(&least);
         }
     }
-    known.entry(who.clone()).or_insert(Record { failures: 0, under_way: 0, since: now })
+    known.entry(who.clone()).or_insert(Record {
+        failures: 0,
+        under_way: 0,
+        since: now,
+        failed: now,
+        looks: 0,
+        looked: now,
+    })
 }
 
 fn delay(failures: u32, at_home: bool) -> Duration {
@@ -194,6 +255,32 @@ mod tests {
             throttle.end(&source());
         }
         assert!(throttle.lock().is_empty());
+    }
+
+    #[test]
+    fn the_next_guess_waits_from_the_last_failure_on() {
+        let (throttle, now) = (Throttle::default(), Instant::now());
+        let user = Who::User("a@b".to_owned());
+        assert_eq!(throttle.due(&user, false, now), now);
+        throttle.failed(&user, false, now);
+        let later = now + Duration::from_millis(400);
+        assert_eq!(throttle.due(&user, false, later), now + FIRST);
+        throttle.failed(&user, false, later);
+        assert_eq!((throttle.due(&user, false, later), throttle.failures(&user, later)), (later + FIRST * 2, 2));
+        throttle.succeeded(&user);
+        assert!(throttle.due(&user, false, later) <= later);
+    }
+
+    #[test]
+    fn what_is_remembered_is_compared_with_so_many_guesses_of_a_source_and_no_more() {
+        let (throttle, now) = (Throttle::default(), Instant::now());
+        for _ in 0..LOOKS {
+            assert!(throttle.may_look(&source(), now));
+            throttle.looked(&source(), now);
+        }
+        assert!(!throttle.may_look(&source(), now));
+        assert!(throttle.may_look(&Who::source(IpAddr::from([192, 0, 2, 2])), now), "others may");
+        assert!(throttle.may_look(&source(), now + LOOK_AGAIN));
     }
 
     #[test]

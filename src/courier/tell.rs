@@ -128,6 +128,7 @@ fn postings(
         size: report.len() as u64,
         quarantine: false,
         tells_success: false,
+        vouched: false,
         sender: None,
         utf8: !to.is_ascii(),
         body_8bit: !report.is_ascii(),

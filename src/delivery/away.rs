@@ -32,7 +32,8 @@ impl Away<'_> {
     /// The answer, where one is due. That it is given only once in a while, the writer sees to.
     pub(super) fn answer(&self, unique: UniqueId, packer: Packer) -> Result<Option<Posting>, StoreError> {
         let to = self.mail.from;
-        if !self.vacation.is_on(self.mail.now) || !is_somebody(to) || !is_personal(self.fields) {
+        // Whoever writes under another's name must not make us write to them.
+        if !self.mail.vouched || !self.vacation.is_on(self.mail.now) || !is_somebody(to) || !is_personal(self.fields) {
             return Ok(None);
         }
         let sender = resolve(self.snapshot, self.routing, to)?;

@@ -31,6 +31,8 @@ pub struct Mail<'a> {
     /// Whoever plans this tells senders that it was delivered where they want to know (RFC 3461 §4.1, SUCCESS). Else such
     /// recipients go by way of the queue, which does.
     pub tells_success: bool,
+    /// Its reverse path is whose it says, as far as that can be known: only then is it written to by the box itself.
+    pub vouched: bool,
     /// SMTPUTF8.
     pub utf8: bool,
     /// BODY=8BITMIME.

@@ -117,6 +117,7 @@ fn mail<'a>(recipients: &'a [Recipient<'a>], header: &'a [u8]) -> Mail<'a> {
         size: 1_000,
         quarantine: false,
         sender: None,
+        vouched: true,
         tells_success: false,
         utf8: false,
         body_8bit: false,
@@ -459,6 +460,21 @@ fn who_writes_to_one_who_is_away_is_answered_once() {
     let before = house.mail();
     house.deliver(&Mail { from: "bea@example.org", now: 400, ..mail(&[to("ann@example.org")], answer) });
     assert_eq!(house.mail().values().sum::<u64>(), before.values().sum::<u64>() + 1);
+}
+
+#[test]
+fn whose_address_nothing_vouches_for_is_not_answered_here_nor_elsewhere() {
+    let house = House::new("away-unknown");
+    let ann = house.account("ann@example.org");
+    house.account("bea@example.org");
+    house.write(Write::SetVacation { account: ann, vacation: Some(vacation(7)) });
+    for from in ["bob@example.net", "bea@example.org"] {
+        house.deliver(&Mail { from, vouched: false, ..mail(&[to("ann@example.org")], HEADER) });
+    }
+    assert_eq!((house.queue().len(), house.mail()), (0, counts(&[("ann/INBOX", 2)])));
+    // And that is not held against whoever writes under it in truth.
+    house.deliver(&mail(&[to("ann@example.org")], HEADER));
+    assert_eq!(house.queue().len(), 1);
 }
 
 #[test]

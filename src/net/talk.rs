@@ -212,13 +212,7 @@ impl Talk<'_> {
                 }
                 Need::Password { user, password } => {
                     let who = self.house.gate.verify(&user, &password, self.peer.ip()).await;
-                    let who = match who {
-                        Ok(entered) => Ok(self.let_in(entered)),
-                        Err(why) => {
-                            logins::failed(self.at(), &user, &why, &self.house.gate);
-                            Err(denied(why))
-                        }
-                    };
+                    let who = self.let_in(who, &user);
                     self.work(|protocol, store, out| protocol.entered(who, store, now(), out))
                 }
                 Need::ScramKeys(user) => {
@@ -236,17 +230,10 @@ impl Talk<'_> {
                     self.protocol.scram_keys(keys, &random(), &mut self.out)
                 }
                 Need::ScramDone { user, account } => {
-                    self.house.gate.hold_back(user.as_bytes(), self.peer.ip()).await;
-                    if account.is_some() {
-                        self.house.gate.note_success(user.as_bytes(), self.peer.ip());
-                    } else {
-                        logins::failed(self.at(), user.as_bytes(), &admin::Denied::Wrong, &self.house.gate);
-                        let pause = self.house.gate.note_failure(user.as_bytes(), self.peer.ip());
-                        smol::Timer::after(pause).await;
-                    }
                     // The proof was compared with those keys, and they with nothing else.
                     let found = self.looked_up.take().filter(|found| Some(found.account) == account.map(|(id, _)| id));
-                    let who = found.map(|found| self.let_in(found)).ok_or(Denied::Wrong);
+                    let who = self.house.gate.prove(user.as_bytes(), found, self.peer.ip()).await;
+                    let who = self.let_in(who, user.as_bytes());
                     self.work(|protocol, store, out| protocol.entered(who, store, now(), out))
                 }
                 Need::Verdict(suspect) => {
@@ -283,12 +270,19 @@ impl Talk<'_> {
         At { protocol: self.protocol.name(), tls: self.stream.is_tls(), peer: self.peer }
     }
 
-    /// Somebody proved who they are.
-    fn let_in(&mut self, entered: Entered) -> (AccountId, String) {
-        let Entered { account, address, grant } = entered;
-        self.house.logins.succeeded(self.at(), account, &address);
-        self.seat.log_in(&address, grant);
-        (account, address)
+    /// Somebody proved who they are, or did not; `user`: who they said to be.
+    fn let_in(&mut self, who: Result<Entered, admin::Denied>, user: &[u8]) -> Result<(AccountId, String), Denied> {
+        match who {
+            Ok(Entered { account, address, grant }) => {
+                self.house.logins.succeeded(self.at(), account, &address);
+                self.seat.log_in(&address, grant);
+                Ok((account, address))
+            }
+            Err(why) => {
+                logins::failed(self.at(), user, &why, &self.house.gate);
+                Err(denied(why))
+            }
+        }
     }
 
     /// What the owner sees of it.

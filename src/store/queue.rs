@@ -235,6 +235,8 @@ pub enum Space {
     Served = 20,
     /// Accounts that were removed, and can still be had back.
     Closed = 21,
+    /// What the salts of this server's users, and of those that it has not, are made from.
+    Salt = 24,
 }
 
 impl Default for Notify {

@@ -11,6 +11,7 @@ mod head;
 mod results;
 mod spf;
 mod tags;
+mod vouch;
 #[cfg(test)]
 mod zone;
 

@@ -1,12 +1,24 @@
-//! Who may make the first account: who reads the code on the box's console. Guessing it is slow for all together.
+//! Who may make the first account: who reads the code on the box's console. Guessing it is slow for each network, and for
+//! all together so slow that the code is not found, however many there are.
 
+use crate::mail::counted_as;
+use std::collections::HashMap;
+use std::net::IpAddr;
 use std::time::{Duration, Instant};
 use subtle::ConstantTimeEq;
 
-/// Guesses that can be made at once,
+/// Guesses that one network can make at once,
 const GUESSES: u32 = 5;
-/// and the time in which one more comes back: five a minute, for all who guess. A code has at least 40 bits.
+/// and the time in which one more comes back: five a minute. A refused one takes nothing, so that nobody is locked out for
+/// longer than that.
 const AGAIN: Duration = Duration::from_secs(12);
+/// Guesses that all can make at once,
+const GUESSES_OF_ALL: u32 = 1_000;
+/// and the time in which one more comes back: 1,000 a minute. A code has at least 40 bits: that takes a thousand years. Who
+/// means well is kept out only where hundreds of networks guess at once, and then by chance, not for good.
+const AGAIN_OF_ALL: Duration = Duration::from_millis(60);
+/// Networks that are known at a time; of more, those go that guessed least.
+const NETWORKS: usize = 1_024;
 
 /// Letters and digits of a code at least: fewer could be guessed, however slowly.
 pub const LEAST: usize = 8;
@@ -24,10 +36,17 @@ pub(super) enum Guess {
     TooMany,
 }
 
-/// Guesses that are left.
+/// Guesses that are left: to each network, and to all.
 #[derive(Debug)]
 pub(super) struct Guesses {
-    left: u32,
+    all: Left,
+    networks: HashMap<IpAddr, Left>,
+}
+
+/// So many, as of this moment.
+#[derive(Clone, Copy, Debug)]
+struct Left {
+    count: u32,
     since: Instant,
 }
 
@@ -43,15 +62,15 @@ impl Code {
 
 impl Guesses {
     pub(super) fn new(now: Instant) -> Guesses {
-        Guesses { left: GUESSES, since: now }
+        Guesses { all: Left { count: GUESSES_OF_ALL, since: now }, networks: HashMap::new() }
     }
 
-    pub(super) fn weigh(&mut self, code: &Code, guess: &str, now: Instant) -> Guess {
-        let back = now.saturating_duration_since(self.since).as_secs() / AGAIN.as_secs();
-        let back = u32::try_from(back).unwrap_or(u32::MAX);
-        self.since += AGAIN.saturating_mul(back);
-        self.left = self.left.saturating_add(back).min(GUESSES);
-        if self.left == 0 {
+    pub(super) fn weigh(&mut self, code: &Code, guess: &str, from: IpAddr, now: Instant) -> Guess {
+        self.all.fill(GUESSES_OF_ALL, AGAIN_OF_ALL, now);
+        let network = counted_as(from);
+        let mut own = self.networks.get(&network).copied().unwrap_or(Left { count: GUESSES, since: now });
+        own.fill(GUESSES, AGAIN, now);
+        if own.count == 0 || self.all.count == 0 {
             return Guess::TooMany;
         }
         // How long the code is, is no secret.
@@ -59,8 +78,34 @@ impl Guesses {
         if right {
             return Guess::Right;
         }
-        self.left -= 1;
+        own.count -= 1;
+        self.all.count -= 1;
+        self.remember(network, own, now);
         Guess::Wrong
+    }
+
+    fn remember(&mut self, network: IpAddr, left: Left, now: Instant) {
+        if self.networks.len() >= NETWORKS && !self.networks.contains_key(&network) {
+            self.networks.retain(|_, left| {
+                left.fill(GUESSES, AGAIN, now);
+                left.count < GUESSES
+            });
+            let most = self.networks.iter().max_by_key(|(_, left)| left.count).map(|(network, _)| *network);
+            if let (Some(most), true) = (most, self.networks.len() >= NETWORKS) {
+                self.networks.remove(&most);
+            }
+        }
+        self.networks.insert(network, left);
+    }
+}
+
+impl Left {
+    /// What came back meanwhile.
+    fn fill(&mut self, most: u32, again: Duration, now: Instant) {
+        let back = now.saturating_duration_since(self.since).as_millis() / again.as_millis();
+        let back = u32::try_from(back).unwrap_or(u32::MAX);
+        self.since += again.saturating_mul(back);
+        self.count = self.count.saturating_add(back).min(most);
     }
 }
 
@@ -75,15 +120,19 @@ impl std::fmt::Debug for Code {
 mod tests {
     use super::*;
 
+    fn from(last: u8) -> IpAddr {
+        IpAddr::from([192, 0, 2, last])
+    }
+
     #[test]
     fn a_code_is_known_however_it_is_typed() {
         let now = Instant::now();
         let code = Code::new("k3mf-w8ta-9xyz").unwrap();
         for right in ["k3mf-w8ta-9xyz", "K3MFW8TA9XYZ", " k3mf w8ta 9xyz\r\n"] {
-            assert_eq!(Guesses::new(now).weigh(&code, right, now), Guess::Right, "{right}");
+            assert_eq!(Guesses::new(now).weigh(&code, right, from(1), now), Guess::Right, "{right}");
         }
         for wrong in ["", "k3mf", "k3mf-w8ta-9xya", "k3mf-w8ta-9xyz0", "\u{212a}3mf-w8ta-9xyz"] {
-            assert_eq!(Guesses::new(now).weigh(&code, wrong, now), Guess::Wrong, "{wrong}");
+            assert_eq!(Guesses::new(now).weigh(&code, wrong, from(1), now), Guess::Wrong, "{wrong}");
         }
         for short in ["", " - ", "a", "K3MF-W8T", "\u{e4}\u{e4}\u{e4}\u{e4}\u{e4}\u{e4}\u{e4}\u{e4}\u{e4}"] {
             assert!(Code::new(short).is_none(), "{short}");
@@ -92,17 +141,60 @@ mod tests {
     }
 
     #[test]
-    fn a_few_guesses_a_minute_are_all_there_are_for_everybody_together() {
+    fn a_network_has_a_few_guesses_a_minute_and_takes_none_from_others() {
         let began = Instant::now();
         let code = Code::new("right-code").unwrap();
         let mut guesses = Guesses::new(began);
         let at = |seconds| began + Duration::from_secs(seconds);
         let mut looked_at = 0;
         for second in 0..600 {
-            looked_at += u32::from(guesses.weigh(&code, "wrong", at(second)) == Guess::Wrong);
+            looked_at += u32::from(guesses.weigh(&code, "wrong-code", from(1), at(second)) == Guess::Wrong);
         }
         assert_eq!(looked_at, 5 + 599 / 12);
-        assert_eq!(guesses.weigh(&code, "right-code", at(599)), Guess::TooMany);
-        assert_eq!(guesses.weigh(&code, "right-code", at(612)), Guess::Right);
+        assert_eq!(guesses.weigh(&code, "right-code", from(1), at(599)), Guess::TooMany);
+        assert_eq!(guesses.weigh(&code, "wrong-code", from(2), at(599)), Guess::Wrong);
+        assert_eq!(guesses.weigh(&code, "right-code", from(2), at(599)), Guess::Right);
+        assert_eq!(guesses.weigh(&code, "right-code", from(1), at(612)), Guess::Right);
+    }
+
+    #[test]
+    fn all_of_an_ipv6_network_is_one() {
+        let now = Instant::now();
+        let code = Code::new("right-code").unwrap();
+        let mut guesses = Guesses::new(now);
+        for last in 1..=5_u16 {
+            let from = IpAddr::from([0x2001, 0xdb8, 0, 1, last, 0, 0, last]);
+            assert_eq!(guesses.weigh(&code, "wrong-code", from, now), Guess::Wrong);
+        }
+        let of = |network: u16| IpAddr::from([0x2001, 0xdb8, 0, network, 0, 0, 0, 9]);
+        assert_eq!(guesses.weigh(&code, "right-code", of(1), now), Guess::TooMany);
+        assert_eq!(guesses.weigh(&code, "right-code", of(2), now), Guess::Right);
+    }
+
+    #[test]
+    fn however_many_guess_there_are_so_many_guesses_and_who_guesses_is_kept_in_mind() {
+        let began = Instant::now();
+        let code = Code::new("right-code").unwrap();
+        let mut guesses = Guesses::new(began);
+        for _ in 0..5 {
+            guesses.weigh(&code, "wrong-code", from(1), began);
+        }
+        let of = |number: u16| IpAddr::from([0x2001, 0xdb8, number, 0, 0, 0, 0, 1]);
+        let mut looked_at = 0;
+        for second in 0..10 {
+            for number in 0..6_000 {
+                let now = began + Duration::from_secs(second);
+                looked_at += u32::from(guesses.weigh(&code, "wrong-code", of(number), now) == Guess::Wrong);
+            }
+        }
+        assert!((1_000..=1_000 + 9 * 1_000 / 60).contains(&looked_at), "{looked_at}");
+        assert!(guesses.networks.len() <= NETWORKS);
+        let soon = began + Duration::from_secs(11);
+        assert_eq!(
+            guesses.weigh(&code, "right-code", from(1), soon),
+            Guess::TooMany,
+            "one that guessed is not forgotten"
+        );
+        assert_eq!(guesses.weigh(&code, "right-code", from(3), soon), Guess::Right, "and who did not is heard");
     }
 }

@@ -143,7 +143,7 @@ impl Site {
             return html(StatusCode::CONFLICT, page("Mail is served here", content));
         };
         let entries = Entries::of(&asked.form);
-        match guesses.weigh(code, &entries.code, Instant::now()) {
+        match guesses.weigh(code, &entries.code, asked.visit.from, Instant::now()) {
             Guess::Right => {}
             Guess::Wrong => {
                 let login = Event::new("login").with("result", "failed").with("protocol", "web").with("tls", "yes");

@@ -14,7 +14,7 @@ use crate::mail::header::{Field, fields, first};
 use crate::mail::{Envelope, Stamp, limits};
 use crate::session::{Need, Suspect};
 use crate::store::{Mark, Notify, Outcome, Packer, Placed, Refusal, Store, StoreError, Write};
-use crate::verdict::{Disposition, SpfResult, Verdict};
+use crate::verdict::{Disposition, Verdict};
 use crate::wire::Out;
 use crate::wire::smtp::{Address, Answer, Recipient};
 use std::ops::Range;
@@ -63,7 +63,7 @@ struct Packing {
     /// The header as it is stored.
     header: Vec<u8>,
     quarantine: bool,
-    /// Its sender is who it says, and may be told that it was delivered.
+    /// Its sender is who it says, and may be told that it was delivered, or that nobody is there to read it.
     tells: bool,
     /// What was thought of its sender, for the log.
     verdict: Option<String>,
@@ -262,8 +262,10 @@ impl Smtp {
         let in_short = verdict.as_ref().map(verdict_in_short);
         let quarantine = verdict.as_ref().is_some_and(|verdict| verdict.disposition == Disposition::Quarantine);
         // Whoever writes under another's name must not make us write to them.
-        let is_known = verdict.is_none_or(|verdict| verdict.spf.result == SpfResult::Pass && !verdict.spf.is_helo);
-        let tells = is_known && !quarantine && transaction.sender.address.is_some();
+        let from = transaction.sender.address.as_ref().filter(|_| !quarantine);
+        // Of what is not checked, another server of the owner's is to know.
+        let vouches = |from: &Address| verdict.is_none_or(|verdict| verdict.vouches_for(from.as_str(), came));
+        let tells = from.is_some_and(vouches);
         let mut packer = store.packer();
         if let Err(error) = packer.push(header.as_bytes()) {
             return self.not_stored(incoming, &error, out);
@@ -329,6 +331,7 @@ impl Smtp {
             quarantine,
             // Who must not be told by us is as good as told already.
             tells_success: !tells,
+            vouched: tells,
             sender: self.login.as_ref().map(|(account, _)| *account),
             utf8: sender.utf8,
             body_8bit: sender.body_8bit,

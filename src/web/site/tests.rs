@@ -130,10 +130,12 @@ fn a_wrong_code_makes_nothing_and_too_many_are_not_looked_at() {
         assert_eq!(status(&answer), "403");
         assert!(answer.contains("value=\"Anna\"") && !answer.contains("sesame"), "what was entered comes back");
     }
-    let answer = world.post(HOME, true, GOOD);
+    let answer = world.post(LAN, true, GOOD);
     assert_eq!(status(&answer), "429");
     assert!(answer.to_lowercase().contains("retry-after: 60"));
     assert!(world.accounts().is_empty());
+    // Whoever comes from elsewhere has guesses of their own.
+    assert_eq!(status(&world.post(HOME, true, GOOD)), "303");
 }
 
 #[test]
