@@ -62,8 +62,11 @@ fn view() -> io::Result<()> {
     let program = fs::read_link("/proc/self/exe")?;
     fs::create_dir_all(view)?;
     mount("tmpfs", view, "tmpfs", MountFlags::NOSUID, c"mode=0755,size=64k,nr_inodes=64")?;
-    for folder in ["dev", "etc", "proc", "data/mail", "run/mail"] {
-        fs::create_dir_all(view.join(folder))?;
+    for folder in ["dev", "etc", "proc", "data", "data/mail", "run", "run/mail"] {
+        let folder = view.join(folder);
+        fs::create_dir(&folder)?;
+        // The server goes through them, whatever the umask is.
+        fs::set_permissions(&folder, Permissions::from_mode(0o755))?;
     }
     for name in DEVICES {
         bind_file(&Path::new("/").join(name), &view.join(name), MountFlags::NOSUID | MountFlags::NOEXEC)?;

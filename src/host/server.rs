@@ -201,7 +201,7 @@ fn take_in(log: ChildStderr) {
 
 /// A session that was the health check's: nothing came of it, four times a minute.
 fn is_own_visit(line: &str) -> bool {
-    line.contains("127.0.0.1") && line.contains(" nobody: ")
+    line.contains("] session ") && line.contains("127.0.0.1") && !line.contains(" user=")
 }
 
 /// All files of a folder to the server. What is a link stays one, and is not followed.
@@ -240,10 +240,15 @@ mod tests {
 
     #[test]
     fn the_health_checks_own_sessions_are_not_kept() {
-        assert!(is_own_visit("INFO imap 127.0.0.1:40000 nobody: 0.0 s, 10 in, 90 out"));
-        assert!(is_own_visit("INFO imap+tls [::ffff:127.0.0.1]:40000 nobody: 0.0 s, 0 in, 0 out (eof)"));
-        assert!(!is_own_visit("INFO imap 127.0.0.1:40000 anna@pillarbox.local: 0.0 s, 10 in, 90 out"));
-        assert!(!is_own_visit("INFO imap+tls 192.168.1.7:40000 nobody: 0.0 s, 0 in, 0 out"));
+        let session =
+            |rest: &str| is_own_visit(&format!("INFO  [pillarbox::events::event] session protocol=imap {rest}"));
+        assert!(session("tls=no address=127.0.0.1 port=40000 seconds=0.0 in=10 out=90"));
+        assert!(session(
+            "tls=yes address=127.0.0.1 port=40000 seconds=0.0 in=0 out=0 error=\"unexpected end of file\""
+        ));
+        assert!(!session("tls=no address=127.0.0.1 port=40000 user=anna@pillarbox.local seconds=0.0 in=10 out=90"));
+        assert!(!session("tls=yes address=192.168.1.7 port=40000 seconds=0.0 in=0 out=0"));
+        assert!(!is_own_visit("INFO  [pillarbox::events::event] login result=failed protocol=imap address=127.0.0.1"));
     }
 
     #[test]
