@@ -72,6 +72,26 @@ impl Rows {
         self.begin(at) + within
     }
 
+    /// The number of the chunk that holds this UID, or what comes after it, and the place of its first row.
+    #[must_use]
+    pub fn chunk_of(&self, uid: Uid) -> (usize, usize) {
+        let at = self.chunks.partition_point(|chunk| chunk.last().is_some_and(|last| last.uid < uid));
+        (at, self.begin(at))
+    }
+
+    /// Shares the chunks of `other` that are the same as ours and lie between two UIDs: what both have is in memory once.
+    pub fn share(&mut self, other: &Rows, first: Uid, last: Uid) {
+        let (from, _) = self.chunk_of(first);
+        for chunk in self.chunks.iter_mut().skip(from) {
+            let Some(begin) = chunk.first().map(|row| row.uid).filter(|begin| *begin <= last) else { return };
+            if let Some(same) = other.chunks.get(other.chunk_of(begin).0)
+                && same == chunk
+            {
+                *chunk = Arc::clone(same);
+            }
+        }
+    }
+
     /// The place of a chunk's first row.
     fn begin(&self, chunk: usize) -> usize {
         chunk.checked_sub(1).and_then(|before| self.ends.get(before)).copied().unwrap_or(0)
@@ -203,6 +223,17 @@ mod tests {
         let shared = before.chunks().iter().zip(after.chunks()).filter(|(a, b)| Arc::ptr_eq(a, b)).count();
         assert_eq!(shared, before.chunks().len() - 1);
         assert_eq!(before.get(299).unwrap().flags, FlagSet::NONE);
+    }
+
+    #[test]
+    fn what_is_the_same_again_is_shared_again() {
+        let now = rows(1..=1000);
+        let mut other = Rows::default();
+        now.iter().for_each(|row| other.push(row));
+        other.share(&now, Uid::new(300).unwrap(), Uid::new(600).unwrap());
+        let shared: Vec<bool> = other.chunks().iter().zip(now.chunks()).map(|(a, b)| Arc::ptr_eq(a, b)).collect();
+        assert_eq!(shared, [false, true, true, false]);
+        assert_eq!(numbers(&other), numbers(&now));
     }
 
     #[test]

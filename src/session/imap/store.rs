@@ -5,7 +5,7 @@ use super::message::Places;
 use super::refusal::No;
 use super::session::Session;
 use super::work::{After, Work};
-use crate::mail::{FlagSet, SequenceSet, SystemFlag};
+use crate::mail::{FlagSet, SequenceSet, SystemFlag, effort};
 use crate::session::Need;
 use crate::store::{FlagChange, Row, Write};
 use crate::wire::Out;
@@ -78,14 +78,16 @@ impl Session {
         while let Some(&(_, to)) = echo.places.get(echo.range) {
             let rows: Vec<Row> =
                 selected.view.rows().from(echo.at).take(ROWS.min(to.saturating_sub(echo.at))).collect();
-            let Some(first) = rows.first() else {
+            let Some((first, last)) = rows.first().zip(rows.last()).map(|(first, last)| (first.uid, last.uid)) else {
                 echo.range += 1;
                 echo.at = echo.places.get(echo.range).map_or(0, |place| place.0);
                 continue;
             };
-            let mut present = now.rows.from(now.rows.lower_bound(first.uid.number())).peekable();
+            let mut present = now.rows.from(now.rows.lower_bound(first.number())).peekable();
             for row in rows {
+                effort::spend(effort::ROW);
                 if out.is_full() {
+                    selected.view.share(&now, first, last);
                     self.work = Work::Echo(echo);
                     return Need::Flush;
                 }
@@ -115,6 +117,12 @@ impl Session {
                 if new != row {
                     selected.view.told(new);
                 }
+            }
+            selected.view.share(&now, first, last);
+            // A silent one fills no output.
+            if effort::is_spent() {
+                self.work = Work::Echo(echo);
+                return Need::Flush;
             }
         }
         let last = match (echo.missing && !echo.uid, echo.silent) {

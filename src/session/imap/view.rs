@@ -4,6 +4,9 @@ use crate::mail::Uid;
 use crate::store::{Mirror, Row, Rows};
 use std::sync::Arc;
 
+/// Changed flags that are gathered before they are told.
+const AT_ONCE: usize = 1_024;
+
 /// The client's picture. Message numbers are places in `rows`, counted from 1.
 #[derive(Debug)]
 pub(super) struct View {
@@ -76,6 +79,11 @@ impl View {
         !self.known.as_ref().is_some_and(|known| Arc::ptr_eq(known, now))
     }
 
+    /// What the client was told between two UIDs is kept in memory once, where it is as in `now`.
+    pub(super) fn share(&mut self, now: &Mirror, first: Uid, last: Uid) {
+        self.rows.share(&now.rows, first, last);
+    }
+
     /// The client was told this row, or expects it.
     pub(super) fn told(&mut self, row: Row) {
         self.rows.replace(row);
@@ -96,16 +104,14 @@ impl View {
         let new = if now.gone { &empty } else { &now.rows };
         let mut going_on = true;
         let mut removed = Vec::new();
-        let mut changed = Vec::new();
         let mut kept = false;
-        differences(&self.rows, new, |index, old, row| {
+        differences(&self.rows, new, Uid::FIRST, |index, old, row| {
             match row {
                 None if expunge => {
                     going_on = tell(News::Expunge(number(index - removed.len() + 1)));
                     removed.push(old.uid);
                 }
                 None => kept = true,
-                Some(row) if row.flags != old.flags => changed.push((index, row)),
                 Some(_) => {}
             }
             going_on
@@ -116,16 +122,28 @@ impl View {
         if !going_on {
             return false;
         }
-        // The flags are told by the numbers after the removals.
-        let mut gone = removed.iter().peekable();
-        let mut shift = 0;
-        for (index, row) in changed {
-            while gone.next_if(|uid| **uid < row.uid).is_some() {
-                shift += 1;
+        // The flags are told by the numbers after the removals, some at a time: all may have changed.
+        let mut next = Some(Uid::FIRST);
+        while let Some(from) = next.take() {
+            let mut changed = Vec::new();
+            differences(&self.rows, new, from, |index, old, row| {
+                changed.extend(row.filter(|row| row.flags != old.flags).map(|row| (index, row)));
+                changed.len() < AT_ONCE
+            });
+            let mut told = None;
+            for (index, row) in &changed {
+                told = Some(row.uid);
+                going_on = tell(News::Flags(number(index + 1), *row, self.is_recent(row.uid)));
+                self.rows.replace(*row);
+                if !going_on {
+                    break;
+                }
             }
-            let keep_on = tell(News::Flags(number(index - shift + 1), row, self.is_recent(row.uid)));
-            self.rows.replace(row);
-            if !keep_on {
+            if let Some((first, last)) = changed.first().map(|(_, row)| row.uid).zip(told) {
+                self.rows.share(new, first, last);
+                next = last.next().filter(|_| changed.len() == AT_ONCE);
+            }
+            if !going_on {
                 return false;
             }
         }
@@ -146,13 +164,13 @@ impl View {
     }
 }
 
-/// Walks old rows and tells for each that is gone (`None`) or not the same any more what it is now; chunks that both
+/// Walks old rows from a UID on and tells for each that is gone (`None`) or not the same any more what it is now; chunks that both
 /// share are skipped. Stops when told to.
-fn differences(old: &Rows, new: &Rows, mut differs: impl FnMut(usize, Row, Option<Row>) -> bool) {
-    let mut base = 0;
-    let mut at = 0;
+fn differences(old: &Rows, new: &Rows, from: Uid, mut differs: impl FnMut(usize, Row, Option<Row>) -> bool) {
+    let (first, mut base) = old.chunk_of(from);
+    let (mut at, _) = new.chunk_of(from);
     let mut place = 0;
-    for chunk in old.chunks() {
+    for chunk in old.chunks().get(first..).unwrap_or_default() {
         // Where both lists are at the beginning of the same chunk, nothing in it has changed.
         if place == 0 && new.chunks().get(at).is_some_and(|other| Arc::ptr_eq(chunk, other)) {
             at += 1;
@@ -173,7 +191,7 @@ fn differences(old: &Rows, new: &Rows, mut differs: impl FnMut(usize, Row, Optio
                     Some(_) => break None,
                 }
             };
-            if found != Some(*row) && !differs(base + offset, *row, found) {
+            if row.uid >= from && found != Some(*row) && !differs(base + offset, *row, found) {
                 return;
             }
         }
