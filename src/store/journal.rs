@@ -35,6 +35,8 @@ use std::path::Path;
 const SIZE: u64 = 4 << 20;
 /// What goes into the journal at most; larger batches are as well off in the tables at once.
 pub(super) const RECORD: usize = 128 << 10;
+/// Rows that its records change together: a start does them again, in memory and before anybody is served.
+const ROWS: u64 = 50_000;
 const HEADER: usize = 4 + 8 + HASH;
 const HASH: usize = 16;
 const PAGE: usize = 4096;
@@ -47,6 +49,8 @@ pub(super) struct Journal {
     at: u64,
     /// The number of the last record.
     last: u64,
+    /// Rows that doing all of it again changes.
+    rows: u64,
     /// A record could not be written: what is on the disk is unknown until the journal begins again.
     broken: bool,
 }
@@ -65,12 +69,15 @@ impl Journal {
             }
             file.sync_data()?;
         }
-        Ok((Journal { file, at: 0, last: left.last, broken: false }, left))
+        Ok((Journal { file, at: 0, last: left.last, rows: 0, broken: false }, left))
     }
 
-    /// Whether a record with a payload of so many octets may go in.
-    pub(super) fn takes(&self, octets: usize) -> bool {
-        !self.broken && octets <= RECORD && self.at + (HEADER + octets) as u64 <= SIZE
+    /// Whether a record may go in that has a payload of so many octets and changes so many rows.
+    pub(super) fn takes(&self, octets: usize, rows: u64) -> bool {
+        !self.broken
+            && self.rows.saturating_add(rows) <= ROWS
+            && octets <= RECORD
+            && self.at + (HEADER + octets) as u64 <= SIZE
     }
 
     /// The number of the last record: what a durable commit of the tables has to note.
@@ -78,8 +85,9 @@ impl Journal {
         self.last
     }
 
-    /// Puts a record in; when this returns, it is durable.
-    pub(super) fn put(&mut self, payload: &[u8]) -> io::Result<()> {
+    /// Puts a record in that changes so many rows; when this returns, it is durable.
+    pub(super) fn put(&mut self, payload: &[u8], rows: u64) -> io::Result<()> {
+        self.rows = self.rows.saturating_add(rows);
         // A number is never used twice, also not after a failure.
         self.last += 1;
         let record = frame(self.last, payload)?;
@@ -93,6 +101,7 @@ impl Journal {
     /// The tables hold all of it, durably.
     pub(super) fn begin_again(&mut self) {
         self.at = 0;
+        self.rows = 0;
         self.broken = false;
     }
 }
@@ -191,6 +200,8 @@ pub(super) fn suits(write: &Write) -> bool {
         | Write::Expunge { .. }
         | Write::Retire { .. }
         | Write::Keep { .. }
+        | Write::CopyStep { .. }
+        | Write::Uncopy { .. }
         | Write::ForgetMarks { .. } => true,
         _ => false,
     }

@@ -27,6 +27,7 @@ mod grant;
 mod guard;
 mod health;
 mod journal;
+mod large_jobs;
 mod layout;
 mod lived;
 mod locks;
@@ -48,11 +49,13 @@ mod rows;
 mod schema;
 mod snapshot;
 mod space;
+mod steps;
 #[expect(clippy::module_inception, reason = "the room's main noun")]
 mod store;
 mod sums;
 mod verified;
 mod way_back;
+mod way_in;
 mod write;
 mod writer;
 
@@ -76,6 +79,8 @@ mod queue_tests;
 mod read_only_tests;
 #[cfg(test)]
 mod settle_tests;
+#[cfg(test)]
+mod steps_tests;
 #[cfg(test)]
 mod tests;
 
@@ -108,4 +113,4 @@ pub use schema::FORMAT;
 pub use snapshot::{Kept, Snapshot, StoredHead};
 pub use store::{Options, Store};
 pub use way_back::{WayBack, ask_to_restore};
-pub use write::{FlagChange, History, NewAccount, NewMessage, Outcome, Uids, Write};
+pub use write::{CopyId, FlagChange, History, NewAccount, NewMessage, Outcome, Total, Uids, Write};

@@ -237,6 +237,10 @@ pub enum Space {
     Closed = 21,
     /// What the salts of this server's users, and of those that it has not, are made from.
     Salt = 24,
+    /// Large copies on their way: where to, and what they brought so far.
+    Copies = 30,
+    /// Mailboxes that were removed, while the sweep removes their messages.
+    Leaving = 31,
 }
 
 impl Default for Notify {

@@ -28,6 +28,7 @@
 //! Keys are big-endian, so that a mailbox, an account or a blob is one contiguous range.
 
 use super::queue::{QueueId, Space};
+use super::write::CopyId;
 use crate::mail::{AccountId, BlobId, MailboxId, Uid};
 use redb::TableDefinition;
 
@@ -146,6 +147,18 @@ pub(super) fn kept_key(space: Space, key: &[u8]) -> Vec<u8> {
     let mut whole = vec![space as u8];
     whole.extend_from_slice(key);
     whole
+}
+
+/// The key, in its space, of what is noted of a large copy.
+pub(super) fn copy_key(copy: CopyId) -> [u8; 12] {
+    key12(copy.to.0, copy.first.number())
+}
+
+/// The copy that a key is of.
+pub(super) fn copy_of(key: &[u8]) -> Option<CopyId> {
+    let (to, first) = key.split_first_chunk::<8>()?;
+    let first = Uid::new(u32::from_be_bytes(*first.first_chunk()?))?;
+    Some(CopyId { to: MailboxId(u64::from_be_bytes(*to)), first })
 }
 
 pub(super) fn name_key(account: AccountId, name: &str) -> Vec<u8> {

@@ -9,7 +9,6 @@ use super::queue::{Delivery, Placed, QueueId, Queued, Space};
 use super::record::{Credentials, Limits, OnDelete, Pop3, Retired, SpecialUse};
 use crate::mail::{AccountId, MailboxId, MailboxName, ModSeq, Stamp, Uid, UidValidity, UniqueId};
 use serde::{Deserialize, Serialize};
-use std::sync::Arc;
 
 /// One change, done whole or not at all, and durable when it is answered.
 #[derive(Debug, Serialize, Deserialize)]
@@ -98,6 +97,29 @@ pub enum Write {
     EraseClosed(AccountId),
     /// A day may have passed for closed accounts; answered with how many went for good: one at most.
     AgeClosed { now: i64 },
+    /// A step of a large copy. What it brought so far is noted with it, until the last step: where that never comes, it is
+    /// undone. `total` is what the whole of it has to have room for, with the first step.
+    CopyStep { copy: CopyId, from: MailboxId, uids: Uids, total: Option<Total>, last: bool },
+    /// Undoes some of a large copy that came to nothing.
+    Uncopy { copy: CopyId, uids: Uids, last: bool },
+}
+
+/// A large copy on its way: where to, and the next UID there when it began, which no other has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct CopyId {
+    /// Where to.
+    pub to: MailboxId,
+    /// The next UID there.
+    pub first: Uid,
+}
+
+/// How much a large copy brings.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Total {
+    /// Messages.
+    pub messages: u64,
+    /// Their octets.
+    pub bytes: u64,
 }
 
 /// UIDs as ascending, disjoint, inclusive ranges.
@@ -170,8 +192,8 @@ pub enum Outcome {
     Mailbox(MailboxId),
     /// Where the message is now.
     Appended { uid_validity: UidValidity, uid: Uid },
-    /// Where the messages came from and where they are now, pairwise: the new UIDs are contiguous from `first`.
-    Copied { uid_validity: UidValidity, from: Arc<[Uid]>, first: Option<Uid> },
+    /// Where the messages came from and where they are now, pairwise, in ascending order.
+    Copied { uid_validity: UidValidity, from: Uids, to: Uids },
     /// Flags changed at this modification sequence (also where none did).
     Stored(ModSeq),
     /// How many messages went.
@@ -217,6 +239,22 @@ impl Uids {
         after.checked_sub(1).and_then(|at| self.0.get(at)).is_some_and(|&(_, high)| first.number() <= high)
     }
 
+    /// The first UID.
+    #[must_use]
+    pub fn first(&self) -> Option<Uid> {
+        self.0.first().and_then(|&(low, _)| Uid::new(low))
+    }
+
+    /// Adds what comes after all that is in it.
+    pub(super) fn append(&mut self, later: &Uids) {
+        for &(low, high) in &later.0 {
+            match self.0.last_mut() {
+                Some(last) if last.1.checked_add(1) == Some(low) => last.1 = high,
+                _ => self.0.push((low, high)),
+            }
+        }
+    }
+
     /// From ascending UIDs.
     pub fn from_ascending(uids: impl IntoIterator<Item = Uid>) -> Uids {
         let mut ranges: Vec<(u32, u32)> = Vec::new();
@@ -241,6 +279,20 @@ impl Write {
             Write::Arrive(arrival) => arrival.weight(),
             Write::Keep { value, .. } => 256 + value.as_ref().map_or(0, Vec::len),
             _ => 256,
+        }
+    }
+
+    /// Whether it may change more messages than are changed at once.
+    pub(super) fn may_be_large(&self) -> bool {
+        match self {
+            Write::Store { .. }
+            | Write::Copy { .. }
+            | Write::Move { .. }
+            | Write::Expunge { .. }
+            | Write::Retire { .. }
+            | Write::Expire { .. } => true,
+            Write::RenameMailbox { from, .. } => from.as_str() == "INBOX",
+            _ => false,
         }
     }
 

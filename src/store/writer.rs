@@ -5,9 +5,11 @@ use super::error::{Fault, Refusal, StoreError};
 use super::grant::Grant;
 use super::guard::undoable;
 use super::journal::{self, Journal};
+use super::large_jobs::LargeJobs;
 use super::parcel::Parcel;
 use super::store::Shared;
 use super::way_back;
+use super::way_in::Way;
 use super::write::{Outcome, Write};
 use crate::mail::AccountId;
 use redb::Durability;
@@ -15,7 +17,7 @@ use smol::channel::Sender;
 use std::collections::BTreeSet;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::PoisonError;
-use std::sync::mpsc::{Receiver, RecvTimeoutError};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, TryRecvError};
 use std::time::{Duration, Instant};
 
 /// A write, by whose right it is done, and who waits for it.
@@ -84,8 +86,14 @@ pub(super) fn run(shared: &Shared, jobs: &Receiver<Message>) {
     let mut rest = if shared.is_frozen() { Rest::Frozen } else { Rest::Sweep };
     let mut tidied = Tidied { swept: Instant::now(), saved: Instant::now(), reopened: Instant::now() };
     let mut batch = Vec::with_capacity(JOBS);
+    let mut large = LargeJobs::left_over(shared);
     loop {
         let first = match rest {
+            // What others want comes between two steps.
+            _ if !large.is_empty() => jobs.try_recv().map_err(|error| match error {
+                TryRecvError::Empty => RecvTimeoutError::Timeout,
+                TryRecvError::Disconnected => RecvTimeoutError::Disconnected,
+            }),
             Rest::Clean => jobs.recv_timeout(OBSERVE),
             Rest::Dirty => jobs.recv_timeout(IDLE),
             Rest::Sweep => jobs.recv_timeout(SWEEP_PAUSE),
@@ -101,19 +109,30 @@ pub(super) fn run(shared: &Shared, jobs: &Receiver<Message>) {
                 if !batch.is_empty() && !shared.is_sound() {
                     recover(shared, false);
                 }
-                if !batch.is_empty() && writes(shared, &mut batch) && commit(shared, &mut batch) {
-                    rest = Rest::Dirty;
+                if !batch.is_empty() && writes(shared, &mut batch) {
+                    large.part_from(&mut batch, shared);
+                    if !batch.is_empty() && commit(shared, &mut batch) {
+                        rest = Rest::Dirty;
+                    }
                 }
                 if !shared.is_frozen() {
                     tidied.while_busy(shared);
                 }
             }
-            Err(RecvTimeoutError::Timeout) => rest = tidied.idle(shared, rest),
+            Err(RecvTimeoutError::Timeout) if large.is_empty() => rest = tidied.idle(shared, rest),
+            Err(RecvTimeoutError::Timeout) => tidied.while_busy(shared),
             Err(RecvTimeoutError::Disconnected) => break,
+        }
+        if !large.is_empty() {
+            large.step(shared);
+            rest = Rest::Dirty;
         }
         rest = match (shared.is_frozen(), rest) {
             (true, _) => Rest::Frozen,
-            (false, Rest::Frozen) => Rest::Sweep,
+            (false, Rest::Frozen) => {
+                large = LargeJobs::left_over(shared);
+                Rest::Sweep
+            }
             (false, rest) => rest,
         };
     }
@@ -218,7 +237,7 @@ fn fail(jobs: impl Iterator<Item = Job>, fault: &Fault) {
 
 /// Does something with the database, and makes it usable again if that fails. redb panics on some damage; a writer that
 /// ended of it would leave a server that can only read.
-fn guarded<T>(shared: &Shared, work: impl FnOnce() -> Result<T, Fault>) -> Result<T, Fault> {
+pub(super) fn guarded<T>(shared: &Shared, work: impl FnOnce() -> Result<T, Fault>) -> Result<T, Fault> {
     match catch_unwind(AssertUnwindSafe(work)) {
         Ok(Ok(done)) => Ok(done),
         Ok(Err(fault)) => {
@@ -250,9 +269,10 @@ fn reopening(reopen: impl FnOnce()) {
     }
 }
 
-type Outcomes = Vec<Result<Outcome, StoreError>>;
+/// What became of each write.
+pub(super) type Outcomes = Vec<Result<Outcome, StoreError>>;
 
-fn transact<'w>(
+pub(super) fn transact<'w>(
     shared: &Shared,
     writes: impl Iterator<Item = (&'w Write, Option<&'w Grant>)>,
 ) -> Result<(Outcomes, bool), Fault> {
@@ -299,7 +319,8 @@ fn transact<'w>(
         transaction.abort()?;
         return Ok((outcomes, false));
     }
-    let way = Way::of(&granted, journal.as_ref(), now)?;
+    let rows = batch.rows();
+    let way = Way::of(&granted, rows, journal.as_ref(), now)?;
     let last = journal.as_ref().map_or(0, Journal::last);
     let mut fresh = shared.fresh();
     if matches!(way, Way::Tables { .. }) {
@@ -311,7 +332,7 @@ fn transact<'w>(
         Way::Journal(payload) => {
             transaction.set_durability(Durability::None)?;
             if let Some(journal) = journal.as_mut() {
-                journal.put(payload)?;
+                journal.put(payload, rows)?;
             }
             false
         }
@@ -373,34 +394,6 @@ impl Shared {
             self.weighed.lock().unwrap_or_else(PoisonError::into_inner).extend(weighed);
             self.weigh_bell.notify(usize::MAX);
         }
-    }
-}
-
-/// How a batch becomes durable.
-enum Way {
-    /// As a record of the journal, with this payload.
-    Journal(Vec<u8>),
-    /// In the tables; as a checkpoint, when it takes over a full journal.
-    Tables { checkpoint: bool },
-    /// Not yet: uploads in progress become durable with the message that shows them.
-    Later,
-}
-
-impl Way {
-    fn of(granted: &[&Write], journal: Option<&Journal>, now: i64) -> Result<Way, Fault> {
-        if granted.iter().all(|write| matches!(write, Write::Stage(_))) {
-            return Ok(Way::Later);
-        }
-        let Some(journal) = journal.filter(|_| granted.iter().all(|write| journal::suits(write))) else {
-            return Ok(Way::Tables { checkpoint: false });
-        };
-        // Not worth encoding what will not fit.
-        let weight: usize = granted.iter().map(|write| write.weight()).sum();
-        if weight > journal::RECORD {
-            return Ok(Way::Tables { checkpoint: false });
-        }
-        let payload = journal::encode(now, granted)?;
-        Ok(if journal.takes(payload.len()) { Way::Journal(payload) } else { Way::Tables { checkpoint: true } })
     }
 }
 

@@ -5,7 +5,7 @@ use super::refusal::No;
 use super::select::{Access, Selected};
 use super::session::Session;
 use super::work::{After, Work};
-use crate::mail::{Bound, FlagSet, SequenceSet, Uid};
+use crate::mail::{Bound, FlagSet, SequenceSet};
 use crate::session::Need;
 use crate::store::{Outcome, Refusal, Store, Uids, Write};
 use crate::wire::Out;
@@ -140,14 +140,13 @@ impl Session {
 
     pub(super) fn copied(&mut self, tag: &str, moved: bool, outcome: Outcome, out: &mut Out) -> Need {
         let text = if moved { "MOVE done" } else { "COPY done" };
-        let Outcome::Copied { uid_validity, from, first: Some(first) } = outcome else {
+        let Outcome::Copied { uid_validity, from, to } = outcome else {
             return self.finish(tag, true, text, out);
         };
-        if from.is_empty() {
+        if from.0.is_empty() {
             return self.finish(tag, true, text, out);
         }
-        let to: Vec<Uid> = (first.number()..).take(from.len()).filter_map(Uid::new).collect();
-        let code = Code::CopyUid { validity: uid_validity, from: &from, to: &to };
+        let code = Code::CopyUid { validity: uid_validity, from: &from.0, to: &to.0 };
         if moved {
             // Before the EXPUNGEs (RFC 6851 §3.3).
             reply::untagged(out, Condition::Ok, Some(code), "Moved");

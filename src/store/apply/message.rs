@@ -4,18 +4,18 @@ use super::Batch;
 use crate::mail::{BlobId, FlagSet, MailboxId, ModSeq, Stamp, SystemFlag, Uid, is_keyword};
 use crate::store::error::{Fault, Refusal, StoreError};
 use crate::store::parcel::Parcel;
-use crate::store::record::{Message, Retired, encode, encode_into};
+use crate::store::queue::Space;
+use crate::store::record::{MailboxRecord, Message, Retired, encode, encode_into};
 use crate::store::rows::Row;
-use crate::store::schema::{BLOB_CEILING, body_key, msg_key, pieces, vanished_key};
+use crate::store::schema::{BLOB_CEILING, body_key, kept_key, msg_key, pieces, vanished_key};
 use crate::store::snapshot::messages_of;
+use crate::store::steps::ROWS_AT_ONCE;
 use crate::store::write::{FlagChange, History, NewMessage, Outcome, Uids};
 use redb::ReadableTable;
 use std::sync::Arc;
 
 /// Blob ids are reserved this many at a time, so that not every message touches `config`.
 const BLOB_STEP: u64 = 4096;
-/// Octets that a row takes on the disk, what is around it included.
-const ROW: u64 = 160;
 
 /// A message on its way into a mailbox.
 #[derive(Clone, Copy)]
@@ -149,27 +149,6 @@ impl Batch<'_> {
         Ok(())
     }
 
-    pub(super) fn copy(&mut self, from: MailboxId, uids: &Uids, to: MailboxId) -> Result<Outcome, StoreError> {
-        self.check_pair(from, to)?;
-        let messages = self.carried(from, uids)?;
-        let bytes: u64 = messages.iter().map(|(_, message)| u64::from(message.size)).sum();
-        if !messages.is_empty() {
-            self.check_quota(to.account(), bytes, messages.len() as u64)?;
-        }
-        self.check_room(messages.len() as u64 * ROW)?;
-        self.taken += messages.len() as u64 * ROW;
-        let outcome = self.insert_copies(from, &messages, to)?;
-        for (_, message) in &messages {
-            self.refer(message.blob)?;
-        }
-        self.charge(
-            to.account(),
-            i64::try_from(bytes).unwrap_or(i64::MAX),
-            i64::try_from(messages.len()).unwrap_or(i64::MAX),
-        );
-        Ok(outcome)
-    }
-
     pub(super) fn move_messages(&mut self, from: MailboxId, uids: &Uids, to: MailboxId) -> Result<Outcome, StoreError> {
         self.check_pair(from, to)?;
         let messages = self.carried(from, uids)?;
@@ -182,8 +161,8 @@ impl Batch<'_> {
         if self.mailbox(mailbox)?.deleted == 0 {
             return Ok(Outcome::Expunged(0));
         }
-        let mut messages = self.messages(mailbox, uids.unwrap_or(&Uids::all()))?;
-        messages.retain(|(_, message)| message.flags.is(SystemFlag::Deleted));
+        let messages =
+            self.messages_that(mailbox, uids.unwrap_or(&Uids::all()), |message| message.flags.is(SystemFlag::Deleted))?;
         self.remove(mailbox, &messages)?;
         Ok(Outcome::Expunged(messages.len() as u64))
     }
@@ -198,8 +177,15 @@ impl Batch<'_> {
         Ok(())
     }
 
-    /// All messages of a mailbox that is being removed.
+    /// All messages of a mailbox that is being removed: now, or, where they are many, by the sweep.
     pub(super) fn drop_messages(&mut self, mailbox: MailboxId) -> Result<(), StoreError> {
+        let MailboxRecord { messages, bytes, .. } = *self.mailbox(mailbox)?;
+        if messages > ROWS_AT_ONCE {
+            self.tables.kept.insert(kept_key(Space::Leaving, &mailbox.0.to_be_bytes()).as_slice(), &[][..])?;
+            let (bytes, messages) = (i64::try_from(bytes).unwrap_or(0), i64::try_from(messages).unwrap_or(0));
+            self.charge(mailbox.account(), -bytes, -messages);
+            return Ok(());
+        }
         for (uid, message) in self.messages(mailbox, &Uids::all())? {
             self.tables.msg.remove(&msg_key(mailbox, uid))?;
             self.release(message.blob)?;
@@ -209,7 +195,7 @@ impl Batch<'_> {
     }
 
     /// The messages as they arrive in another mailbox: what somebody takes out of the Trash is no more to be removed.
-    fn carried(&self, from: MailboxId, uids: &Uids) -> Result<Vec<(Uid, Message)>, StoreError> {
+    pub(super) fn carried(&self, from: MailboxId, uids: &Uids) -> Result<Vec<(Uid, Message)>, StoreError> {
         let mut messages = self.messages(from, uids)?;
         for (_, message) in &mut messages {
             if message.retired == Retired::Trashed {
@@ -220,7 +206,7 @@ impl Batch<'_> {
     }
 
     /// Messages stay with their owner: who counts them is not who moves them, else.
-    fn check_pair(&mut self, from: MailboxId, to: MailboxId) -> Result<(), StoreError> {
+    pub(super) fn check_pair(&mut self, from: MailboxId, to: MailboxId) -> Result<(), StoreError> {
         self.mailbox(from)?;
         self.mailbox(to)?;
         if from.account() == to.account() { Ok(()) } else { Err(Refusal::NoMailbox.into()) }
@@ -267,7 +253,10 @@ impl Batch<'_> {
                 .fold(system, |flags, index| flags | keywords.get(index).copied().unwrap_or_default());
             self.insert(to, uid, &Message { flags, modseq, saved: now, ..*message })?;
         }
-        Ok(Outcome::Copied { uid_validity, from: messages.iter().map(|(uid, _)| *uid).collect(), first })
+        let from = Uids::from_ascending(messages.iter().map(|(uid, _)| *uid));
+        let last = self.mailbox(to)?.uid_next.map_or(u32::MAX, Uid::number).saturating_sub(1);
+        let to = first.filter(|_| !messages.is_empty()).map(|first| (first.number(), last));
+        Ok(Outcome::Copied { uid_validity, from, to: Uids(to.into_iter().collect()) })
     }
 
     /// For each keyword number of `from` what it is in `to`.
@@ -319,7 +308,7 @@ impl Batch<'_> {
     }
 
     /// One more message shows this blob.
-    fn refer(&mut self, blob: BlobId) -> Result<(), StoreError> {
+    pub(super) fn refer(&mut self, blob: BlobId) -> Result<(), StoreError> {
         let refs = self.tables.refs.get(blob.0)?.map_or(1, |refs| refs.value());
         self.tables.refs.insert(blob.0, refs.saturating_add(1))?;
         Ok(())
@@ -344,10 +333,23 @@ impl Batch<'_> {
     }
 
     pub(super) fn messages(&self, mailbox: MailboxId, uids: &Uids) -> Result<Vec<(Uid, Message)>, StoreError> {
+        self.messages_that(mailbox, uids, |_| true)
+    }
+
+    /// As `messages`, those of which this is true.
+    pub(super) fn messages_that(
+        &self,
+        mailbox: MailboxId,
+        uids: &Uids,
+        wanted: impl Fn(&Message) -> bool,
+    ) -> Result<Vec<(Uid, Message)>, StoreError> {
         let mut messages = Vec::new();
         for &(from, to) in &uids.0 {
             for row in messages_of(&self.tables.msg, mailbox, from, to)? {
-                messages.push(row?);
+                let (uid, message) = row?;
+                if wanted(&message) {
+                    messages.push((uid, message));
+                }
             }
         }
         Ok(messages)

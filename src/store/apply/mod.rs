@@ -4,6 +4,7 @@
 mod account;
 mod address;
 mod closed;
+mod copy;
 mod deliver;
 mod mailbox;
 mod message;
@@ -232,6 +233,8 @@ impl<'t> Batch<'t> {
             Write::ReopenAccount { account, address } => self.reopen_account(*account, address),
             Write::EraseClosed(account) => self.erase_closed(*account),
             Write::AgeClosed { now } => self.age_closed(*now),
+            Write::CopyStep { copy, from, uids, total, last } => self.copy_step(*copy, *from, uids, *total, *last),
+            Write::Uncopy { copy, uids, last } => self.uncopy(*copy, uids, *last),
         }
     }
 
@@ -362,6 +365,11 @@ impl<'t> Batch<'t> {
     /// Whether a write that came with this grant is refused: it was over before, or is so by what this batch does.
     pub(super) fn refuses(&self, grant: Option<&Grant>) -> bool {
         grant.is_some_and(|grant| grant.is_over() || self.revoked.contains(&grant.account()))
+    }
+
+    /// Rows that were changed: what doing it again costs.
+    pub(super) fn rows(&self) -> u64 {
+        self.changes.values().map(|change| (change.set.len() + change.removed.len()) as u64).sum()
     }
 
     /// Whether there is anything to commit.

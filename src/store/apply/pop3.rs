@@ -52,8 +52,8 @@ impl Batch<'_> {
     /// Removes what POP3 put into the Trash long ago, if it is still there and nobody took it for something else.
     pub(super) fn expire(&mut self, mailbox: MailboxId, uids: &Uids, before: i64) -> Result<Outcome, StoreError> {
         self.mailbox(mailbox)?;
-        let mut messages = self.messages(mailbox, uids)?;
-        messages.retain(|(_, message)| message.retired == Retired::Trashed && message.saved < before);
+        let messages =
+            self.messages_that(mailbox, uids, |message| message.retired == Retired::Trashed && message.saved < before)?;
         self.remove(mailbox, &messages)?;
         Ok(Outcome::Expunged(messages.len() as u64))
     }

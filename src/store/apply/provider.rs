@@ -190,9 +190,10 @@ impl Batch<'_> {
             .agreed
             .keywords()
             .fold(system, |flags, index| flags | keywords.get(index).copied().unwrap_or_default());
-        let Outcome::Copied { first: Some(now), .. } = self.move_messages(mailbox, &Uids::one(uid), to)? else {
+        let Outcome::Copied { to: moved, .. } = self.move_messages(mailbox, &Uids::one(uid), to)? else {
             return Err(Refusal::Changed.into());
         };
+        let now = moved.first().ok_or(Refusal::Changed)?;
         Ok(Pair { local: Some(now), agreed, ..*pair })
     }
 

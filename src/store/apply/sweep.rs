@@ -1,15 +1,19 @@
 //! The sweep: what no message shows any more goes, late and in small batches, since a fetch may span several snapshots.
 
 use super::Batch;
-use crate::mail::BlobId;
+use crate::mail::{BlobId, MailboxId};
 use crate::store::check::{Mend, recounted};
 use crate::store::error::StoreError;
-use crate::store::schema::body_key;
+use crate::store::queue::Space;
+use crate::store::schema::{body_key, kept_key, msg_key};
+use crate::store::snapshot::messages_of;
 use crate::store::write::{Outcome, Uids};
 use redb::ReadableTable;
 
 /// Blobs in one transaction: a pause of some milliseconds for whoever waits behind it.
 const AT_ONCE: usize = 128;
+/// Rows of removed mailboxes in one transaction.
+const ROWS: usize = 1_000;
 
 impl Batch<'_> {
     pub(super) fn sweep(&mut self) -> Result<Outcome, StoreError> {
@@ -36,7 +40,37 @@ impl Batch<'_> {
         for blob in &doomed {
             self.remove_blob(*blob)?;
         }
+        // What they showed is swept next.
+        more |= self.sweep_rows()?;
         Ok(Outcome::Swept { removed: doomed.len(), more })
+    }
+
+    /// Removes some messages of mailboxes that were removed; whether there were any.
+    fn sweep_rows(&mut self) -> Result<bool, StoreError> {
+        let prefix = kept_key(Space::Leaving, &[]);
+        let leaving = match self.tables.kept.range(prefix.as_slice()..)?.next() {
+            Some(row) => {
+                let (key, _) = row?;
+                let number = key.value().strip_prefix(prefix.as_slice()).and_then(|key| key.first_chunk::<8>());
+                number.map(|number| MailboxId(u64::from_be_bytes(*number)))
+            }
+            None => None,
+        };
+        let Some(mailbox) = leaving else { return Ok(false) };
+        let mut rows = Vec::new();
+        for row in messages_of(&self.tables.msg, mailbox, 1, u32::MAX)?.take(ROWS) {
+            let (uid, message) = row?;
+            rows.push((uid, message.blob));
+        }
+        for &(uid, blob) in &rows {
+            self.tables.msg.remove(&msg_key(mailbox, uid))?;
+            self.release(blob)?;
+        }
+        if rows.len() < ROWS {
+            self.tables.kept.remove(kept_key(Space::Leaving, &mailbox.0.to_be_bytes()).as_slice())?;
+        }
+        self.touched = true;
+        Ok(true)
     }
 
     pub(super) fn mend(&mut self, mends: &[Mend]) -> Result<Outcome, StoreError> {

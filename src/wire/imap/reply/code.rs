@@ -1,6 +1,6 @@
 //! Response codes (RFC 9051 §7.1, RFC 3501 §7.1, RFC 5530, RFC 4315, RFC 7162, RFC 9208).
 
-use super::set::set;
+use super::set::SetRun;
 use crate::mail::{ModSeq, Uid, UidValidity};
 use crate::wire::Out;
 
@@ -17,10 +17,10 @@ pub enum Code<'a> {
     CopyUid {
         /// Of the destination.
         validity: UidValidity,
-        /// UIDs in the source.
-        from: &'a [Uid],
+        /// UIDs in the source, as inclusive ranges.
+        from: &'a [(u32, u32)],
         /// UIDs in the destination.
-        to: &'a [Uid],
+        to: &'a [(u32, u32)],
     },
     /// AUTHENTICATIONFAILED
     AuthenticationFailed,
@@ -111,7 +111,11 @@ impl Code<'_> {
                 out.number(validity.0.get());
                 for uids in [from, to] {
                     out.byte(b' ');
-                    set(out, uids.iter().map(|uid| uid.number()));
+                    let mut run = SetRun::new();
+                    for &(low, high) in uids {
+                        run.push_range(out, low, high);
+                    }
+                    run.finish(out);
                 }
             }
             // RFC 9051 §7.1: the list may be absent, but not empty.

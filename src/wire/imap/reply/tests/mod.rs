@@ -48,7 +48,7 @@ fn no_text_can_end_its_line() {
 #[test]
 fn codes_are_written_with_their_values() {
     let code = |code| written(|out| untagged(out, Condition::Ok, Some(code), "."));
-    let (from, to) = ([uid(1), uid(2), uid(3), uid(7)], [uid(10), uid(11), uid(12), uid(13)]);
+    let (from, to) = ([(1, 3), (7, 7)], [(10, 13)]);
     for (value, text) in [
         (Code::Alert, "ALERT"),
         (Code::AppendUid(validity(), uid(7)), "APPENDUID 99 7"),
