@@ -383,9 +383,10 @@ fn answer_of(outcome: Outcome) -> Answer {
         Outcome::Account(account) => Answer::Account(account),
         Outcome::Mailbox(mailbox) => Answer::Mailbox(mailbox),
         Outcome::Appended { uid, .. } => Answer::Appended(uid.number()),
-        Outcome::Copied { from, first, .. } => {
-            Answer::Copied { from: from.iter().map(|uid| uid.number()).collect(), first: first.map_or(0, Uid::number) }
-        }
+        Outcome::Copied { from, to, .. } => Answer::Copied {
+            from: from.0.iter().flat_map(|&(low, high)| low..=high).collect(),
+            first: to.first().map_or(0, Uid::number),
+        },
         Outcome::Stored(modseq) => Answer::Stored(modseq.0.get()),
         Outcome::Expunged(count) => Answer::Expunged(count),
         Outcome::Swept { .. } => Answer::Swept,
