@@ -73,7 +73,7 @@ pub enum Denied {
 impl Gate {
     /// A gate to the accounts of this store.
     pub fn new(store: Arc<Store>, settings: &Settings) -> Result<Gate, Fault> {
-        // Each run takes 19 MiB: two are what a small board has.
+        // Each run takes 12 MiB: two are what a small board has.
         let salts = Salts::of(&store)?;
         let turns = std::thread::available_parallelism().map_or(1, |cores| cores.get().min(2));
         Ok(Gate {

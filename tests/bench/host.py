@@ -224,8 +224,8 @@ def durable_commit_ms(folder, times=200):
         path.unlink()
 
 
-def argon2id(password, memory_kib=19456, passes=2):
-    """`$argon2id$v=19$m=19456,t=2,p=1$…` by libsodium, which Dovecot itself links."""
+def argon2id(password, memory_kib=12288, passes=3):
+    """`$argon2id$v=19$m=12288,t=3,p=1$…` by libsodium, which Dovecot itself links."""
     sodium = ctypes.CDLL("libsodium.so.23")
     if sodium.sodium_init() < 0:
         raise RuntimeError("libsodium does not start")

@@ -100,19 +100,13 @@ class Getmail(Program):
 
     name = "getmail"
     OTHER = "mail"  # who it becomes then
-    # It misses the end of a child that ends before it waits for it, and gives up a minute later: it is told by a flag.
+    # It begins a child for each message, and asks to be told of its end after that: of a child that is quicker it never
+    # hears, and gives up a minute later. It waits for the child itself here.
     START = (
-        "import runpy, sys, time, getmailcore.baseclasses\n"
-        "class Told:\n"
-        "    told = False\n"
-        "    def acquire(self): pass\n"
-        "    release = acquire\n"
-        "    def notify_all(self): self.told = True\n"
-        "    def wait(self, seconds):\n"
-        "        end = time.monotonic() + seconds\n"
-        "        while not self.told and time.monotonic() < end: time.sleep(0.001)\n"
-        "        return self.told\n"
-        "getmailcore.baseclasses.Condition = Told\n"
+        "import os, runpy, sys\n"
+        "from getmailcore.baseclasses import ForkingBase\n"
+        "ForkingBase._prepare_child = lambda self: None\n"
+        "ForkingBase._wait_for_child = lambda self, child: os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])\n"
         "sys.argv[0] = '/usr/bin/getmail'\n"
         "runpy.run_path(sys.argv[0], run_name='__main__')"
     )

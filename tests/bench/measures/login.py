@@ -1,6 +1,6 @@
 """Log-ins: connect, LOGIN, LOGOUT, each on a new plain connection, 4 clients at once; log-ins per second.
 
-The hash is argon2id (m=19456, t=2, p=1) at every peer. Once with a few accounts again and again, as
+The hash is argon2id (m=12288, t=3, p=1) at every peer. Once with a few accounts again and again, as
 phones do, where a server may remember that it has verified a password; and once with every account for the
 first time since the start, where each log-in pays for the hash.
 """
