@@ -180,9 +180,16 @@ impl Seat {
     }
 }
 
+impl Seat {
+    /// The last word was said, and only the peer's end is waited for: it is listed no more.
+    pub fn leave(&self) {
+        self.sessions.seats().remove(&self.seated.id);
+    }
+}
+
 impl Drop for Seat {
     fn drop(&mut self) {
-        self.sessions.seats().remove(&self.seated.id);
+        self.leave();
     }
 }
 

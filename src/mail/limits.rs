@@ -50,7 +50,8 @@ pub const STRANGERS: usize = 12 << 20;
 /// Octets of memory for all who logged in or brought a whole message: 15 in the midst of large answers, 200 with smaller
 /// bufferfuls.
 pub const PEOPLE: usize = 10 << 20;
-/// Octets of it for one account, with all its sessions.
+/// Octets of it for one account, with all its sessions; beyond, they go on with the smallest bufferfuls, and only below
+/// [`PEOPLE_LARGE`].
 pub const PEOPLE_SHARE: usize = PEOPLE / 4;
 /// Up to here it is given out in large pieces; the rest is for those who need little.
 pub const PEOPLE_LARGE: usize = PEOPLE / 4 * 3;

@@ -169,6 +169,7 @@ impl Talk<'_> {
             let said = async {
                 self.flush().await?;
                 self.stream.close().await?;
+                self.seat.leave();
                 self.stream.linger().await
             };
             let late = async {
@@ -256,7 +257,9 @@ impl Talk<'_> {
                 Need::Close => {
                     self.flush().await?;
                     // A peer that is gone already need not be told.
-                    if self.stream.close().await.is_ok() && !self.house.is_stopping() {
+                    let is_closed = self.stream.close().await.is_ok();
+                    self.seat.leave();
+                    if is_closed && !self.house.is_stopping() {
                         let _ = self.stream.linger().await;
                     }
                     return Ok(());
@@ -466,6 +469,12 @@ impl Talk<'_> {
         self.set_out(least);
         self.spare.shrink();
         let octets = in_use + 2 * least;
+        if PEOPLE.held() + octets <= limits::PEOPLE_LARGE + self.lease.octets() {
+            // Its account has taken its share. A session that goes on in small steps does so nevertheless, while others
+            // have room enough: somebody's many uploads do not hold up the same somebody's phone.
+            self.own_up_to(octets);
+            return Ok(());
+        }
         if in_use > limits::UPLOAD / 2 {
             // It goes on to put what it holds into the store: nobody would have room otherwise.
             self.own_up_to(octets);

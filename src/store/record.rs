@@ -1,8 +1,11 @@
 //! The records. Each is stored as a version octet and its fields in postcard; records only gain fields, at their end.
 
 use super::error::Fault;
-use crate::mail::{BlobId, FlagSet, MailboxName, ModSeq, Stamp, Uid, UidValidity, UniqueId};
+use crate::mail::{BlobId, FlagSet, MailboxName, ModSeq, Stamp, Uid, UidValidity, UniqueId, effort};
 use serde::{Deserialize, Serialize};
+
+/// What an octet of an envelope or an outline costs to read, in octets looked at: it is made into many small pieces.
+const DECODING: usize = 8;
 
 /// An account, and the ways in.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -261,23 +264,25 @@ fn decode_read<'a, T: Deserialize<'a>>(bytes: &'a [u8], what: &'static str) -> R
 impl<'a> Head<'a> {
     /// The envelope, if it was read by the rules of today; else see [`super::Snapshot::envelope`].
     pub(super) fn envelope_of_today(&self) -> Result<Option<crate::mail::Envelope<'a>>, Fault> {
+        effort::spend_on(DECODING * self.envelope.len());
         decode_read(self.envelope, "envelope")
     }
 
     /// The outline, if it was read by the rules of today; else see [`super::Snapshot::outline`].
     pub(super) fn outline_of_today(&self) -> Result<Option<crate::mail::Part<'a>>, Fault> {
+        effort::spend_on(DECODING * self.outline.len());
         decode_read(self.outline, "outline")
     }
 
     /// The envelope, read when the message came in.
     pub fn envelope(&self) -> Result<crate::mail::Envelope<'a>, Fault> {
-        crate::mail::effort::spend_on(self.envelope.len());
+        effort::spend_on(DECODING * self.envelope.len());
         decode(self.envelope, "envelope")
     }
 
     /// The MIME tree, read when the message came in.
     pub fn outline(&self) -> Result<crate::mail::Part<'a>, Fault> {
-        crate::mail::effort::spend_on(self.outline.len());
+        effort::spend_on(DECODING * self.outline.len());
         decode(self.outline, "outline")
     }
 }

@@ -14,7 +14,7 @@ from house import expect, fact
 from imap import Closed, Refused
 
 SECONDS = 20  # any answer must come in this time
-UNDISTURBED = 5.0  # seconds that the neighbour may wait at its worst, on a machine that is busy with us and a build
+UNDISTURBED = 2.0  # seconds that the neighbour may wait at its worst, on a machine that is busy with us and a build
 CROWD = 4_300  # connections, more than there is room for
 
 

@@ -15,6 +15,7 @@ use crate::store::{
 use crate::wire::Out;
 use crate::wire::imap::reply::{self, Code};
 use crate::wire::imap::{Dialect, FetchItem};
+use std::cell::OnceCell;
 use std::sync::Arc;
 
 /// Messages that are looked up at once.
@@ -347,7 +348,9 @@ impl Telling<'_> {
             read => read.map_err(broken)?,
         };
         let body = match (snapshot, blob, &head) {
-            (Some(snapshot), Some(blob), Some(head)) => Some(Body { store, snapshot, blob, head }),
+            (Some(snapshot), Some(blob), Some(head)) => {
+                Some(Body { store, snapshot, blob, head, outline: OnceCell::new() })
+            }
             _ => None,
         };
         if let (None, Some(body)) = (&midst, &body)

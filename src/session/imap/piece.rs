@@ -6,6 +6,10 @@ use crate::mail::{self, BlobId, Part, Section, SectionText, Span, effort, header
 use crate::store::{Fault, Head, Pin, Reading, Snapshot, Store};
 use crate::wire::imap::FetchItem;
 use crate::wire::imap::reply::{self, Fetch};
+use std::cell::OnceCell;
+
+/// What an octet of an envelope or a structure costs to write, in octets looked at.
+const WRITING: usize = 4;
 
 /// A message's content, in one snapshot.
 pub(super) struct Body<'b> {
@@ -13,6 +17,8 @@ pub(super) struct Body<'b> {
     pub(super) snapshot: &'b Snapshot,
     pub(super) blob: BlobId,
     pub(super) head: &'b Head<'b>,
+    /// What it is made of, once an item asked for it.
+    pub(super) outline: OnceCell<Part<'b>>,
 }
 
 /// What became of an item.
@@ -132,16 +138,14 @@ impl Body<'_> {
     /// Puts an item of content.
     pub(super) fn put(&self, item: &FetchItem, fetch: &mut Fetch<'_>, aids: &mut Aids) -> Result<Put, Fault> {
         match item {
-            FetchItem::Envelope => {
-                fetch.envelope(&self.snapshot.envelope(self.blob, self.head)?);
-                Ok(Put::Whole)
-            }
-            FetchItem::Body => {
-                fetch.body(&self.outline()?);
-                Ok(Put::Whole)
-            }
-            FetchItem::BodyStructure => {
-                fetch.body_structure(&self.outline()?);
+            FetchItem::Envelope | FetchItem::Body | FetchItem::BodyStructure => {
+                let before = fetch.buffer().len();
+                match item {
+                    FetchItem::Envelope => fetch.envelope(&self.snapshot.envelope(self.blob, self.head)?),
+                    FetchItem::Body => fetch.body(self.outline()?),
+                    _ => fetch.body_structure(self.outline()?),
+                }
+                effort::spend_on(WRITING * (fetch.buffer().len() - before));
                 Ok(Put::Whole)
             }
             FetchItem::Section { section, partial, .. } => self.section(section, *partial, fetch, &mut aids.scratch),
@@ -165,8 +169,12 @@ impl Body<'_> {
         }
     }
 
-    fn outline(&self) -> Result<Part<'_>, Fault> {
-        self.snapshot.outline(self.blob, self.head)
+    fn outline(&self) -> Result<&Part<'_>, Fault> {
+        if let Some(outline) = self.outline.get() {
+            return Ok(outline);
+        }
+        let outline = self.snapshot.outline(self.blob, self.head)?;
+        Ok(self.outline.get_or_init(|| outline))
     }
 
     fn whole(&self) -> Span {
