@@ -21,11 +21,16 @@ impl Event {
 
     /// With one more pair.
     pub fn with(mut self, key: &'static str, value: impl Display) -> Event {
-        let mut text = Cut { text: String::new(), left: VALUE };
+        self.line.extend([" ", key, "="]);
+        let start = self.line.len();
+        let mut text = Cut { text: &mut self.line, left: VALUE };
         // A value that is cut is an error to `write!` only.
         let _ = write!(text, "{value}");
-        let _ = write!(self.line, " {key}=");
-        quote(&text.text, &mut self.line);
+        let is_plain = |value: &str| !value.is_empty() && value.bytes().all(is_plain_ascii);
+        if !self.line.get(start..).is_some_and(is_plain) {
+            let value = self.line.split_off(start);
+            quote(&value, &mut self.line);
+        }
         self
     }
 
@@ -55,14 +60,19 @@ impl Event {
     }
 }
 
-/// Text up to a length.
-struct Cut {
-    text: String,
+/// A text that so many characters more are put to.
+struct Cut<'t> {
+    text: &'t mut String,
     left: usize,
 }
 
-impl Write for Cut {
+impl Write for Cut<'_> {
     fn write_str(&mut self, text: &str) -> fmt::Result {
+        if text.len() <= self.left {
+            self.left -= if text.is_ascii() { text.len() } else { text.chars().count() };
+            self.text.push_str(text);
+            return Ok(());
+        }
         for c in text.chars() {
             self.left = self.left.checked_sub(1).ok_or(fmt::Error)?;
             self.text.push(c);
@@ -71,9 +81,13 @@ impl Write for Cut {
     }
 }
 
+fn is_plain_ascii(octet: u8) -> bool {
+    octet.is_ascii_graphic() && !matches!(octet, b'"' | b'\\')
+}
+
 /// A value as it stands in a line: as it is, or in quotes.
 fn quote(value: &str, line: &mut String) {
-    let is_plain = |c: char| c.is_ascii_graphic() && !matches!(c, '"' | '\\') || (!c.is_ascii() && c.is_alphanumeric());
+    let is_plain = |c: char| if c.is_ascii() { is_plain_ascii(c as u8) } else { c.is_alphanumeric() };
     if !value.is_empty() && value.chars().all(is_plain) {
         line.push_str(value);
         return;

@@ -10,6 +10,8 @@ use std::collections::HashSet;
 
 /// What looking for a name among others costs, in octets.
 const NAME: usize = 32;
+/// So many names of fields are looked through for each field.
+const FEW: usize = 32;
 
 /// One field, in the octets of the message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -97,13 +99,21 @@ pub fn first<'a>(header: &'a [u8], name: &[u8]) -> Option<&'a [u8]> {
 /// Appends the fields that have one of `names` (or, if `not`, none of them), in the order of the message, and the
 /// empty line that ends every header subset (RFC 9051 §6.4.5.1).
 pub fn select<N: AsRef<[u8]>>(header: &[u8], names: &[N], not: bool, out: &mut Vec<u8>) {
-    let wanted: HashSet<Vec<u8>> = names.iter().map(|name| name.as_ref().to_ascii_lowercase()).collect();
-    let mut name = Vec::new();
+    // What clients ask for is quicker looked through than looked up.
+    let many: Option<HashSet<Vec<u8>>> =
+        (names.len() > FEW).then(|| names.iter().map(|name| name.as_ref().to_ascii_lowercase()).collect());
+    let mut lower = Vec::new();
     for field in fields(header) {
         effort::spend_on(NAME + field.whole.len());
-        name.clear();
-        name.extend(field.name.iter().map(u8::to_ascii_lowercase));
-        if wanted.contains(&name) == not {
+        let is_named = match &many {
+            None => names.iter().any(|name| name.as_ref().eq_ignore_ascii_case(field.name)),
+            Some(many) => {
+                lower.clear();
+                lower.extend(field.name.iter().map(u8::to_ascii_lowercase));
+                many.contains(&lower)
+            }
+        };
+        if is_named == not {
             continue;
         }
         out.extend_from_slice(field.whole);

@@ -1,5 +1,7 @@
 //! One connection's life: reads, hears, resumes, writes, waits. A session says what it needs; here it is done.
 
+mod room;
+
 use super::late::{pressed, send};
 use super::logins::{self, At, yes};
 use super::peer::Peer;
@@ -15,7 +17,7 @@ use crate::session::pop3::Pop3;
 use crate::session::smtp::{Kind, Smtp};
 use crate::session::{Denied, Dismissal, Need, Privacy, Protocol};
 use crate::store::{Grant, Outcome, Store, StoreError, Write};
-use crate::sys::ledger::{Lease, Ledger, PEOPLE, STRANGERS};
+use crate::sys::ledger::{Lease, Ledger, STRANGERS};
 use crate::wire::Out;
 use ring::rand::SecureRandom;
 use smol::future::FutureExt;
@@ -25,10 +27,8 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 /// Time to log in.
 const BEFORE_LOGIN: Duration = Duration::from_mins(2);
-/// So long people wait for room.
-const NO_ROOM: Duration = Duration::from_secs(30);
-/// Bufferfuls for people: the first for which there is room.
-const OUTS: [usize; 3] = [limits::OUT, limits::OUT / 4, limits::OUT / 16];
+/// After so many turns what was made is sent, however little it is: some tens of milliseconds.
+const UNSENT: u32 = 32;
 
 /// How long the last words to one who may be here no more may take.
 const LAST_WORDS: Duration = Duration::from_secs(5);
@@ -66,6 +66,8 @@ struct Talk<'h> {
     stream: Stream,
     protocol: Box<dyn Protocol>,
     out: Out,
+    /// Turns since something was sent.
+    unsent: u32,
     /// What `out` changes places with while it is sent.
     spare: Out,
     turn: Turn<'h>,
@@ -121,6 +123,7 @@ pub(super) async fn talk(house: Arc<House>, stream: Stream, peer: Peer, door: Do
         stream,
         protocol,
         out,
+        unsent: 0,
         spare,
         turn,
         spent: 0,
@@ -182,10 +185,11 @@ impl Talk<'_> {
         Err(io::Error::other(text))
     }
 
+    /// What comes once and is large is awaited in a box: each conversation would keep room for it otherwise.
     async fn run(&mut self, door: Door) -> io::Result<()> {
         self.claim().await?;
         if door.tls {
-            self.stream.encrypt(&self.house.identity.acceptor()).await?;
+            Box::pin(self.stream.encrypt(&self.house.identity.acceptor())).await?;
         }
         self.protocol.greet(&mut self.out);
         let mut need = Need::Flush;
@@ -198,7 +202,7 @@ impl Talk<'_> {
             }
             if self.spent >= limits::TURN {
                 // Who has had a turn goes behind those who wait for one.
-                self.place = Some(self.house.turns.line_up().await);
+                self.place = self.house.turns.line_up().await;
                 self.spent = 0;
             }
             if !matches!(need, Need::Input | Need::Flush) {
@@ -212,7 +216,7 @@ impl Talk<'_> {
                     self.work(|protocol, store, out| protocol.done(outcome, store, now(), out))
                 }
                 Need::Password { user, password } => {
-                    let who = self.house.gate.verify(&user, &password, self.peer.ip()).await;
+                    let who = Box::pin(self.house.gate.verify(&user, &password, self.peer.ip())).await;
                     let who = self.let_in(who, &user);
                     self.work(|protocol, store, out| protocol.entered(who, store, now(), out))
                 }
@@ -233,13 +237,12 @@ impl Talk<'_> {
                 Need::ScramDone { user, account } => {
                     // The proof was compared with those keys, and they with nothing else.
                     let found = self.looked_up.take().filter(|found| Some(found.account) == account.map(|(id, _)| id));
-                    let who = self.house.gate.prove(user.as_bytes(), found, self.peer.ip()).await;
+                    let who = Box::pin(self.house.gate.prove(user.as_bytes(), found, self.peer.ip())).await;
                     let who = self.let_in(who, user.as_bytes());
                     self.work(|protocol, store, out| protocol.entered(who, store, now(), out))
                 }
                 Need::Verdict(suspect) => {
                     self.flush().await?;
-                    // In memory of its own: every conversation would have to have room for it otherwise.
                     let verdict = Box::pin(judge(self.house, &suspect)).await;
                     self.work(|protocol, store, out| protocol.judged(verdict, *suspect, store, now(), out))
                 }
@@ -250,7 +253,7 @@ impl Talk<'_> {
                 }
                 Need::StartTls => {
                     self.flush().await?;
-                    self.stream.encrypt(&self.house.identity.acceptor()).await?;
+                    Box::pin(self.stream.encrypt(&self.house.identity.acceptor())).await?;
                     self.protocol.private();
                     Need::Input
                 }
@@ -398,10 +401,13 @@ impl Talk<'_> {
             return self.send_and_go_on().await;
         }
         let need = self.work(|protocol, store, out| protocol.resume(store, now(), out));
-        if matches!(need, Need::Flush) {
-            // Long work: others get their turn, whether or not the socket makes us wait.
-            self.flush().await?;
-            smol::future::yield_now().await;
+        if matches!(need, Need::Flush) && !self.out.is_full() {
+            // The turn was over before a bufferful was there. It is filled first, so that it can be sent while the next
+            // one is made; but nobody is kept waiting long for what is done.
+            self.unsent += 1;
+            if self.unsent >= UNSENT {
+                self.flush().await?;
+            }
         }
         Ok(need)
     }
@@ -425,6 +431,7 @@ impl Talk<'_> {
         (self.stream, self.spare, sent) = sending.await;
         sent?;
         self.sending = false;
+        self.unsent = 0;
         Ok(need)
     }
 
@@ -438,112 +445,8 @@ impl Talk<'_> {
             self.sending = false;
             self.out.clear();
         }
+        self.unsent = 0;
         Ok(())
-    }
-
-    /// Makes room for the next step in what all may hold together. Where there is little, people get smaller bufferfuls,
-    /// and where there is none, they wait; a stranger has to come again.
-    async fn claim(&mut self) -> io::Result<()> {
-        let is_guest = self.protocol.is_guest();
-        if self.is_guest != is_guest {
-            self.change_ledger(is_guest);
-        }
-        let in_use = self.in_input();
-        if is_guest {
-            self.set_out(limits::STRANGER_OUT);
-            if self.lease.hold(in_use + 2 * limits::STRANGER_OUT) {
-                return Ok(());
-            }
-            STRANGERS.press();
-            return Err(io::Error::other("too much is going on: there is no room for another stranger"));
-        }
-        let [.., least] = OUTS;
-        for out in OUTS {
-            let octets = in_use + 2 * out;
-            let is_much = out > least && PEOPLE.held() + octets > limits::PEOPLE_LARGE + self.lease.octets();
-            if !is_much && self.hold(octets) {
-                self.set_out(out);
-                return Ok(());
-            }
-        }
-        self.set_out(least);
-        self.spare.shrink();
-        let octets = in_use + 2 * least;
-        if PEOPLE.held() + octets <= limits::PEOPLE_LARGE + self.lease.octets() {
-            // Its account has taken its share. A session that goes on in small steps does so nevertheless, while others
-            // have room enough: somebody's many uploads do not hold up the same somebody's phone.
-            self.own_up_to(octets);
-            return Ok(());
-        }
-        if in_use > limits::UPLOAD / 2 {
-            // It goes on to put what it holds into the store: nobody would have room otherwise.
-            self.own_up_to(octets);
-            return Ok(());
-        }
-        let room = async {
-            // First of its own account: who waits for that holds up nobody else.
-            if let Some(own) = &mut self.own {
-                own.wait(octets).await;
-            }
-            self.lease.wait(octets).await;
-            Ok(())
-        };
-        let late = async {
-            smol::Timer::after(NO_ROOM).await;
-            Err(io::Error::new(io::ErrorKind::TimedOut, "too much is going on: there was no room for an answer"))
-        };
-        room.or(late).await
-    }
-
-    /// Counts so many octets, for all and for its account; or leaves everything as it was.
-    fn hold(&mut self, octets: usize) -> bool {
-        let before = self.own.as_ref().map_or(0, Lease::octets);
-        if self.own.as_mut().is_some_and(|own| !own.hold(octets)) {
-            return false;
-        }
-        let fits = self.lease.hold(octets);
-        if let (false, Some(own)) = (fits, &mut self.own) {
-            own.own_up_to(before);
-        }
-        fits
-    }
-
-    fn change_ledger(&mut self, is_guest: bool) {
-        self.is_guest = is_guest;
-        let in_use = self.in_use();
-        self.lease = Lease::of(if is_guest { &STRANGERS } else { &PEOPLE });
-        self.own = self.protocol.address().map(|address| Lease::of(self.house.shares.of(address)));
-        self.own_up_to(in_use);
-        if !is_guest {
-            self.stream.widen();
-        }
-    }
-
-    /// Counts what is there, and no more: what follows may take long.
-    fn settle(&mut self) {
-        let in_use = self.in_use();
-        self.own_up_to(in_use);
-    }
-
-    fn own_up_to(&mut self, octets: usize) {
-        self.lease.own_up_to(octets);
-        if let Some(own) = &mut self.own {
-            own.own_up_to(octets);
-        }
-    }
-
-    fn in_input(&self) -> usize {
-        let tls = if self.stream.is_tls() || self.door.tls { limits::RESTING_TLS } else { 0 };
-        limits::RESTING + tls + self.protocol.held()
-    }
-
-    fn in_use(&self) -> usize {
-        self.in_input() + self.out.held() + self.spare.held()
-    }
-
-    fn set_out(&mut self, limit: usize) {
-        self.out.set_limit(limit);
-        self.spare.set_limit(limit);
     }
 }
 

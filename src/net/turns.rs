@@ -14,6 +14,7 @@ const MOMENT: Duration = Duration::from_micros(200);
 pub(super) struct Turns {
     under_way: AtomicUsize,
     listening: AtomicBool,
+    threads: usize,
     /// For those that have had a turn and want another: no more than there are threads, so that whoever comes new waits
     /// for the end of one turn and not for one of each.
     long: Semaphore,
@@ -32,13 +33,19 @@ pub(super) struct Turn<'t> {
 impl Turns {
     /// Nobody is being answered, by so many threads.
     pub(super) fn new(threads: usize) -> Turns {
-        Turns { under_way: AtomicUsize::new(0), listening: AtomicBool::new(false), long: Semaphore::new(threads) }
+        let long = Semaphore::new(threads);
+        Turns { under_way: AtomicUsize::new(0), listening: AtomicBool::new(false), threads, long }
     }
 
-    /// Waits behind whoever came before, and then behind who does long work as well.
-    pub(super) async fn line_up(&self) -> Place<'_> {
+    /// Waits behind whoever came before, and then behind who does long work as well. While another thread has nobody to
+    /// answer, whoever comes finds that one, and nothing is waited for: to hand work from thread to thread costs more than
+    /// some of it.
+    pub(super) async fn line_up(&self) -> Option<Place<'_>> {
+        if self.under_way.load(Ordering::Relaxed) < self.threads {
+            return None;
+        }
         smol::future::yield_now().await;
-        self.long.acquire().await
+        Some(self.long.acquire().await)
     }
 
     /// A connection's first turn.

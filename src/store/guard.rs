@@ -9,10 +9,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 
 /// Does something with redb that only reads, or that nobody goes on with where it fails.
 pub(super) fn contained<T>(work: impl FnOnce() -> Result<T, Fault>) -> Result<T, Fault> {
-    catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|panic| {
-        let other = |_| Fault::Io("the store is damaged: reading it failed".to_owned());
-        Err(damage(panic).unwrap_or_else(other))
-    })
+    catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|panic| Err(fault(panic)))
 }
 
 /// Does something within a transaction. What damage leaves of it can be undone, and nothing else: it is never committed. Any
@@ -20,6 +17,10 @@ pub(super) fn contained<T>(work: impl FnOnce() -> Result<T, Fault>) -> Result<T,
 pub(super) fn undoable<T, E: From<Fault>>(work: impl FnOnce() -> Result<T, E>) -> Result<T, E> {
     catch_unwind(AssertUnwindSafe(work))
         .unwrap_or_else(|panic| Err(damage(panic).unwrap_or_else(|other| resume_unwind(other)).into()))
+}
+
+fn fault(panic: Box<dyn Any + Send>) -> Fault {
+    damage(panic).unwrap_or_else(|_| Fault::Io("the store is damaged: reading it failed".to_owned()))
 }
 
 fn damage(panic: Box<dyn Any + Send>) -> Result<Fault, Box<dyn Any + Send>> {
@@ -40,7 +41,11 @@ impl<T, I: Iterator<Item = Result<T, Fault>>> Iterator for Contained<I> {
 
     fn next(&mut self) -> Option<Self::Item> {
         let rows = self.0.as_mut()?;
-        let next = contained(|| rows.next().transpose()).transpose();
+        // Put where it stays: rows are large, and many.
+        let mut next = None;
+        if let Err(panic) = catch_unwind(AssertUnwindSafe(|| next = rows.next())) {
+            next = Some(Err(fault(panic)));
+        }
         if !matches!(next, Some(Ok(_))) {
             self.0 = None;
         }

@@ -36,7 +36,7 @@ const SIZE: u64 = 4 << 20;
 /// What goes into the journal at most; larger batches are as well off in the tables at once.
 pub(super) const RECORD: usize = 128 << 10;
 /// Rows that its records change together: a start does them again, in memory and before anybody is served.
-const ROWS: u64 = 50_000;
+const ROWS: u64 = 200_000;
 const HEADER: usize = 4 + 8 + HASH;
 const HASH: usize = 16;
 const PAGE: usize = 4096;

@@ -3,10 +3,15 @@
 use std::collections::VecDeque;
 use std::io::{self, Write};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread;
 use std::time::Duration;
 
 /// What each line that waits costs beside its octets.
 const LINE: usize = 32;
+/// Octets that are written at once, and a line.
+const AT_ONCE: usize = 16 << 10;
+/// How long lines gather after some were written: to wake somebody for each costs more than to make and to write it.
+const DOZE: Duration = Duration::from_millis(2);
 
 /// Lines on their way to an output, in order and bounded; what does not fit is counted.
 #[derive(Debug)]
@@ -24,13 +29,15 @@ struct Waiting {
     /// Lines that were lost, in all, and since that was told.
     lost: u64,
     untold: u64,
-    /// A line is being written.
+    /// Some are being written.
     writing: bool,
+    /// Whoever writes waits for one.
+    idle: bool,
 }
 
 impl Outlet {
     pub(super) const fn new(room: usize) -> Outlet {
-        let waiting = Waiting { lines: VecDeque::new(), octets: 0, lost: 0, untold: 0, writing: false };
+        let waiting = Waiting { lines: VecDeque::new(), octets: 0, lost: 0, untold: 0, writing: false, idle: false };
         Outlet { waiting: Mutex::new(waiting), changed: Condvar::new(), room }
     }
 
@@ -39,13 +46,16 @@ impl Outlet {
         let mut waiting = self.waiting();
         let cost = line.len() + LINE;
         if waiting.octets + cost > self.room {
-            waiting.lose();
+            waiting.lose(1);
             return;
         }
         waiting.octets += cost;
         waiting.lines.push_back(line);
+        let idle = std::mem::take(&mut waiting.idle);
         drop(waiting);
-        self.changed.notify_all();
+        if idle {
+            self.changed.notify_all();
+        }
     }
 
     /// Waits until all that was said is written or lost, but not longer.
@@ -59,38 +69,57 @@ impl Outlet {
         self.waiting().lost
     }
 
-    /// Writes line by line, for ever. `lost` says that so many were lost, in a line.
+    /// Writes what is said, for ever. `lost` says that so many were lost, in a line.
     pub(super) fn write_to(&self, output: &mut impl Write, lost: impl Fn(u64) -> String) -> ! {
         // A line that was cut off in its midst is no beginning for the next.
         let mut is_cut = false;
         loop {
-            let (line, untold) = self.next();
-            let note = if untold > 0 { lost(untold) } else { String::new() };
-            let end = if is_cut { "\n" } else { "" };
-            let whole = [end, &note, &line].concat();
+            let (lines, untold) = self.next();
+            let mut whole = String::from(if is_cut { "\n" } else { "" });
+            if untold > 0 {
+                whole.push_str(&lost(untold));
+            }
+            let told = whole.len();
+            let ends: Vec<usize> = lines
+                .iter()
+                .map(|line| {
+                    whole.push_str(line);
+                    whole.len()
+                })
+                .collect();
             let written = write(output, whole.as_bytes());
             let mut waiting = self.waiting();
             waiting.writing = false;
-            if written == whole.len() {
+            if written >= told {
                 waiting.untold -= untold;
-                is_cut = false;
-            } else {
-                waiting.lose();
-                is_cut |= written > 0;
+            }
+            waiting.lose(ends.iter().filter(|end| **end > written).count() as u64);
+            if let Some(last) = written.checked_sub(1).and_then(|last| whole.as_bytes().get(last)) {
+                is_cut = *last != b'\n';
             }
             drop(waiting);
             self.changed.notify_all();
+            thread::sleep(DOZE);
         }
     }
 
-    /// Waits for the next line; with it, how many were lost before it and that was not told.
-    fn next(&self) -> (String, u64) {
-        let nothing = |waiting: &mut Waiting| waiting.lines.is_empty();
+    /// Waits for the next lines; with them, how many were lost before them and that was not told.
+    fn next(&self) -> (Vec<String>, u64) {
+        let nothing = |waiting: &mut Waiting| {
+            waiting.idle = waiting.lines.is_empty();
+            waiting.idle
+        };
         let mut waiting = self.changed.wait_while(self.waiting(), nothing).unwrap_or_else(PoisonError::into_inner);
-        let line = waiting.lines.pop_front().unwrap_or_default();
-        waiting.octets -= line.len() + LINE;
+        let (mut lines, mut octets) = (Vec::new(), 0);
+        while octets < AT_ONCE
+            && let Some(line) = waiting.lines.pop_front()
+        {
+            octets += line.len();
+            waiting.octets -= line.len() + LINE;
+            lines.push(line);
+        }
         waiting.writing = true;
-        (line, waiting.untold)
+        (lines, waiting.untold)
     }
 
     fn waiting(&self) -> MutexGuard<'_, Waiting> {
@@ -99,9 +128,9 @@ impl Outlet {
 }
 
 impl Waiting {
-    fn lose(&mut self) {
-        self.lost += 1;
-        self.untold += 1;
+    fn lose(&mut self, lines: u64) {
+        self.lost += lines;
+        self.untold += lines;
     }
 }
 

@@ -5,6 +5,7 @@ use super::pauses::Pauses;
 use smol::future::FutureExt;
 use std::future::Future;
 use std::panic::AssertUnwindSafe;
+use std::pin::Pin;
 use std::time::{Duration, Instant};
 
 /// The first pause after a task broke off, and the longest.
@@ -30,10 +31,15 @@ async fn go_on<F: Future<Output = ()>>(name: &str, mut pauses: Pauses, mut begin
 }
 
 /// Does what is done once, as a conversation: where it panics, that is counted and told, and nothing else ends of it.
-pub async fn once(name: &str, work: impl Future<Output = ()>) {
-    if AssertUnwindSafe(work).catch_unwind().await.is_err() {
-        defects::count(name);
-        log::error!("{name} broke off: this is a defect");
+pub fn once<'w>(name: &'w str, work: impl Future<Output = ()> + Send + 'w) -> impl Future<Output = ()> + Send + 'w {
+    // Moved once, and then no more: a future that awaits another has room for it twice.
+    let work: Pin<Box<dyn Future<Output = ()> + Send + 'w>> = Box::pin(work);
+    let work = AssertUnwindSafe(work).catch_unwind();
+    async move {
+        if work.await.is_err() {
+            defects::count(name);
+            log::error!("{name} broke off: this is a defect");
+        }
     }
 }
 

@@ -80,7 +80,7 @@ impl Decoder {
 
     /// Decodes the next octets and appends what they are to `out`.
     pub fn feed(&mut self, octets: &[u8], out: &mut Vec<u8>) {
-        effort::spend_on(octets.len());
+        effort::spend_on(2 * octets.len());
         match self.encoding {
             Encoding::Identity => out.extend_from_slice(octets),
             Encoding::Base64 => {

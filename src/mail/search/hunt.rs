@@ -224,6 +224,7 @@ impl Text {
                     rest.start =
                         rest.start.saturating_add(u32::try_from(piece.len()).unwrap_or(u32::MAX)).min(rest.end);
                     said.clear();
+                    said.reserve(piece.len());
                     reader.feed(piece, said);
                     seeker.feed(said, asked.words());
                     let sought = seeker.seek(asked.words(), known);

@@ -8,8 +8,8 @@ use crate::wire::imap::FetchItem;
 use crate::wire::imap::reply::{self, Fetch};
 use std::cell::OnceCell;
 
-/// What an octet of an envelope or a structure costs to write, in octets looked at.
-const WRITING: usize = 4;
+/// What an octet of a structure costs to write, in octets looked at: it is made of many small pieces.
+const WRITING: usize = 6;
 
 /// A message's content, in one snapshot.
 pub(super) struct Body<'b> {
@@ -138,12 +138,16 @@ impl Body<'_> {
     /// Puts an item of content.
     pub(super) fn put(&self, item: &FetchItem, fetch: &mut Fetch<'_>, aids: &mut Aids) -> Result<Put, Fault> {
         match item {
-            FetchItem::Envelope | FetchItem::Body | FetchItem::BodyStructure => {
+            FetchItem::Envelope => {
+                fetch.envelope(&self.snapshot.envelope(self.blob, self.head)?);
+                Ok(Put::Whole)
+            }
+            FetchItem::Body | FetchItem::BodyStructure => {
+                let outline = self.outline()?;
                 let before = fetch.buffer().len();
                 match item {
-                    FetchItem::Envelope => fetch.envelope(&self.snapshot.envelope(self.blob, self.head)?),
-                    FetchItem::Body => fetch.body(self.outline()?),
-                    _ => fetch.body_structure(self.outline()?),
+                    FetchItem::Body => fetch.body(outline),
+                    _ => fetch.body_structure(outline),
                 }
                 effort::spend_on(WRITING * (fetch.buffer().len() - before));
                 Ok(Put::Whole)

@@ -320,7 +320,7 @@ impl Facts for Message<'_> {
         let snapshot = self.snapshot;
         let (blob, head) = self.head()?;
         let span = snapshot.outline(blob, &head)?.header;
-        let mut header = Vec::new();
+        let mut header = Vec::with_capacity((span.len() as usize).min(limits::HEADER));
         self.octets(span, &mut |octets| {
             header.extend_from_slice(octets);
             if header.len() < limits::HEADER { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
