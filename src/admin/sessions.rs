@@ -148,13 +148,20 @@ impl Seat {
         self.seated.login.get().map(|(_, grant)| grant)
     }
 
+    /// Whether the session is to end.
+    #[must_use]
+    pub fn is_to_end(&self) -> bool {
+        self.seated.ending().is_some()
+    }
+
     /// What the session does now, and what came and went.
     pub fn note(&self, doing: &'static str, tls: bool, read: u64, written: u64) {
         *self.seated.now() = Now { doing, tls, read, written };
     }
 
     /// Waits until the session is to end. To be polled before what it does, each time that goes on: so nothing is begun
-    /// any more once it is to end.
+    /// any more once it is to end. What logs somebody in is to be polled again after it, so that the end of the right is
+    /// heard of.
     pub async fn ended(&self) -> Ending {
         let (mut called, mut revoked) = (None::<EventListener>, None::<EventListener>);
         poll_fn(|context| {

@@ -196,6 +196,10 @@ impl Talk<'_> {
         loop {
             self.place = None;
             self.note();
+            if self.seat.is_to_end() {
+                // Who always has a next command never comes to where the end is looked for.
+                smol::future::yield_now().await;
+            }
             self.claim().await?;
             if let Some(reason) = self.protocol.turned_away() {
                 logins::turned_away(self.at(), reason);
@@ -218,6 +222,7 @@ impl Talk<'_> {
                 Need::Password { user, password } => {
                     let who = Box::pin(self.house.gate.verify(&user, &password, self.peer.ip())).await;
                     let who = self.let_in(who, &user);
+                    smol::future::yield_now().await;
                     self.work(|protocol, store, out| protocol.entered(who, store, now(), out))
                 }
                 Need::ScramKeys(user) => {
@@ -239,7 +244,11 @@ impl Talk<'_> {
                     let found = self.looked_up.take().filter(|found| Some(found.account) == account.map(|(id, _)| id));
                     let who = Box::pin(self.house.gate.prove(user.as_bytes(), found, self.peer.ip())).await;
                     let who = self.let_in(who, user.as_bytes());
+                    smol::future::yield_now().await;
                     self.work(|protocol, store, out| protocol.entered(who, store, now(), out))
+                }
+                Need::LetIn(account, address) => {
+                    self.work(|protocol, store, out| protocol.entered(Ok((account, address)), store, now(), out))
                 }
                 Need::Verdict(suspect) => {
                     self.flush().await?;
@@ -276,7 +285,8 @@ impl Talk<'_> {
         At { protocol: self.protocol.name(), tls: self.stream.is_tls(), peer: self.peer }
     }
 
-    /// Somebody proved who they are, or did not; `user`: who they said to be.
+    /// Somebody proved who they are, or did not; `user`: who they said to be. After it others have to have their turn:
+    /// only then it is heard when the right ends that somebody came in with.
     fn let_in(&mut self, who: Result<Entered, admin::Denied>, user: &[u8]) -> Result<(AccountId, String), Denied> {
         match who {
             Ok(Entered { account, address, grant }) => {

@@ -44,6 +44,7 @@ impl Turns {
         if self.under_way.load(Ordering::Relaxed) < self.threads {
             return None;
         }
+        look_around();
         smol::future::yield_now().await;
         Some(self.long.acquire().await)
     }
@@ -64,6 +65,12 @@ impl Turns {
         stream.listen_for(MOMENT);
         self.listening.store(false, Ordering::Release);
     }
+}
+
+/// Lets those go on whose sockets have something for them. A thread that always has work looks at them once in 200 pieces
+/// of it; to wait for something that is there already is to look at them now.
+fn look_around() {
+    smol::block_on(smol::future::yield_now());
 }
 
 impl Turn<'_> {

@@ -59,6 +59,8 @@ pub enum Need {
     },
     /// The SCRAM keys of this user, then `scram_keys`.
     ScramKeys(String),
+    /// `entered`, with who was let in a moment ago and has heard it.
+    LetIn(AccountId, String),
     /// To be told that SCRAM succeeded or failed for this user; then `entered` with the same answer after a delay.
     ScramDone {
         /// Who.

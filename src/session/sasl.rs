@@ -19,8 +19,11 @@ pub(super) enum Turn {
     Password(Credentials),
     /// This user's keys are looked up: [`Exchange::keys`].
     Keys(String, Exchange),
-    /// The exchange is over, and this user is, or is not, who they say; a refusal is to be slow.
-    Over { user: String, account: Option<(AccountId, String)> },
+    /// This user is, or is not, who they say. Neither is told before it may be: a right guess is told from a wrong one by
+    /// the first octet of an answer. Where they are let in, [`Proved::entered`].
+    Over { user: String, account: Option<(AccountId, String)>, proved: Option<Proved> },
+    /// The exchange is over, and they are in.
+    In((AccountId, String)),
     /// The exchange is over.
     Failed(Failure),
 }
@@ -39,10 +42,18 @@ enum Step {
         server: Box<ServerFirst>,
     },
     /// The server has proved itself; the client says nothing more.
-    ScramEnd {
-        user: String,
-        account: (AccountId, String),
-    },
+    ScramEnd((AccountId, String)),
+}
+
+/// A right proof, and what the server proves itself with once it may.
+#[derive(Debug)]
+pub(super) struct Proved(String);
+
+impl Proved {
+    /// They were let in: what the server says last of its own.
+    pub(super) fn entered(self, who: (AccountId, String)) -> Turn {
+        Turn::Challenge(self.0.into_bytes(), Exchange(Step::ScramEnd(who)))
+    }
 }
 
 impl Exchange {
@@ -73,13 +84,11 @@ impl Exchange {
                 Err(failure) => Turn::Failed(failure),
             },
             Step::ScramProof { user, account, server } => match (server.finish(response), account) {
-                (Ok(last), Some(account)) => {
-                    Turn::Challenge(last.into_bytes(), Exchange(Step::ScramEnd { user, account }))
-                }
+                (Ok(last), account @ Some(_)) => Turn::Over { user, account, proved: Some(Proved(last)) },
                 (Err(failure @ (Failure::Malformed(_) | Failure::Unsupported(_))), _) => Turn::Failed(failure),
-                (Ok(_) | Err(Failure::Denied), _) => Turn::Over { user, account: None },
+                (Ok(_) | Err(Failure::Denied), _) => Turn::Over { user, account: None, proved: None },
             },
-            Step::ScramEnd { user, account } => Turn::Over { user, account: Some(account) },
+            Step::ScramEnd(who) => Turn::In(who),
             Step::ScramKeys(_) => Turn::Failed(Failure::Malformed("Nothing is expected now")),
         }
     }

@@ -174,7 +174,7 @@ def listed_and_ended(server):
     expect(ended == "2 sessions were ended.\n", ended)
     expect(b"* BYE The owner of the server ended this session" in first.rest())
     expect(second.rest().startswith(b"-ERR [SYS/TEMP]"))
-    until(lambda: server.run("session", "list") == "No sessions.\n", 10, "none is left")
+    until(lambda: not sessions(server), 10, "none is left")
 
 
 def main():

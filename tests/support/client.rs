@@ -211,9 +211,11 @@ impl Client {
                 self.protocol.scram_keys(keys, &[5; 18], &mut self.out)
             }
             Need::ScramDone { account, .. } => {
-                self.grant = account.as_ref().map(|(account, _)| store.grant(*account));
-                self.protocol.entered(account.ok_or(Denied::Wrong), store, now, &mut self.out)
+                let who = gate.denied.map_or(account.ok_or(Denied::Wrong), Err);
+                self.grant = who.as_ref().ok().map(|(account, _)| store.grant(*account));
+                self.protocol.entered(who, store, now, &mut self.out)
             }
+            Need::LetIn(account, address) => self.protocol.entered(Ok((account, address)), store, now, &mut self.out),
             Need::Verdict(suspect) => {
                 let header =
                     format!("Authentication-Results: mail.example.org; spf=none smtp.helo={}\r\n", suspect.helo);

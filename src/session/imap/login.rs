@@ -26,7 +26,7 @@ impl Session {
         if self.is_exposed(tag, out) {
             return Need::Flush;
         }
-        self.work = Work::Waiting(Box::new(After::Entered { tag: tag.into() }));
+        self.work = Work::Waiting(Box::new(After::Entered { tag: tag.into(), proved: None }));
         Need::Password { user, password }
     }
 
@@ -71,9 +71,13 @@ impl Session {
                 self.work = Work::Waiting(Box::new(After::Scram(Box::new(Exchange { tag, sasl }))));
                 Need::ScramKeys(user)
             }
-            Turn::Over { user, account } => {
-                self.work = Work::Waiting(Box::new(After::Entered { tag }));
+            Turn::Over { user, account, proved } => {
+                self.work = Work::Waiting(Box::new(After::Entered { tag, proved }));
                 Need::ScramDone { user, account }
+            }
+            Turn::In((account, address)) => {
+                self.work = Work::Waiting(Box::new(After::Entered { tag, proved: None }));
+                Need::LetIn(account, address)
             }
             Turn::Failed(failure) => self.failed(&tag, failure, out),
         }
@@ -94,16 +98,17 @@ impl Session {
 
     pub(super) fn let_in(&mut self, who: Result<(AccountId, String), Denied>, store: &Store, out: &mut Out) -> Need {
         let Work::Waiting(after) = std::mem::take(&mut self.work) else { return Need::Flush };
-        let After::Entered { tag } = *after else { return Need::Flush };
-        match who {
-            Ok((account, address)) => {
+        let After::Entered { tag, proved } = *after else { return Need::Flush };
+        match (who, proved) {
+            (Ok(who), Some(proved)) => self.take_turn(tag, proved.entered(who), out),
+            (Ok((account, address)), None) => {
                 self.enter(User { account, address });
                 self.alarm = Some(store.alarm(account));
                 let capabilities = self.capabilities();
                 reply::tagged(out, &tag, Condition::Ok, Some(Code::Capability(&capabilities)), "Logged in");
                 Need::Flush
             }
-            Err(denied) => {
+            (Err(denied), _) => {
                 Self::deny(&tag, denied, out);
                 self.failures += u32::from(denied == Denied::Wrong);
                 if self.failures < FAILURES {
@@ -126,7 +131,7 @@ impl Session {
     }
 
     fn check(&mut self, tag: Box<str>, credentials: Credentials) -> Need {
-        self.work = Work::Waiting(Box::new(After::Entered { tag }));
+        self.work = Work::Waiting(Box::new(After::Entered { tag, proved: None }));
         let Credentials { identity, password } = credentials;
         Need::Password { user: identity.into_bytes(), password: password.into_bytes() }
     }

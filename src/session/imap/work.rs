@@ -7,6 +7,7 @@ use super::list::Listing;
 use super::login::Exchange;
 use super::search::Searching;
 use super::store::Echo;
+use crate::session::sasl::Proved;
 use crate::store::SpecialUse;
 
 /// One piece of work at a time. Each variant owns what exists only while it is done.
@@ -61,6 +62,8 @@ pub(super) enum After {
     /// A password check.
     Entered {
         tag: Box<str>,
+        /// By a right proof, which is answered once it may be.
+        proved: Option<Proved>,
     },
     /// SCRAM keys.
     Scram(Box<Exchange>),

@@ -128,9 +128,13 @@ impl Pop3 {
                 self.work = Work::Keys(Box::new(Exchange(exchange)));
                 Need::ScramKeys(user)
             }
-            Turn::Over { user, account } => {
-                self.work = Work::Checking;
+            Turn::Over { user, account, proved } => {
+                self.work = proved.map_or(Work::Checking, Work::Proved);
                 Need::ScramDone { user, account }
+            }
+            Turn::In((account, address)) => {
+                self.work = Work::Checking;
+                Need::LetIn(account, address)
             }
             Turn::Failed(failure) => self.failed(failure, out),
         }
@@ -147,11 +151,12 @@ impl Pop3 {
 
     /// The client proved who it is, or did not.
     pub(super) fn let_in(&mut self, who: Result<(AccountId, String), Denied>, store: &Store, out: &mut Out) -> Need {
-        match who {
-            Ok((account, address)) => {
+        match (who, std::mem::take(&mut self.work)) {
+            (Ok(who), Work::Proved(proved)) => self.take_turn(proved.entered(who), out),
+            (Ok((account, address)), _) => {
                 self.enter(Entering { account, address, tries: 0, renamings: 0, lock: None }, store, out)
             }
-            Err(denied) => {
+            (Err(denied), _) => {
                 self.failures += u32::from(denied == Denied::Wrong);
                 deny(denied, out);
                 if self.failures < FAILURES {

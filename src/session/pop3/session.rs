@@ -6,6 +6,7 @@ use super::login::{Entering, Exchange};
 use super::maildrop::Maildrop;
 use super::retrieve::{Retrieving, Source};
 use crate::mail::AccountId;
+use crate::session::sasl::Proved;
 use crate::session::{Denied, Dismissal, Keys, Need, Privacy, Protocol};
 use crate::store::{Ahead, Outcome, Store, StoreError, Watch, Write};
 use crate::wire::Out;
@@ -64,6 +65,8 @@ pub(super) enum Work {
     Keys(Box<Exchange>),
     /// A password is being checked.
     Checking,
+    /// So is a right proof, and this is said once it may be.
+    Proved(Proved),
     /// The maildrop is being opened.
     Entering(Box<Entering>),
     Listing(Listing),
@@ -293,7 +296,6 @@ impl Protocol for Pop3 {
 
     fn entered(&mut self, who: Result<(AccountId, String), Denied>, store: &Store, now: i64, out: &mut Out) -> Need {
         self.now = now;
-        self.work = Work::None;
         self.let_in(who, store, out)
     }
 
@@ -343,7 +345,7 @@ impl Protocol for Pop3 {
         match (&self.work, &self.state) {
             (Work::None, State::Authorization) => "not logged in",
             (Work::None, _) => "waiting",
-            (Work::Sasl(_) | Work::Keys(_) | Work::Checking | Work::Entering(_), _) => "logging in",
+            (Work::Sasl(_) | Work::Keys(_) | Work::Checking | Work::Proved(_) | Work::Entering(_), _) => "logging in",
             (Work::Listing(_), _) => "LIST",
             (Work::Retrieving(_), _) => "RETR",
             (Work::Marking | Work::Removing, _) => "QUIT",

@@ -81,9 +81,13 @@ impl Smtp {
                 self.work = Work::Keys(Box::new(exchange));
                 Need::ScramKeys(user)
             }
-            Turn::Over { user, account } => {
-                self.work = Work::Checking;
+            Turn::Over { user, account, proved } => {
+                self.work = proved.map_or(Work::Checking, Work::Proved);
                 Need::ScramDone { user, account }
+            }
+            Turn::In((account, address)) => {
+                self.work = Work::Checking;
+                Need::LetIn(account, address)
             }
             Turn::Failed(failure) => self.failed(failure, out),
         }
@@ -96,13 +100,14 @@ impl Smtp {
 
     /// The client proved who it is, or did not.
     pub(super) fn let_in(&mut self, who: Result<(AccountId, String), Denied>, out: &mut Out) -> Need {
-        match who {
-            Ok(who) => {
+        match (who, std::mem::take(&mut self.work)) {
+            (Ok(who), Work::Proved(proved)) => self.take_turn(proved.entered(who), out),
+            (Ok(who), _) => {
                 self.login = Some(who);
                 self.since = self.now;
                 self.grant(&answers::LOGGED_IN, out)
             }
-            Err(denied) => {
+            (Err(denied), _) => {
                 self.failures += u32::from(denied == Denied::Wrong);
                 self.answer(&answers::denied(denied), out);
                 if self.failures < FAILURES { Need::Flush } else { self.end(&answers::TOO_MANY_ERRORS, out) }

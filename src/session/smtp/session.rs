@@ -7,7 +7,7 @@ use super::envelope::Transaction;
 use super::repeats::Key;
 use super::terms::{Kind, Terms};
 use crate::mail::{AccountId, limits};
-use crate::session::sasl::Exchange;
+use crate::session::sasl::{Exchange, Proved};
 use crate::session::{Denied, Dismissal, Keys, Need, Privacy, Protocol, Suspect};
 use crate::store::{Outcome, Store, StoreError, Watch, Write};
 use crate::verdict::Verdict;
@@ -78,6 +78,8 @@ pub(super) enum Work {
     Keys(Box<Exchange>),
     /// A password is being checked.
     Checking,
+    /// So is a right proof, and this is said once it may be.
+    Proved(Proved),
     /// A message is coming in.
     Content(Box<Content>),
     /// It is being judged,
@@ -371,7 +373,6 @@ impl Protocol for Smtp {
 
     fn entered(&mut self, who: Result<(AccountId, String), Denied>, _: &Store, now: i64, out: &mut Out) -> Need {
         self.now = now;
-        self.work = Work::None;
         self.let_in(who, out)
     }
 
@@ -440,7 +441,7 @@ impl Protocol for Smtp {
             (Work::None, Some(transaction)) if transaction.content.is_some() => "BDAT",
             (Work::None, Some(transaction)) if transaction.recipients.is_empty() => "MAIL",
             (Work::None, Some(_)) => "RCPT",
-            (Work::Sasl(_) | Work::Keys(_) | Work::Checking, _) => "logging in",
+            (Work::Sasl(_) | Work::Keys(_) | Work::Checking | Work::Proved(_), _) => "logging in",
             (Work::Content(_), _) => "DATA",
             (Work::Judging(_), _) => "checking the sender",
             (Work::Arriving(_), _) => "storing",
