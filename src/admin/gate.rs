@@ -3,7 +3,7 @@
 use super::crypt;
 use super::memory::{Memory, Origin, Trace};
 use super::password::{self, Strength};
-use super::salts::Salts;
+use super::salts::{Salts, local_part};
 use super::sessions::Sessions;
 use super::settings::Settings;
 use super::throttle::{Throttle, Who};
@@ -100,6 +100,9 @@ impl Gate {
         let traced = found.as_ref().map(|found| self.trace(found, password));
         if let (Some(found), true) = (&found, attempt.is_known(traced)) {
             attempt.succeed();
+            if let Some(trace) = traced {
+                self.memory.keep(trace, found.grant.clone(), attempt.place.clone(), Instant::now());
+            }
             return Ok(found.clone().entered());
         }
         attempt.wait_for_source().await;
@@ -130,8 +133,7 @@ impl Gate {
         let name = name(user);
         let found = self.find(&name)?;
         self.expect(found.as_ref());
-        // By the address, whatever the user is called here: so the salt is the one that an own hash will have.
-        let fake = self.salts.fake(found.as_ref().map_or(&name, |found| &found.record.address));
+        let fake = self.salts.fake(&name);
         let known = found.and_then(|found| Some((password::scram_keys(&found.record.credentials)?, found.entered())));
         Ok(match known {
             Some((keys, entered)) => (Some(entered), keys),
@@ -153,6 +155,9 @@ impl Gate {
         let known = if found.is_some() { traced } else { None };
         if let (Some(found), true) = (&found, attempt.is_known(known)) {
             attempt.succeed();
+            if let Some(trace) = traced {
+                self.memory.keep(trace, found.grant.clone(), attempt.place.clone(), Instant::now());
+            }
             return Ok(found.clone());
         }
         attempt.wait_for_source().await;
@@ -187,7 +192,7 @@ impl Gate {
     /// So many failures about a user, as if they were guessed at.
     #[cfg(test)]
     pub(super) fn throttle_of(&self, user: &str, failures: u32) {
-        let who = Who::User(user.to_owned());
+        let who = Who::User(local_part(user).to_owned());
         for _ in 0..failures {
             self.throttle.failed(&who, false, Instant::now());
         }
@@ -196,7 +201,7 @@ impl Gate {
     /// Failures about a user.
     #[cfg(test)]
     pub(super) fn failures_of(&self, user: &str) -> u32 {
-        self.throttle.failures(&Who::User(user.to_owned()), Instant::now())
+        self.throttle.failures(&Who::User(local_part(user).to_owned()), Instant::now())
     }
 
     /// What hashes of new passwords cost.
@@ -333,7 +338,9 @@ struct Attempt<'g> {
     source: Option<Who>,
     /// How long the attempt waits for what its source did before.
     delay: Duration,
-    /// The user, by the address where there is one: a name has two spellings at least.
+    account: Option<AccountId>,
+    /// The user, by what stands before the domain: a name has two spellings at least, and both are one, whether there is
+    /// somebody or not.
     user: String,
     place: Origin,
     /// Since when it is looked at.
@@ -348,8 +355,9 @@ impl<'g> Attempt<'g> {
         let since = Instant::now();
         let source = from.map(Who::source);
         let delay = source.as_ref().map_or(Duration::ZERO, |source| gate.throttle.begin(source, at_home, since));
-        let user = found.map_or(name, |found| &found.record.address).to_owned();
-        Attempt { gate, at_home, place: source.clone(), source, delay, user, since, is_open: false }
+        let account = found.map(|found| found.account);
+        let user = local_part(name).to_owned();
+        Attempt { gate, at_home, place: source.clone(), source, delay, account, user, since, is_open: false }
     }
 
     /// Whether this password, or proof, came from there before. Only so many guesses of a source are compared in time.
@@ -375,7 +383,11 @@ impl<'g> Attempt<'g> {
         'g: 't,
     {
         let gate = self.gate;
-        let failures = self.source.as_ref().map_or(0, |source| gate.throttle.failures(source, Instant::now()));
+        let now = Instant::now();
+        // Whoever came in from there within the last weeks goes first, however many others guess.
+        let is_familiar = self.account.is_some_and(|account| gate.memory.is_familiar(account, &self.place, now));
+        let failures = self.source.as_ref().map_or(0, |source| gate.throttle.failures(source, now));
+        let failures = if is_familiar { 0 } else { failures.saturating_add(1) };
         let who = self.who();
         let due = |now| gate.throttle.due(&who, self.at_home, now);
         let turn = gate.turnstile.pass(user, failures, due).await.ok_or(Denied::Busy)?;
@@ -396,9 +408,16 @@ impl<'g> Attempt<'g> {
         }
     }
 
+    /// The source is trusted again. The failures about the user stay: who guesses would begin anew each time that the
+    /// user's phone looks for mail, and see by that who has one.
     fn succeed(&mut self) {
         self.is_open = false;
-        self.known().for_each(|who| self.gate.throttle.succeeded(&who));
+        if let Some(source) = &self.source {
+            self.gate.throttle.succeeded(source);
+        }
+        if let Some(account) = self.account {
+            self.gate.memory.meet(account, self.place.clone(), Instant::now());
+        }
     }
 
     fn who(&self) -> Who {

@@ -15,13 +15,17 @@ use std::time::{Duration, Instant};
 
 /// Networks that a password is known to come from: those of one person's phone, home and work.
 const PLACES: usize = 8;
-/// Passwords remembered: several clients with app passwords for a few hundred people. Some 200 octets each.
+/// So long a network is familiar that somebody came in from.
+const FAMILIAR: Duration = Duration::from_hours(30 * 24);
+/// Passwords, and familiar networks, remembered: several clients with app passwords for a few hundred people. Some 200 octets each.
 const ROOM: usize = 4_096;
 
 pub(super) struct Memory {
     key: hmac::Key,
     lasts: Duration,
     known: Mutex<HashMap<Trace, Known>>,
+    /// When an account was last entered from a network.
+    familiar: Mutex<HashMap<(AccountId, Origin), Instant>>,
 }
 
 /// For how long a password is remembered.
@@ -43,7 +47,7 @@ pub(super) struct Trace([u8; 32]);
 impl Memory {
     pub(super) fn new(lasts: Duration) -> Result<Memory, Fault> {
         let key = hmac::Key::new(hmac::HMAC_SHA256, &random::<32>()?);
-        Ok(Memory { key, lasts, known: Mutex::default() })
+        Ok(Memory { key, lasts, known: Mutex::default(), familiar: Mutex::default() })
     }
 
     pub(super) fn trace(&self, account: AccountId, phc: &str, password: &[u8]) -> Trace {
@@ -85,6 +89,23 @@ impl Memory {
         places.insert(0, place);
         places.truncate(PLACES);
         traces.insert(trace, Known { until: now + self.lasts, grant, places });
+    }
+
+    /// Somebody came in from there.
+    pub(super) fn meet(&self, account: AccountId, place: Origin, now: Instant) {
+        let mut familiar = self.familiar.lock().unwrap_or_else(PoisonError::into_inner);
+        if familiar.len() >= ROOM
+            && let Some(oldest) = familiar.iter().min_by_key(|(_, when)| **when).map(|(key, _)| key.clone())
+        {
+            familiar.remove(&oldest);
+        }
+        familiar.insert((account, place), now);
+    }
+
+    /// Whether somebody came in from there within the last weeks.
+    pub(super) fn is_familiar(&self, account: AccountId, place: &Origin, now: Instant) -> bool {
+        let familiar = self.familiar.lock().unwrap_or_else(PoisonError::into_inner);
+        familiar.get(&(account, place.clone())).is_some_and(|when| now.duration_since(*when) < FAMILIAR)
     }
 
     fn lock(&self) -> MutexGuard<'_, HashMap<Trace, Known>> {
@@ -130,6 +151,21 @@ mod tests {
         let forgetful = Memory::new(Duration::ZERO).unwrap();
         forgetful.keep(trace, grant, None, now);
         assert!(!forgetful.knows(trace, now));
+    }
+
+    #[test]
+    fn a_network_stays_familiar_to_the_account_that_came_in_from_there_and_to_no_other() {
+        let memory = Memory::new(Duration::ZERO).unwrap();
+        let now = Instant::now();
+        let place = |last| Some(Who::source([192, 0, 2, last].into()));
+        memory.meet(AccountId(1), place(1), now);
+        assert!(memory.is_familiar(AccountId(1), &place(1), now + FAMILIAR / 2));
+        assert!(!memory.is_familiar(AccountId(1), &place(2), now) && !memory.is_familiar(AccountId(2), &place(1), now));
+        assert!(!memory.is_familiar(AccountId(1), &place(1), now + FAMILIAR));
+        for account in 2..=ROOM as u64 + 1 {
+            memory.meet(AccountId(u32::try_from(account).unwrap()), None, now + Duration::from_secs(account));
+        }
+        assert!(!memory.is_familiar(AccountId(1), &place(1), now), "the oldest made room");
     }
 
     #[test]

@@ -37,15 +37,22 @@ impl Salts {
         Ok(kept()?.unwrap_or(made))
     }
 
-    /// The salt of a name, in small letters.
+    /// The salt of a name, in small letters. What stands behind its `@` does not count: some is left out at log-in, or
+    /// spelt in two ways, and where those led to one salt there would be somebody. Two of one name in two domains share a
+    /// salt, which costs neither anything.
     pub(super) fn salt(&self, name: &str) -> [u8; 16] {
         self.fake(name).salt
     }
 
     /// Keys that no proof fits.
     pub(super) fn fake(&self, name: &str) -> ScramKeys {
-        ScramKeys::fake(name, &self.0, ITERATIONS)
+        ScramKeys::fake(local_part(name), &self.0, ITERATIONS)
     }
+}
+
+/// What stands before the domain, where there is one.
+pub(super) fn local_part(name: &str) -> &str {
+    name.rsplit_once('@').map_or(name, |(local, _)| local)
 }
 
 impl std::fmt::Debug for Salts {

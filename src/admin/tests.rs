@@ -190,7 +190,11 @@ fn scram_shows_nobody_the_same_keys_each_time_and_somebody_their_own() {
     let (nobody, fake) = gate.scram_keys(b"nobody@b.example").unwrap();
     assert!(nobody.is_none());
     assert!(fake == gate.scram_keys(b"Nobody@b.example").unwrap().1);
-    assert!(fake.salt != gate.scram_keys(b"nobody@c.example").unwrap().1.salt);
+    // By no spelling of the domain, nor without it, another: that would be how those differ who are here.
+    for spelling in ["nobody", "nobody@c.example", "nobody@xn--bcher-kva.example", "nobody@bücher.example"] {
+        assert!(fake.salt == gate.scram_keys(spelling.as_bytes()).unwrap().1.salt, "{spelling}");
+    }
+    assert!(fake.salt != gate.scram_keys(b"somebody@b.example").unwrap().1.salt);
     assert_eq!(fake.iterations, keys.iterations);
 }
 
@@ -208,6 +212,8 @@ fn a_wrong_password_is_answered_late_and_a_known_device_does_not_wait_for_anybod
     }
     let known = gate.verify(b"only", PASSWORD, ELSEWHERE);
     assert!(matches!(smol::block_on(smol::future::poll_once(known)), Some(Ok(_))), "at once");
+    // That it came in is no new start for who guesses, by whichever spelling.
+    assert_eq!((gate.failures_of("only"), gate.failures_of("only@b.example")), (2, 2));
     // The same password from where it never came from waits as a guess does: it may be one.
     let new = gate.verify(b"only", PASSWORD, Some(IpAddr::from([198, 51, 100, 1])));
     gate.throttle_of("only@b.example", 3);
