@@ -352,7 +352,7 @@ impl World {
         for name in &used {
             folder.names(std::slice::from_ref(name), true);
         }
-        let first = folder.uid_next;
+        let first = if letters.is_empty() { 0 } else { folder.uid_next };
         folder.modseq += u64::from(!letters.is_empty());
         for (_, letter) in letters {
             let names: Vec<String> = letter.flags.iter().cloned().collect();
