@@ -194,6 +194,9 @@ impl Talk<'_> {
         self.protocol.greet(&mut self.out);
         let mut need = Need::Flush;
         loop {
+            if self.spent >= limits::TURN {
+                self.house.turns.look_around();
+            }
             self.place = None;
             self.note();
             if self.seat.is_to_end() {

@@ -41,12 +41,24 @@ impl Turns {
     /// answer, whoever comes finds that one, and nothing is waited for: to hand work from thread to thread costs more than
     /// some of it.
     pub(super) async fn line_up(&self) -> Option<Place<'_>> {
-        if self.under_way.load(Ordering::Relaxed) < self.threads {
+        if !self.is_crowded() {
             return None;
         }
-        look_around();
         smol::future::yield_now().await;
         Some(self.long.acquire().await)
+    }
+
+    /// Lets those go on whose sockets have something for them: before a place is given up, so that who has not had a turn
+    /// yet goes before who waits for it. A thread that always has work looks at sockets once in 200 pieces of it; to wait
+    /// for something that is there already is to look at them now.
+    pub(super) fn look_around(&self) {
+        if self.is_crowded() {
+            smol::block_on(smol::future::yield_now());
+        }
+    }
+
+    fn is_crowded(&self) -> bool {
+        self.under_way.load(Ordering::Relaxed) >= self.threads
     }
 
     /// A connection's first turn.
@@ -65,12 +77,6 @@ impl Turns {
         stream.listen_for(MOMENT);
         self.listening.store(false, Ordering::Release);
     }
-}
-
-/// Lets those go on whose sockets have something for them. A thread that always has work looks at them once in 200 pieces
-/// of it; to wait for something that is there already is to look at them now.
-fn look_around() {
-    smol::block_on(smol::future::yield_now());
 }
 
 impl Turn<'_> {

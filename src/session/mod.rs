@@ -7,5 +7,6 @@ pub mod pop3;
 mod protocol;
 mod sasl;
 pub mod smtp;
+mod whole;
 
 pub use protocol::{Denied, Dismissal, Keys, Need, Privacy, Protocol, Suspect};

@@ -8,6 +8,8 @@ pub struct Out {
     /// Octets at the front that were sent already.
     sent: usize,
     limit: usize,
+    /// What is here is to be sent before anything more is put.
+    closed: bool,
 }
 
 /// A place in an [`Out`] to go back to; void once anything was consumed or cleared.
@@ -18,13 +20,18 @@ impl Out {
     /// An empty buffer that calls itself full from `limit` octets on. It takes no memory before the first `put`.
     #[must_use]
     pub fn new(limit: usize) -> Out {
-        Out { bytes: Vec::new(), sent: 0, limit }
+        Out { bytes: Vec::new(), sent: 0, limit, closed: false }
     }
 
     /// Whether the work should pause and the bytes be sent.
     #[must_use]
     pub fn is_full(&self) -> bool {
-        self.len() >= self.limit
+        self.closed || self.len() >= self.limit
+    }
+
+    /// Calls itself full until what is here is sent: what follows is to lie in one piece.
+    pub fn close(&mut self) {
+        self.closed = !self.is_empty();
     }
 
     /// Octets that wait to be sent.
@@ -114,6 +121,7 @@ impl Out {
     pub fn clear(&mut self) {
         self.bytes.clear();
         self.sent = 0;
+        self.closed = false;
     }
 
     /// Gives back the memory that is not in use: all of it, when nothing waits. For sessions that fall idle.

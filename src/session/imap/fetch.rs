@@ -9,9 +9,7 @@ use super::session::Session;
 use super::work::{After, Work};
 use crate::mail::{SectionText, SequenceSet, SystemFlag, Uid, effort};
 use crate::session::Need;
-use crate::store::{
-    Ahead, Depth, Fault, FlagChange, Message, Mirror, Pin, Reading, Refusal, Row, Snapshot, Store, Uids, Write,
-};
+use crate::store::{Ahead, Depth, Fault, FlagChange, Message, Mirror, Pin, Refusal, Row, Snapshot, Store, Uids, Write};
 use crate::wire::Out;
 use crate::wire::imap::reply::{self, Code};
 use crate::wire::imap::{Dialect, FetchItem};
@@ -306,15 +304,6 @@ struct Telling<'t> {
     dialect: Dialect,
 }
 
-/// Looks at all of a body that will leave in several bufferfuls: damage is told while nothing of it has left.
-fn probe(fetching: &Fetching, body: &Body<'_>, out: &Out) -> Result<(), Fault> {
-    let is_long = out.bytes().len() + body.head.size as usize > out.limit();
-    match fetching.depth() {
-        Some(Depth::Bodies) if is_long => Reading::probe(body.blob, body.snapshot, body.head),
-        _ => Ok(()),
-    }
-}
-
 impl Telling<'_> {
     fn tells_flags(&self, fetching: &Fetching) -> bool {
         fetching.items.contains(&FetchItem::Flags) || fetching.marked.holds(self.row.uid)
@@ -353,10 +342,12 @@ impl Telling<'_> {
             }
             _ => None,
         };
-        if let (None, Some(body)) = (&midst, &body)
-            && let Err(fault) = probe(fetching, body, out)
-        {
-            return Ok(Went::Damaged(fault));
+        if let (false, Some(body)) = (within, &body) {
+            match body.may_begin(fetching.depth(), out) {
+                Ok(true) => {}
+                Ok(false) => return Ok(Went::Paused { item: 0, piece: None, begun: false }),
+                Err(fault) => return Ok(Went::Damaged(fault)),
+            }
         }
         let mark = out.mark();
         let mut next = midst.as_ref().map_or(0, |midst| midst.item);

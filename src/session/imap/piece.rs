@@ -3,7 +3,9 @@
 use super::measure::{Mark, Measures};
 use crate::mail::decode::Served;
 use crate::mail::{self, BlobId, Part, Section, SectionText, Span, effort, header, limits};
-use crate::store::{Fault, Head, Pin, Reading, Snapshot, Store};
+use crate::session::whole::may_begin;
+use crate::store::{Depth, Fault, Head, Pin, Reading, Snapshot, Store};
+use crate::wire::Out;
 use crate::wire::imap::FetchItem;
 use crate::wire::imap::reply::{self, Fetch};
 use std::cell::OnceCell;
@@ -170,6 +172,14 @@ impl Body<'_> {
             FetchItem::Uid | FetchItem::Flags | FetchItem::InternalDate | FetchItem::Size | FetchItem::ModSeq => {
                 Ok(Put::Whole)
             }
+        }
+    }
+
+    /// Sees to it that damage is told while nothing of the body has left; false where the output has to be sent first.
+    pub(super) fn may_begin(&self, depth: Option<Depth>, out: &mut Out) -> Result<bool, Fault> {
+        match depth {
+            Some(Depth::Bodies) => may_begin(self.blob, self.snapshot, self.head, out),
+            _ => Ok(true),
         }
     }
 

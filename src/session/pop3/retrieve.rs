@@ -3,6 +3,7 @@
 use super::session::{Pop3, State, Work, no_message, unavailable};
 use crate::mail::Span;
 use crate::session::Need;
+use crate::session::whole::may_begin;
 use crate::store::{Depth, Fault, Pin, Reading, Snapshot, Store};
 use crate::wire::Out;
 use crate::wire::pop3::reply::{self, Code};
@@ -135,8 +136,8 @@ impl Retrieving {
     fn go_on(&mut self, snapshot: &Snapshot, out: &mut Out) -> Result<bool, Broken> {
         let stored = snapshot.head(self.reading.blob)?.ok_or(Broken::Gone)?;
         let head = stored.read()?;
-        if self.opening.is_some() && self.top.is_none() && out.bytes().len() + head.size as usize > out.limit() {
-            Reading::probe(self.reading.blob, snapshot, &head)?;
+        if self.opening.is_some() && self.top.is_none() && !may_begin(self.reading.blob, snapshot, &head, out)? {
+            return Ok(false);
         }
         match self.opening.take() {
             Some(Opening::Octets(octets)) => {
