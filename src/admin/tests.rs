@@ -245,6 +245,37 @@ fn guesses_at_one_user_that_are_begun_at_once_are_looked_at_one_by_one() {
 }
 
 #[test]
+fn neighbours_who_guess_at_others_take_nothing_from_a_known_device() {
+    let world = World::with_accounts("neighbours");
+    let gate = world.gate(&cheap());
+    assert!(smol::block_on(gate.verify(b"only", PASSWORD, ELSEWHERE)).is_ok());
+    for user in [&b"a@b.example"[..], b"nobody"].iter().cycle().take(300) {
+        assert!(smol::block_on(smol::future::poll_once(gate.verify(user, b"guess", ELSEWHERE))).is_none());
+    }
+    let known = gate.verify(b"only", PASSWORD, ELSEWHERE);
+    assert!(matches!(smol::block_on(smol::future::poll_once(known)), Some(Ok(_))));
+}
+
+#[test]
+fn work_that_nobody_waits_for_any_more_keeps_its_turn_until_it_is_done() {
+    let world = World::with_accounts("left");
+    let gate = world.gate(&dear());
+    let all = gate.free_turns();
+    let left = Box::pin(gate.verify(b"nobody", b"guess", None));
+    let begun = async {
+        smol::Timer::after(Duration::from_millis(20)).await;
+        None
+    };
+    assert!(smol::block_on(smol::future::or(async { Some(left.await) }, begun)).is_none());
+    assert_eq!((gate.free_turns(), gate.failures_of("nobody")), (all - 1, 1));
+    let began = Instant::now();
+    while gate.free_turns() < all {
+        assert!(began.elapsed() < Duration::from_secs(60));
+        std::thread::sleep(Duration::from_millis(10));
+    }
+}
+
+#[test]
 fn scram_is_slowed_as_passwords_are_and_knows_devices_as_they_are_known() {
     let world = World::with_accounts("scram-late");
     let gate = world.gate(&cheap());
