@@ -2,7 +2,7 @@
 
 mod room;
 
-use super::late::{pressed, send};
+use super::late::{attended, pressed, send};
 use super::logins::{self, At, yes};
 use super::peer::Peer;
 use super::serve::House;
@@ -220,7 +220,11 @@ impl Talk<'_> {
                     self.work(|protocol, store, out| protocol.done(outcome, store, now(), out))
                 }
                 Need::Password { user, password } => {
-                    let who = Box::pin(self.house.gate.verify(&user, &password, self.peer.ip())).await;
+                    let asked = Box::pin(self.house.gate.verify(&user, &password, self.peer.ip()));
+                    let Some(who) = attended(self.house, &self.stream, asked).await? else {
+                        need = self.stop();
+                        continue;
+                    };
                     let who = self.let_in(who, &user);
                     smol::future::yield_now().await;
                     self.work(|protocol, store, out| protocol.entered(who, store, now(), out))
@@ -242,7 +246,11 @@ impl Talk<'_> {
                 Need::ScramDone { user, account } => {
                     // The proof was compared with those keys, and they with nothing else.
                     let found = self.looked_up.take().filter(|found| Some(found.account) == account.map(|(id, _)| id));
-                    let who = Box::pin(self.house.gate.prove(user.as_bytes(), found, self.peer.ip())).await;
+                    let asked = Box::pin(self.house.gate.prove(user.as_bytes(), found, self.peer.ip()));
+                    let Some(who) = attended(self.house, &self.stream, asked).await? else {
+                        need = self.stop();
+                        continue;
+                    };
                     let who = self.let_in(who, user.as_bytes());
                     smol::future::yield_now().await;
                     self.work(|protocol, store, out| protocol.entered(who, store, now(), out))
@@ -344,11 +352,13 @@ impl Talk<'_> {
                 self.out.put(come_again(self.door.speaks));
                 Ok(Need::Close)
             }
-            Woken::Stop => {
-                self.protocol.stop(&mut self.out);
-                Ok(Need::Close)
-            }
+            Woken::Stop => Ok(self.stop()),
         }
+    }
+
+    fn stop(&mut self) -> Need {
+        self.protocol.stop(&mut self.out);
+        Need::Close
     }
 
     /// Waits for the client, and for the bell where it is listened to.
