@@ -25,10 +25,12 @@ pub(super) async fn send(stream: &mut Stream, octets: &[u8], is_guest: bool, sha
 }
 
 /// What the gate says, as long as there is somebody to tell: who goes away while it waits gives up a place that others
-/// need. `None`: the house stops, and waits for no guess.
+/// need. Who has said more already wants its answers, and may be done with talking. `None`: the house stops, and waits for
+/// no guess.
 pub(super) async fn attended<T>(
     house: &House,
     stream: &Stream,
+    said_more: bool,
     gate: impl Future<Output = T>,
 ) -> io::Result<Option<T>> {
     // Listening comes before looking: a stop in between is heard.
@@ -38,6 +40,9 @@ pub(super) async fn attended<T>(
     }
     let said = async { Ok(Some(gate.await)) };
     let gone = async {
+        if said_more {
+            std::future::pending::<()>().await;
+        }
         stream.gone().await;
         Err(io::ErrorKind::UnexpectedEof.into())
     };
