@@ -10,7 +10,7 @@ use super::settings::Settings;
 use crate::mail::{AccountId, limits};
 use crate::store::{Account, Credentials, Fault, Grant, Refusal, Store, StoreError, Write};
 use crate::wire::sasl::ScramKeys;
-use smol::lock::Semaphore;
+use smol::lock::{Semaphore, SemaphoreGuardArc};
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -28,6 +28,8 @@ pub struct Gate {
     doorman: Doorman,
     /// Argon2 runs at once: each fills its megabytes and a core, to its end, also where nobody waits for it any more.
     turns: Arc<Semaphore>,
+    /// The same of hashes that other systems made.
+    foreign: Arc<Semaphore>,
     waiting: AtomicUsize,
     sessions: Arc<Sessions>,
     salts: Salts,
@@ -74,6 +76,7 @@ impl Gate {
             strength: settings.password.strength(),
             doorman: Doorman::new(Memory::new(settings.password.remembered())?),
             turns: Arc::new(Semaphore::new(turns)),
+            foreign: Arc::new(Semaphore::new(1)),
             waiting: AtomicUsize::new(0),
             sessions: Arc::default(),
             salts,
@@ -244,10 +247,7 @@ impl Gate {
     /// Waits for its turn, then runs argon2: also for a user who does not exist, or whose hash is another system's, so
     /// that time does not tell.
     async fn weigh(&self, name: &str, password: Vec<u8>, place: &Origin) -> Result<Option<Found>, Denied> {
-        let turn = {
-            let _place = Place::take(&self.waiting)?;
-            self.turns.acquire_arc().await
-        };
+        let mut turn = self.line_up(&self.turns).await?;
         // While it waited, another connection may have brought the same password, or the owner a new one.
         let found = self.find(name)?;
         let now = Instant::now();
@@ -270,10 +270,25 @@ impl Gate {
         };
         let credentials = found.record.credentials.clone();
         let salt = self.salts.salt(&found.record.address);
+        let hash = credentials.argon2.clone();
+        let (foreign, password) = if crypt::is_crypt(&hash) {
+            // Others do not wait for it: it takes as long as the other system found right.
+            drop(turn);
+            let own = self.line_up(&self.foreign).await?;
+            let (right, password) = smol::unblock(move || {
+                let _own = own;
+                (crypt::verify(&password, &hash), password)
+            })
+            .await;
+            turn = self.line_up(&self.turns).await?;
+            (Some(right), password)
+        } else {
+            (None, password)
+        };
         let (password, renewed) = smol::unblock(move || {
             let _turn = turn;
-            if !password::verify(&password, &credentials.argon2) {
-                if crypt::is_crypt(&credentials.argon2) {
+            if !foreign.unwrap_or_else(|| password::verify(&password, &credentials.argon2)) {
+                if foreign.is_some() {
                     // As much work as for everybody else, and that of the other hash on top, which the answer waits for.
                     password::hash(&password, strength)?;
                 }
@@ -295,6 +310,12 @@ impl Gate {
         let trace = self.doorman.memory.trace(found.account, &phc, &password::prepare(&password));
         self.doorman.memory.keep(trace, found.grant.clone(), place.clone(), Instant::now());
         Ok(Some(found))
+    }
+
+    /// Waits until a run may begin, if not too many wait already.
+    async fn line_up(&self, turns: &Arc<Semaphore>) -> Result<SemaphoreGuardArc, Denied> {
+        let _place = Place::take(&self.waiting)?;
+        Ok(turns.acquire_arc().await)
     }
 
     /// Stores what is kept of a password from now on; true when it is stored. What goes wrong here is no reason to deny
