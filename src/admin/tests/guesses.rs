@@ -143,3 +143,32 @@ fn when_too_many_wait_the_next_is_told_to_come_later() {
     drop(attempts);
     assert!(enters(&gate, "only", PASSWORD).is_some(), "who left makes room");
 }
+
+#[test]
+fn a_salt_that_is_not_the_name_s_goes_with_the_next_password_or_with_another_name() {
+    let world = World::with_accounts("old-salt");
+    let strength = cheap().password.strength();
+    let gate = world.gate(&cheap());
+    let keys = |user: &str| gate.scram_keys(user.as_bytes()).unwrap();
+    let (only, other) = (keys("only").1.salt, keys("other").1.salt);
+    // As accounts were made when salts came by chance.
+    let snapshot = world.store.snapshot().unwrap();
+    let account = snapshot.account_of("only@b.example").unwrap().unwrap();
+    let from = Box::new(snapshot.account(account).unwrap().unwrap().credentials);
+    let to = Box::new(password::credentials("open sesame", strength, [9; 16]).unwrap());
+    drop(snapshot);
+    world.store.write_blocking(Write::RenewCredentials { account, from, to }).unwrap();
+    assert_eq!(keys("only").1.salt, [9; 16]);
+    assert!(enters(&gate, "only", PASSWORD).is_some());
+    assert_eq!(keys("only").1.salt, only);
+
+    let remove = Request::RemoveAccount { address: "only@b.example".to_owned() };
+    assert_eq!(perform(&world.store, strength, remove), Reply::Done);
+    let (which, address) = ("only@b.example".to_owned(), Some("other@b.example".to_owned()));
+    assert_eq!(perform(&world.store, strength, Request::RestoreAccount { which, address }), Reply::Done);
+    let (found, shown) = keys("other");
+    assert!(found.is_none() && shown.salt == other, "none of its own until the password is seen");
+    assert!(enters(&gate, "other", PASSWORD).is_some());
+    let (found, shown) = keys("other");
+    assert!(found.is_some() && shown.salt == other);
+}
