@@ -88,29 +88,39 @@ impl<'d> Attempt<'d> {
 
     /// Waits for one's turn at the user; false: it did not come.
     pub(super) async fn pass(&mut self) -> bool {
-        let Doorman { memory, throttle, turnstile } = self.doorman;
-        let now = Instant::now();
-        // Whoever came in from there within the last weeks goes first, however many others guess.
-        let is_stranger = !self.account.is_some_and(|account| memory.is_familiar(account, &self.place, now));
-        let failures = self.sources().map(|who| throttle.failures(&who, now)).max().unwrap_or_default();
-        let site = self.from.map(|from| site_of(from).unwrap_or_else(|| counted_as(from)));
+        let Doorman { throttle, turnstile, .. } = self.doorman;
+        let rank = self.rank(Instant::now());
         let user = Who::User(self.user.clone());
         let due = |now| throttle.due(&user, self.at_home, now);
-        match turnstile.pass(&self.user, Rank { is_stranger, failures, site }, due).await {
+        match turnstile.pass(&self.user, rank, due).await {
             Ok(turn) => {
                 (self.since, self.turn) = (Instant::now(), Some(turn));
                 true
             }
             Err(Turned::Full) => false,
             Err(Turned::Late) => {
-                // It held a place that others did not have. The user is not to blame: nothing was looked at.
-                let now = Instant::now();
-                for source in self.sources() {
-                    throttle.failed(&source, self.at_home, now);
-                }
+                self.waited_in_vain();
                 false
             }
         }
+    }
+
+    /// It held a place that others did not have. The user is not to blame: nothing was looked at.
+    fn waited_in_vain(&self) {
+        let now = Instant::now();
+        for source in self.sources() {
+            self.doorman.throttle.failed(&source, self.at_home, now);
+        }
+    }
+
+    /// What speaks against it in the line.
+    fn rank(&self, now: Instant) -> Rank {
+        let Doorman { memory, throttle, .. } = self.doorman;
+        // Whoever came in from there within the last weeks goes first, however many others guess.
+        let is_stranger = !self.account.is_some_and(|account| memory.is_familiar(account, &self.place, now));
+        let failures = self.sources().map(|who| throttle.failures(&who, now)).max().unwrap_or_default();
+        let site = self.from.map(|from| site_of(from).unwrap_or_else(|| counted_as(from)));
+        Rank { is_stranger, failures, site }
     }
 
     /// It failed: the wait for the answer. That comes at a whole step of time since the attempt was looked at, so that
@@ -169,4 +179,25 @@ impl Drop for Attempt<'_> {
 fn steps(time: Duration) -> Duration {
     let steps = time.as_millis().div_ceil(STEP.as_millis()).max(1);
     STEP.saturating_mul(u32::try_from(steps).unwrap_or(u32::MAX))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_waits_in_vain_and_who_shares_a_site_with_who_failed_ranks_behind() {
+        let doorman = Doorman::new(Memory::new(Duration::from_mins(1)).unwrap());
+        let begin = |from: &str| Attempt::begin(&doorman, "ann", Some(AccountId(1)), from.parse().ok());
+        let now = Instant::now();
+        begin("2001:db8:0:1::1").waited_in_vain();
+        let ranks = ["2001:db8:0:1::2", "2001:db8:0:2::1", "2001:db8:1::1"].map(|from| begin(from).rank(now));
+        assert_eq!(ranks.map(|rank| rank.failures), [1, 1, 0]);
+        assert_eq!(ranks.map(|rank| rank.site == ranks[0].site), [true, true, false]);
+        assert!(begin("2001:db8:0:2::1").delay.is_zero(), "no neighbour waits for it");
+        assert_eq!(doorman.throttle.failures(&Who::User("ann".to_owned()), now), 0, "nothing was looked at");
+        begin("2001:db8:0:2::1").succeed();
+        let ranks = ["2001:db8:0:2::9", "2001:db8:0:1::1"].map(|from| begin(from).rank(now).is_stranger);
+        assert_eq!(ranks, [false, true]);
+    }
 }
