@@ -196,11 +196,11 @@ impl Gate {
             .failures(&super::throttle::Who::User(super::salts::local_part(user).to_owned()), Instant::now())
     }
 
-    /// Argon2 runs that could begin now.
+    /// Runs that could begin now: of argon2, and of hashes that other systems made.
     #[cfg(test)]
-    pub(super) fn free_turns(&self) -> usize {
-        let free: Vec<_> = std::iter::from_fn(|| self.turns.try_acquire()).collect();
-        free.len()
+    pub(super) fn free_turns(&self) -> (usize, usize) {
+        let free = |turns: &Semaphore| std::iter::from_fn(|| turns.try_acquire()).collect::<Vec<_>>().len();
+        (free(&self.turns), free(&self.foreign))
     }
 
     /// What hashes of new passwords cost.
