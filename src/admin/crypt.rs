@@ -5,7 +5,6 @@
 //! hold a small board up for minutes with each guess.
 
 use super::password::prepare;
-use crate::mail::limits;
 use argon2::Params;
 use argon2::password_hash::PasswordHash;
 use sha_crypt::{PasswordVerifier, ShaCrypt};
@@ -15,6 +14,9 @@ use yescrypt::Yescrypt;
 
 /// Rounds of SHA-crypt: the most that programs make by themselves is 656,000 (passlib). A Pi 3 takes 2 s for them.
 const ROUNDS: std::ops::RangeInclusive<u32> = 1_000..=1_000_000;
+/// Octets of a password that is compared with a hash from elsewhere. Each round of SHA-crypt hashes all of them, so that
+/// whoever guesses with long ones would make each guess dearer, and nobody chose a longer one there.
+const LONGEST: usize = 128;
 /// KiB of memory that verifying may take: yescrypt's default is 16 MiB, argon2's second choice (RFC 9106 §4) 64 MiB.
 const MEMORY_KIB: u32 = 64 << 10;
 /// Passes of argon2 over its memory.
@@ -52,8 +54,7 @@ pub(super) fn is_crypt(hash: &str) -> bool {
 
 /// Whether this is the password of a crypt string.
 pub(super) fn verify(password: &[u8], hash: &str) -> bool {
-    // Each round of SHA-crypt hashes all of them.
-    if password.len() > limits::PASSWORD {
+    if password.len() > LONGEST {
         return false;
     }
     let fits = |password: &[u8]| match Kind::of(hash) {
@@ -189,6 +190,17 @@ mod tests {
         // As typed on a keyboard that composes, and here on one that does not.
         let composed = "$5$F5Jx5fExrKuPp53x$Kr/ODI9TVcDK6s9fl9mYl6J9jRt/pZTXbazWcZ5dohC";
         assert!(verify("pa\u{308}ss".as_bytes(), composed));
+    }
+
+    #[test]
+    fn a_password_that_would_make_each_guess_dear_is_never_right() {
+        // By `openssl passwd -5`.
+        for (octets, hash) in [
+            (128, "$5$salt$/tt1Cf61g7SAV9xWBESVEUM4IONqdtRjsYfDm6QxgRC"),
+            (129, "$5$salt$C/PZKZ0KReKKfGPmyqUWSm9B0DjExKQjoywNWcfaccB"),
+        ] {
+            assert_eq!(verify(&vec![b'x'; octets], hash), octets <= LONGEST, "{octets}");
+        }
     }
 
     #[test]

@@ -1,28 +1,23 @@
 //! The gate: who may come in, how long a guess takes, and how many of them are weighed at once.
 
+use super::attempt::{Attempt, Doorman};
 use super::crypt;
 use super::memory::{Memory, Origin, Trace};
 use super::password::{self, Strength};
-use super::salts::{Salts, local_part};
+use super::salts::Salts;
 use super::sessions::Sessions;
 use super::settings::Settings;
-use super::throttle::{Throttle, Who};
-use super::turnstile::{Turn, Turnstile};
 use crate::mail::{AccountId, limits};
 use crate::store::{Account, Credentials, Fault, Grant, Refusal, Store, StoreError, Write};
 use crate::wire::sasl::ScramKeys;
-use smol::Timer;
-use smol::lock::Semaphore;
+use smol::lock::{Semaphore, SemaphoreGuardArc};
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 /// Octets of a password that are looked at: one more than there can be, so that a longer one is never right.
 const PASSWORD: usize = limits::PASSWORD + 1;
-/// A refusal is given after one, two, … of these: verifying a hash takes some 10 ms to some 100 ms, as it was made where,
-/// and argon2 on a small board as long. Whoever could measure that would know who is here.
-const STEP: Duration = Duration::from_millis(500);
 /// Log-ins that wait for argon2. On a small board each takes its turn after some 100 ms: the last one waits 7 s.
 const QUEUE: usize = 64;
 
@@ -30,11 +25,11 @@ const QUEUE: usize = 64;
 pub struct Gate {
     store: Arc<Store>,
     strength: Strength,
-    memory: Memory,
-    throttle: Throttle,
-    turnstile: Turnstile,
-    /// Argon2 runs at once: each fills its megabytes and a core.
-    turns: Semaphore,
+    doorman: Doorman,
+    /// Argon2 runs at once: each fills its megabytes and a core, to its end, also where nobody waits for it any more.
+    turns: Arc<Semaphore>,
+    /// The same of hashes that other systems made.
+    foreign: Arc<Semaphore>,
     waiting: AtomicUsize,
     sessions: Arc<Sessions>,
     salts: Salts,
@@ -79,10 +74,9 @@ impl Gate {
         Ok(Gate {
             store,
             strength: settings.password.strength(),
-            memory: Memory::new(settings.password.remembered())?,
-            throttle: Throttle::default(),
-            turnstile: Turnstile::default(),
-            turns: Semaphore::new(turns),
+            doorman: Doorman::new(Memory::new(settings.password.remembered())?),
+            turns: Arc::new(Semaphore::new(turns)),
+            foreign: Arc::new(Semaphore::new(1)),
             waiting: AtomicUsize::new(0),
             sessions: Arc::default(),
             salts,
@@ -96,34 +90,32 @@ impl Gate {
         let name = name(user);
         let password = password.get(..PASSWORD).unwrap_or(password);
         let found = self.find(&name)?;
-        let mut attempt = Attempt::begin(self, &name, found.as_ref(), from);
+        let mut attempt = Attempt::begin(&self.doorman, &name, found.as_ref().map(|found| found.account), from);
         let traced = found.as_ref().map(|found| self.trace(found, password));
         if let (Some(found), true) = (&found, attempt.is_known(traced)) {
             attempt.succeed();
             if let Some(trace) = traced {
-                self.memory.keep(trace, found.grant.clone(), attempt.place.clone(), Instant::now());
+                self.doorman.memory.keep(trace, found.grant.clone(), attempt.place.clone(), Instant::now());
             }
             return Ok(found.clone().entered());
         }
         attempt.wait_for_source().await;
         self.expect(found.as_ref());
-        let user = attempt.user.clone();
-        let turn = attempt.pass(&user).await?;
+        if !attempt.pass().await {
+            return Err(Denied::Busy);
+        }
         let found = match self.weigh(&name, password.to_vec(), &attempt.place).await {
             Ok(found) => found,
             Err(denied) => {
-                attempt.is_open = false;
+                attempt.give_up();
                 return Err(denied);
             }
         };
         let Some(found) = found else {
-            let late = attempt.fail();
-            drop(turn);
-            late.await;
+            attempt.fail().await;
             return Err(Denied::Wrong);
         };
         attempt.succeed();
-        drop(turn);
         Ok(found.entered())
     }
 
@@ -146,34 +138,32 @@ impl Gate {
     pub async fn prove(&self, user: &[u8], found: Option<Entered>, from: Option<IpAddr>) -> Result<Entered, Denied> {
         let name = name(user);
         let record = self.find(&name)?;
-        let mut attempt = Attempt::begin(self, &name, record.as_ref(), from);
+        let mut attempt = Attempt::begin(&self.doorman, &name, record.as_ref().map(|found| found.account), from);
         // The keys stand for the password here: whoever proved to know it is known by them.
         let traced = record.as_ref().map(|found| {
             let keys = &found.record.credentials.scram_stored;
-            self.memory.trace(found.account, "scram", keys)
+            self.doorman.memory.trace(found.account, "scram", keys)
         });
         let known = if found.is_some() { traced } else { None };
         if let (Some(found), true) = (&found, attempt.is_known(known)) {
             attempt.succeed();
             if let Some(trace) = traced {
-                self.memory.keep(trace, found.grant.clone(), attempt.place.clone(), Instant::now());
+                self.doorman.memory.keep(trace, found.grant.clone(), attempt.place.clone(), Instant::now());
             }
             return Ok(found.clone());
         }
         attempt.wait_for_source().await;
-        let user = attempt.user.clone();
-        let turn = attempt.pass(&user).await?;
+        if !attempt.pass().await {
+            return Err(Denied::Busy);
+        }
         let Some(found) = found else {
-            let late = attempt.fail();
-            drop(turn);
-            late.await;
+            attempt.fail().await;
             return Err(Denied::Wrong);
         };
-        attempt.succeed();
         if let Some(trace) = traced {
-            self.memory.keep(trace, found.grant.clone(), attempt.place.clone(), Instant::now());
+            self.doorman.memory.keep(trace, found.grant.clone(), attempt.place.clone(), Instant::now());
         }
-        drop(turn);
+        attempt.succeed();
         Ok(found)
     }
 
@@ -192,16 +182,25 @@ impl Gate {
     /// So many failures about a user, as if they were guessed at.
     #[cfg(test)]
     pub(super) fn throttle_of(&self, user: &str, failures: u32) {
-        let who = Who::User(local_part(user).to_owned());
+        let who = super::throttle::Who::User(super::salts::local_part(user).to_owned());
         for _ in 0..failures {
-            self.throttle.failed(&who, false, Instant::now());
+            self.doorman.throttle.failed(&who, false, Instant::now());
         }
     }
 
     /// Failures about a user.
     #[cfg(test)]
     pub(super) fn failures_of(&self, user: &str) -> u32 {
-        self.throttle.failures(&Who::User(local_part(user).to_owned()), Instant::now())
+        self.doorman
+            .throttle
+            .failures(&super::throttle::Who::User(super::salts::local_part(user).to_owned()), Instant::now())
+    }
+
+    /// Runs that could begin now: of argon2, and of hashes that other systems made.
+    #[cfg(test)]
+    pub(super) fn free_turns(&self) -> (usize, usize) {
+        let free = |turns: &Semaphore| std::iter::from_fn(|| turns.try_acquire()).collect::<Vec<_>>().len();
+        (free(&self.turns), free(&self.foreign))
     }
 
     /// What hashes of new passwords cost.
@@ -242,37 +241,54 @@ impl Gate {
     }
 
     fn trace(&self, found: &Found, password: &[u8]) -> Trace {
-        self.memory.trace(found.account, &found.record.credentials.argon2, &password::prepare(password))
+        self.doorman.memory.trace(found.account, &found.record.credentials.argon2, &password::prepare(password))
     }
 
     /// Waits for its turn, then runs argon2: also for a user who does not exist, or whose hash is another system's, so
     /// that time does not tell.
     async fn weigh(&self, name: &str, password: Vec<u8>, place: &Origin) -> Result<Option<Found>, Denied> {
-        let _turn = {
-            let _place = Place::take(&self.waiting)?;
-            self.turns.acquire().await
-        };
+        let mut turn = self.line_up(&self.turns).await?;
         // While it waited, another connection may have brought the same password, or the owner a new one.
         let found = self.find(name)?;
         let now = Instant::now();
         if let Some(found) = &found
             && let trace = self.trace(found, &password)
-            && self.memory.knows(trace, now)
+            && self.doorman.memory.knows(trace, now)
         {
-            self.memory.keep(trace, found.grant.clone(), place.clone(), now);
+            self.doorman.memory.keep(trace, found.grant.clone(), place.clone(), now);
             return Ok(Some(found.clone()));
         }
         let strength = self.strength;
         let can_store = !self.store.is_read_only();
         let Some(found) = found.filter(|found| !found.record.credentials.argon2.is_empty()) else {
-            smol::unblock(move || password::hash(&password, strength)).await?;
+            smol::unblock(move || {
+                let _turn = turn;
+                password::hash(&password, strength)
+            })
+            .await?;
             return Ok(None);
         };
         let credentials = found.record.credentials.clone();
         let salt = self.salts.salt(&found.record.address);
+        let hash = credentials.argon2.clone();
+        let (foreign, password) = if crypt::is_crypt(&hash) {
+            // Others do not wait for it: it takes as long as the other system found right.
+            drop(turn);
+            let own = self.line_up(&self.foreign).await?;
+            let (right, password) = smol::unblock(move || {
+                let _own = own;
+                (crypt::verify(&password, &hash), password)
+            })
+            .await;
+            turn = self.line_up(&self.turns).await?;
+            (Some(right), password)
+        } else {
+            (None, password)
+        };
         let (password, renewed) = smol::unblock(move || {
-            if !password::verify(&password, &credentials.argon2) {
-                if crypt::is_crypt(&credentials.argon2) {
+            let _turn = turn;
+            if !foreign.unwrap_or_else(|| password::verify(&password, &credentials.argon2)) {
+                if foreign.is_some() {
                     // As much work as for everybody else, and that of the other hash on top, which the answer waits for.
                     password::hash(&password, strength)?;
                 }
@@ -291,9 +307,15 @@ impl Gate {
                 phc = argon2;
             }
         }
-        let trace = self.memory.trace(found.account, &phc, &password::prepare(&password));
-        self.memory.keep(trace, found.grant.clone(), place.clone(), Instant::now());
+        let trace = self.doorman.memory.trace(found.account, &phc, &password::prepare(&password));
+        self.doorman.memory.keep(trace, found.grant.clone(), place.clone(), Instant::now());
         Ok(Some(found))
+    }
+
+    /// Waits until a run may begin, if not too many wait already.
+    async fn line_up(&self, turns: &Arc<Semaphore>) -> Result<SemaphoreGuardArc, Denied> {
+        let _place = Place::take(&self.waiting)?;
+        Ok(turns.acquire_arc().await)
     }
 
     /// Stores what is kept of a password from now on; true when it is stored. What goes wrong here is no reason to deny
@@ -328,122 +350,6 @@ impl From<Fault> for Denied {
     fn from(fault: Fault) -> Self {
         Denied::Fault(fault)
     }
-}
-
-/// An attempt under way. Dropped with its connection it counts as none, unless it was looked at: then as one that failed,
-/// or nobody would wait for a refusal.
-struct Attempt<'g> {
-    gate: &'g Gate,
-    at_home: bool,
-    source: Option<Who>,
-    /// How long the attempt waits for what its source did before.
-    delay: Duration,
-    account: Option<AccountId>,
-    /// The user, by what stands before the domain: a name has two spellings at least, and both are one, whether there is
-    /// somebody or not.
-    user: String,
-    place: Origin,
-    /// Since when it is looked at.
-    since: Instant,
-    /// It is being looked at.
-    is_open: bool,
-}
-
-impl<'g> Attempt<'g> {
-    fn begin(gate: &'g Gate, name: &str, found: Option<&Found>, from: Option<IpAddr>) -> Attempt<'g> {
-        let at_home = from.is_none_or(|from| from.to_canonical().is_loopback());
-        let since = Instant::now();
-        let source = from.map(Who::source);
-        let delay = source.as_ref().map_or(Duration::ZERO, |source| gate.throttle.begin(source, at_home, since));
-        let account = found.map(|found| found.account);
-        let user = local_part(name).to_owned();
-        Attempt { gate, at_home, place: source.clone(), source, delay, account, user, since, is_open: false }
-    }
-
-    /// Whether this password, or proof, came from there before. Only so many guesses of a source are compared in time.
-    fn is_known(&self, trace: Option<Trace>) -> bool {
-        let now = Instant::now();
-        let may_look = self.source.as_ref().is_none_or(|source| self.gate.throttle.may_look(source, now));
-        let known = may_look && trace.is_some_and(|trace| self.gate.memory.knows_from(trace, &self.place, now));
-        if let (Some(source), true, false) = (&self.source, may_look, known) {
-            self.gate.throttle.looked(source, now);
-        }
-        known
-    }
-
-    async fn wait_for_source(&self) {
-        if !self.delay.is_zero() {
-            Timer::after(self.delay).await;
-        }
-    }
-
-    /// Waits for one's turn at the user.
-    async fn pass<'t>(&mut self, user: &'t str) -> Result<Turn<'t>, Denied>
-    where
-        'g: 't,
-    {
-        let gate = self.gate;
-        let now = Instant::now();
-        // Whoever came in from there within the last weeks goes first, however many others guess.
-        let is_familiar = self.account.is_some_and(|account| gate.memory.is_familiar(account, &self.place, now));
-        let failures = self.source.as_ref().map_or(0, |source| gate.throttle.failures(source, now));
-        let failures = if is_familiar { 0 } else { failures.saturating_add(1) };
-        let who = self.who();
-        let due = |now| gate.throttle.due(&who, self.at_home, now);
-        let turn = gate.turnstile.pass(user, failures, due).await.ok_or(Denied::Busy)?;
-        (self.since, self.is_open) = (Instant::now(), true);
-        Ok(turn)
-    }
-
-    /// It failed: the wait for the answer. That comes at a whole step of time since the attempt was looked at, so that
-    /// nobody sees how long that took.
-    fn fail(&mut self) -> impl Future<Output = ()> + use<> {
-        self.is_open = false;
-        let now = Instant::now();
-        let (throttle, at_home) = (&self.gate.throttle, self.at_home);
-        let delay = self.known().map(|who| throttle.failed(&who, at_home, now)).max().unwrap_or_default();
-        let due = self.since + steps(now.saturating_duration_since(self.since) + delay);
-        async move {
-            Timer::at(due).await;
-        }
-    }
-
-    /// The source is trusted again. The failures about the user stay: who guesses would begin anew each time that the
-    /// user's phone looks for mail, and see by that who has one.
-    fn succeed(&mut self) {
-        self.is_open = false;
-        if let Some(source) = &self.source {
-            self.gate.throttle.succeeded(source);
-        }
-        if let Some(account) = self.account {
-            self.gate.memory.meet(account, self.place.clone(), Instant::now());
-        }
-    }
-
-    fn who(&self) -> Who {
-        Who::User(self.user.clone())
-    }
-
-    fn known(&self) -> impl Iterator<Item = Who> + use<> {
-        self.source.clone().into_iter().chain([self.who()])
-    }
-}
-
-impl Drop for Attempt<'_> {
-    fn drop(&mut self) {
-        if std::mem::take(&mut self.is_open) {
-            drop(self.fail());
-        }
-        if let Some(source) = &self.source {
-            self.gate.throttle.end(source);
-        }
-    }
-}
-
-/// The least number of whole steps that holds this time.
-fn steps(time: Duration) -> Duration {
-    let steps = time.as_millis().div_ceil(STEP.as_millis()).max(1);
-    STEP.saturating_mul(u32::try_from(steps).unwrap_or(u32::MAX))
 }
 
 /// A place in the queue.

@@ -17,7 +17,10 @@ use std::time::{Duration, Instant};
 const PLACES: usize = 8;
 /// So long a network is familiar that somebody came in from.
 const FAMILIAR: Duration = Duration::from_hours(30 * 24);
-/// Passwords, and familiar networks, remembered: several clients with app passwords for a few hundred people. Some 200 octets each.
+/// So many of them are kept of one account: whoever has many networks makes others' familiar ones no fewer.
+const FAMILIAR_PLACES: usize = 32;
+/// Passwords, and familiar networks, remembered: several clients with app passwords for a few hundred people. Some 200
+/// octets each.
 const ROOM: usize = 4_096;
 
 pub(super) struct Memory {
@@ -94,12 +97,17 @@ impl Memory {
     /// Somebody came in from there.
     pub(super) fn meet(&self, account: AccountId, place: Origin, now: Instant) {
         let mut familiar = self.familiar.lock().unwrap_or_else(PoisonError::into_inner);
-        if familiar.len() >= ROOM
-            && let Some(oldest) = familiar.iter().min_by_key(|(_, when)| **when).map(|(key, _)| key.clone())
-        {
-            familiar.remove(&oldest);
+        let key = (account, place);
+        if !familiar.contains_key(&key) {
+            let own = familiar.keys().filter(|(other, _)| *other == account).count();
+            let is_one_s = own >= FAMILIAR_PLACES;
+            let goes = familiar.iter().filter(|((other, _), _)| !is_one_s || *other == account);
+            let goes = goes.min_by_key(|(_, when)| **when).map(|(key, _)| key.clone());
+            if let (true, Some(goes)) = (is_one_s || familiar.len() >= ROOM, goes) {
+                familiar.remove(&goes);
+            }
         }
-        familiar.insert((account, place), now);
+        familiar.insert(key, now);
     }
 
     /// Whether somebody came in from there within the last weeks.
@@ -166,6 +174,13 @@ mod tests {
             memory.meet(AccountId(u32::try_from(account).unwrap()), None, now + Duration::from_secs(account));
         }
         assert!(!memory.is_familiar(AccountId(1), &place(1), now), "the oldest made room");
+        let soon = now + Duration::from_hours(2);
+        memory.meet(AccountId(1), place(1), soon);
+        for last in 0..=u8::try_from(FAMILIAR_PLACES).unwrap() {
+            memory.meet(AccountId(2), place(last), soon + Duration::from_secs(last.into()));
+        }
+        assert!(!memory.is_familiar(AccountId(2), &place(0), soon), "one account's many make room for one another");
+        assert!(memory.is_familiar(AccountId(1), &place(1), soon));
     }
 
     #[test]

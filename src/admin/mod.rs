@@ -6,6 +6,7 @@
 mod accounts;
 mod action;
 mod address;
+mod attempt;
 mod choice;
 mod crypt;
 mod delivery;

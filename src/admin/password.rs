@@ -85,7 +85,7 @@ fn needs_rehash(phc: &str, strength: Strength) -> bool {
 }
 
 /// What is to be kept of a password from now on, now that it was seen: another hash where the old one is of another
-/// strength or from another system, and keys for SCRAM where there are none. `None`: all is as it should be.
+/// strength or from another system, and keys for SCRAM where there are none with this salt. `None`: all is as it should be.
 pub(super) fn renewed(
     password: &[u8],
     old: &Credentials,
@@ -93,7 +93,8 @@ pub(super) fn renewed(
     salt: [u8; 16],
 ) -> Result<Option<Credentials>, Fault> {
     match str::from_utf8(password) {
-        Ok(text) if scram_keys(old).is_none() => credentials(text, strength, salt).map(Some),
+        // A salt by which others see that there is somebody is as good as none.
+        Ok(text) if scram_keys(old).is_none_or(|keys| keys.salt != salt) => credentials(text, strength, salt).map(Some),
         _ if needs_rehash(&old.argon2, strength) => {
             Ok(Some(Credentials { argon2: hash(password, strength)?, ..old.clone() }))
         }

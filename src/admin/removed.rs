@@ -3,8 +3,9 @@
 use super::accounts::{find, now};
 use super::action::{Failure, RemovedLine, Reply};
 use super::address::Address;
+use super::salts::local_part;
 use crate::mail::AccountId;
-use crate::store::{Closed, Fault, Outcome, Refusal, Snapshot, Store, StoreError, Write};
+use crate::store::{Closed, Credentials, Fault, Outcome, Refusal, Snapshot, Store, StoreError, Write};
 
 /// The account is nobody's from now on.
 pub(super) fn remove(store: &Store, address: &str) -> Result<Reply, Failure> {
@@ -30,13 +31,29 @@ pub(super) fn restore(store: &Store, which: &str, address: Option<&str>) -> Resu
     let (account, closed) = named(&store.snapshot()?, which)?;
     let address = match address {
         Some(address) => Address::parse(address)?.into(),
-        None => closed.account.address,
+        None => closed.account.address.clone(),
     };
     match store.write_blocking(Write::ReopenAccount { account, address: address.clone() }) {
-        Ok(_) => Ok(Reply::Done),
+        Ok(_) if local_part(&address) == local_part(&closed.account.address) => Ok(Reply::Done),
+        Ok(_) => {
+            forget_scram(store, account, &closed.account.credentials)?;
+            Ok(Reply::Done)
+        }
         Err(StoreError::Refused(Refusal::AddressTaken)) => {
             Err(Failure::Refused(format!("{address} is in use by now: have it back as another one, with --as ADDRESS")))
         }
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// By another name it would show the salt of the old one, which whoever asks can tell from that of a name without anybody.
+/// The next log-in with the password brings keys with the right one.
+fn forget_scram(store: &Store, account: AccountId, from: &Credentials) -> Result<(), Failure> {
+    let to = Credentials { argon2: from.argon2.clone(), ..Credentials::default() };
+    let renew = Write::RenewCredentials { account, from: Box::new(from.clone()), to: Box::new(to) };
+    match store.write_blocking(renew) {
+        // A password that was set meanwhile brought keys of its own.
+        Ok(_) | Err(StoreError::Refused(Refusal::Changed)) => Ok(()),
         Err(error) => Err(error.into()),
     }
 }

@@ -1,5 +1,6 @@
 //! How long a peer is waited for that takes nothing, or says nothing.
 
+use super::serve::House;
 use super::stream::Stream;
 use crate::sys::ledger::{Ledger, PEOPLE, STRANGERS};
 use smol::future::FutureExt;
@@ -21,6 +22,35 @@ pub(super) async fn send(stream: &mut Stream, octets: &[u8], is_guest: bool, sha
         Err(io::ErrorKind::TimedOut.into())
     };
     stream.send(octets).or(given_up).await
+}
+
+/// What the gate says, as long as there is somebody to tell: who goes away while it waits gives up a place that others
+/// need. Who has said more already wants its answers, and may be done with talking. `None`: the house stops, and waits for
+/// no guess.
+pub(super) async fn attended<T>(
+    house: &House,
+    stream: &Stream,
+    said_more: bool,
+    gate: impl Future<Output = T>,
+) -> io::Result<Option<T>> {
+    // Listening comes before looking: a stop in between is heard.
+    let stop = house.stop.listen();
+    if house.is_stopping() {
+        return Ok(None);
+    }
+    let said = async { Ok(Some(gate.await)) };
+    let gone = async {
+        if said_more {
+            std::future::pending::<()>().await;
+        }
+        stream.gone().await;
+        Err(io::ErrorKind::UnexpectedEof.into())
+    };
+    let stopped = async {
+        stop.await;
+        Ok(None)
+    };
+    said.or(gone).or(stopped).await
 }
 
 /// Comes to an end when others need the room and this was waited for long enough.

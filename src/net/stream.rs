@@ -4,6 +4,7 @@ use crate::mail::limits;
 use async_rustls::TlsAcceptor;
 use async_rustls::server::TlsStream;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use smol::Async;
 use smol::future::FutureExt;
 use smol::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
 use smol::net::TcpStream;
@@ -11,8 +12,10 @@ use smol::net::unix::UnixStream;
 use socket2::SockRef;
 use std::cell::RefCell;
 use std::io;
+use std::mem::MaybeUninit;
 use std::os::fd::AsFd;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -148,6 +151,24 @@ impl Stream {
         let _ = poll(&mut [PollFd::from_borrowed_fd(socket, PollFlags::IN)], Some(&moment));
     }
 
+    /// Waits until the other end is gone. Octets that wait are left where they are: whoever sent more commands is still
+    /// there for their answers, as far as can be seen.
+    pub(super) async fn gone(&self) {
+        let left = match &self.kind {
+            Kind::Plain(stream) => left(stream.clone().into()).await,
+            Kind::Local(stream) => left(stream.clone().into()).await,
+            Kind::Tls(stream) => {
+                let (socket, tls) = stream.get_ref();
+                // What is decrypted already is no longer in the socket.
+                if tls.wants_read() { left(socket.stream.clone().into()).await } else { Ok(1) }
+            }
+            Kind::Nothing => Ok(1),
+        };
+        if !matches!(left, Ok(0) | Err(_)) {
+            std::future::pending::<()>().await;
+        }
+    }
+
     /// Sends all of it, however long that takes.
     pub(super) async fn send(&mut self, octets: &[u8]) -> io::Result<()> {
         self.kind.write_all(octets).await?;
@@ -170,6 +191,11 @@ impl Stream {
         };
         hearing.or(late(LINGER)).await
     }
+}
+
+/// Whether octets wait in a socket, once that can be said: 0 is the end.
+async fn left<T: AsFd>(socket: Arc<Async<T>>) -> io::Result<usize> {
+    socket.read_with(|socket| SockRef::from(socket).peek(&mut [MaybeUninit::uninit()])).await
 }
 
 /// An error after some time.
@@ -255,5 +281,50 @@ impl AsyncWrite for Kind {
             Kind::Tls(stream) => Pin::new(stream.as_mut()).poll_close(context),
             Kind::Nothing => Poll::Ready(Ok(())),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use smol::future::{block_on, poll_once};
+    use std::io::Write;
+    use std::net::{Shutdown, TcpListener, TcpStream as Peer};
+
+    fn pair() -> (Peer, Stream) {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let peer = Peer::connect(listener.local_addr().unwrap()).unwrap();
+        let stream = TcpStream::try_from(listener.accept().unwrap().0).unwrap();
+        (peer, Stream::plain(stream))
+    }
+
+    fn goes(stream: &Stream) -> bool {
+        let waits = async {
+            smol::Timer::after(Duration::from_millis(100)).await;
+            false
+        };
+        let gone = async {
+            stream.gone().await;
+            true
+        };
+        block_on(gone.or(waits))
+    }
+
+    #[test]
+    fn who_leaves_is_gone_and_who_said_more_is_not_and_loses_none_of_it() {
+        let (peer, stream) = pair();
+        assert!(!goes(&stream), "nothing was said");
+        drop(peer);
+        assert!(goes(&stream));
+
+        let (mut peer, mut stream) = pair();
+        peer.write_all(b"more").unwrap();
+        peer.shutdown(Shutdown::Write).unwrap();
+        assert!(!goes(&stream) && !goes(&stream));
+        let mut heard = Vec::new();
+        block_on(stream.read(READ, |octets| heard.extend_from_slice(octets))).unwrap();
+        assert_eq!(heard, b"more");
+        assert!(goes(&stream), "with nothing more to answer");
+        assert!(block_on(poll_once(Stream::nowhere().gone())).is_none());
     }
 }

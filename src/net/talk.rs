@@ -2,7 +2,7 @@
 
 mod room;
 
-use super::late::{pressed, send};
+use super::late::{attended, pressed, send};
 use super::logins::{self, At, yes};
 use super::peer::Peer;
 use super::serve::House;
@@ -81,6 +81,8 @@ struct Talk<'h> {
     looked_up: Option<Entered>,
     /// Octets are on their way that the client has not all of yet.
     sending: bool,
+    /// More came than the command that is being answered.
+    more: bool,
 }
 
 /// What a wait brought.
@@ -131,6 +133,7 @@ pub(super) async fn talk(house: Arc<House>, stream: Stream, peer: Peer, door: Do
         seat,
         looked_up,
         sending,
+        more: false,
     };
     let end = talk.live(door).await;
     if let Some(write) = talk.protocol.farewell()
@@ -223,7 +226,11 @@ impl Talk<'_> {
                     self.work(|protocol, store, out| protocol.done(outcome, store, now(), out))
                 }
                 Need::Password { user, password } => {
-                    let who = Box::pin(self.house.gate.verify(&user, &password, self.peer.ip())).await;
+                    let asked = Box::pin(self.house.gate.verify(&user, &password, self.peer.ip()));
+                    let Some(who) = attended(self.house, &self.stream, self.more, asked).await? else {
+                        need = self.stop();
+                        continue;
+                    };
                     let who = self.let_in(who, &user);
                     smol::future::yield_now().await;
                     self.work(|protocol, store, out| protocol.entered(who, store, now(), out))
@@ -245,7 +252,11 @@ impl Talk<'_> {
                 Need::ScramDone { user, account } => {
                     // The proof was compared with those keys, and they with nothing else.
                     let found = self.looked_up.take().filter(|found| Some(found.account) == account.map(|(id, _)| id));
-                    let who = Box::pin(self.house.gate.prove(user.as_bytes(), found, self.peer.ip())).await;
+                    let asked = Box::pin(self.house.gate.prove(user.as_bytes(), found, self.peer.ip()));
+                    let Some(who) = attended(self.house, &self.stream, self.more, asked).await? else {
+                        need = self.stop();
+                        continue;
+                    };
                     let who = self.let_in(who, user.as_bytes());
                     smol::future::yield_now().await;
                     self.work(|protocol, store, out| protocol.entered(who, store, now(), out))
@@ -347,11 +358,13 @@ impl Talk<'_> {
                 self.out.put(come_again(self.door.speaks));
                 Ok(Need::Close)
             }
-            Woken::Stop => {
-                self.protocol.stop(&mut self.out);
-                Ok(Need::Close)
-            }
+            Woken::Stop => Ok(self.stop()),
         }
+    }
+
+    fn stop(&mut self) -> Need {
+        self.protocol.stop(&mut self.out);
+        Need::Close
     }
 
     /// Waits for the client, and for the bell where it is listened to.
@@ -373,8 +386,14 @@ impl Talk<'_> {
         let is_pressed = if self.is_guest { most < stream::READ } else { self.lease.octets() > limits::OUT / 4 };
         let (is_guest, own) = (self.is_guest, &self.own);
         let protocol = &mut self.protocol;
+        let more = &mut self.more;
+        let feed = |octets: &[u8]| {
+            // No whole line was there before: of one that ends here nothing is left once it is heard.
+            *more = octets.iter().position(|octet| *octet == b'\n') != octets.len().checked_sub(1);
+            protocol.feed(octets);
+        };
         let stream = &mut self.stream;
-        let octets = async { Woken::Octets(stream.read(most, |octets| protocol.feed(octets)).await) };
+        let octets = async { Woken::Octets(stream.read(most, feed).await) };
         let pressed = async {
             if is_pressed {
                 pressed(is_guest, own.as_ref().map(Lease::ledger)).await;

@@ -1,7 +1,7 @@
 //! Who may make the first account: who reads the code on the box's console. Guessing it is slow for each network, and for
 //! all together so slow that the code is not found, however many there are.
 
-use crate::mail::counted_as;
+use crate::mail::{counted_as, site_of};
 use std::collections::HashMap;
 use std::net::IpAddr;
 use std::time::{Duration, Instant};
@@ -9,15 +9,21 @@ use subtle::ConstantTimeEq;
 
 /// Guesses that one network can make at once,
 const GUESSES: u32 = 5;
-/// and the time in which one more comes back: five a minute. A refused one takes nothing, so that nobody is locked out for
-/// longer than that.
-const AGAIN: Duration = Duration::from_secs(12);
+/// and the time in which one more comes back: twenty a minute. Whoever comes too early waits for that in a line, so it is
+/// short.
+pub(super) const AGAIN: Duration = Duration::from_secs(3);
+/// Guesses that all networks of one customer can make at once, where there can be several,
+const GUESSES_OF_SITE: u32 = 60;
+/// and the time in which one more comes back: sixty a minute. It takes more than a dozen of them to use up what all have.
+const AGAIN_OF_SITE: Duration = Duration::from_secs(1);
 /// Guesses that all can make at once,
 const GUESSES_OF_ALL: u32 = 1_000;
-/// and the time in which one more comes back: 1,000 a minute. A code has at least 40 bits: that takes a thousand years. Who
-/// means well is kept out only where hundreds of networks guess at once, and then by chance, not for good.
+/// and the time in which one more comes back: 1,000 a minute. A code has at least 40 bits: that takes a thousand years.
 const AGAIN_OF_ALL: Duration = Duration::from_millis(60);
-/// Networks that are known at a time; of more, those go that guessed least.
+/// So many of them are left to who comes from a network at hand, where whoever sets the box up most likely is: hundreds
+/// of networks elsewhere that guess at once do not keep them out.
+const LEFT_TO_NEAR: u32 = 200;
+/// Networks, and sites, that are known at a time; of more, those go that guessed least.
 const NETWORKS: usize = 1_024;
 
 /// Letters and digits of a code at least: fewer could be guessed, however slowly.
@@ -36,11 +42,20 @@ pub(super) enum Guess {
     TooMany,
 }
 
-/// Guesses that are left: to each network, and to all.
+/// Guesses that are left: to each network, to each customer with several, and to all.
 #[derive(Debug)]
 pub(super) struct Guesses {
     all: Left,
-    networks: HashMap<IpAddr, Left>,
+    networks: Table,
+    sites: Table,
+}
+
+/// Those who guessed of late.
+#[derive(Debug)]
+struct Table {
+    most: u32,
+    again: Duration,
+    left: HashMap<IpAddr, Left>,
 }
 
 /// So many, as of this moment.
@@ -62,15 +77,24 @@ impl Code {
 
 impl Guesses {
     pub(super) fn new(now: Instant) -> Guesses {
-        Guesses { all: Left { count: GUESSES_OF_ALL, since: now }, networks: HashMap::new() }
+        Guesses {
+            all: Left { count: GUESSES_OF_ALL, since: now },
+            networks: Table { most: GUESSES, again: AGAIN, left: HashMap::new() },
+            sites: Table { most: GUESSES_OF_SITE, again: AGAIN_OF_SITE, left: HashMap::new() },
+        }
+    }
+
+    /// Whether a guess from there would be looked at now.
+    pub(super) fn may(&mut self, from: IpAddr, now: Instant) -> bool {
+        self.all.fill(GUESSES_OF_ALL, AGAIN_OF_ALL, now);
+        let kept = if is_near(from) { 0 } else { LEFT_TO_NEAR };
+        self.all.count > kept
+            && self.networks.left(counted_as(from), now).count > 0
+            && site_of(from).is_none_or(|site| self.sites.left(site, now).count > 0)
     }
 
     pub(super) fn weigh(&mut self, code: &Code, guess: &str, from: IpAddr, now: Instant) -> Guess {
-        self.all.fill(GUESSES_OF_ALL, AGAIN_OF_ALL, now);
-        let network = counted_as(from);
-        let mut own = self.networks.get(&network).copied().unwrap_or(Left { count: GUESSES, since: now });
-        own.fill(GUESSES, AGAIN, now);
-        if own.count == 0 || self.all.count == 0 {
+        if !self.may(from, now) {
             return Guess::TooMany;
         }
         // How long the code is, is no secret.
@@ -78,24 +102,46 @@ impl Guesses {
         if right {
             return Guess::Right;
         }
-        own.count -= 1;
         self.all.count -= 1;
-        self.remember(network, own, now);
+        self.networks.take(counted_as(from), now);
+        if let Some(site) = site_of(from) {
+            self.sites.take(site, now);
+        }
         Guess::Wrong
     }
+}
 
-    fn remember(&mut self, network: IpAddr, left: Left, now: Instant) {
-        if self.networks.len() >= NETWORKS && !self.networks.contains_key(&network) {
-            self.networks.retain(|_, left| {
-                left.fill(GUESSES, AGAIN, now);
-                left.count < GUESSES
+impl Table {
+    fn left(&self, who: IpAddr, now: Instant) -> Left {
+        let mut left = self.left.get(&who).copied().unwrap_or(Left { count: self.most, since: now });
+        left.fill(self.most, self.again, now);
+        left
+    }
+
+    /// One guess less.
+    fn take(&mut self, who: IpAddr, now: Instant) {
+        let mut left = self.left(who, now);
+        left.count = left.count.saturating_sub(1);
+        if self.left.len() >= NETWORKS && !self.left.contains_key(&who) {
+            let (most, again) = (self.most, self.again);
+            self.left.retain(|_, left| {
+                left.fill(most, again, now);
+                left.count < most
             });
-            let most = self.networks.iter().max_by_key(|(_, left)| left.count).map(|(network, _)| *network);
-            if let (Some(most), true) = (most, self.networks.len() >= NETWORKS) {
-                self.networks.remove(&most);
+            let goes = self.left.iter().max_by_key(|(_, left)| left.count).map(|(who, _)| *who);
+            if let (Some(goes), true) = (goes, self.left.len() >= NETWORKS) {
+                self.left.remove(&goes);
             }
         }
-        self.networks.insert(network, left);
+        self.left.insert(who, left);
+    }
+}
+
+/// Whether one comes from this machine, from this link, or from a network that is nobody else's.
+fn is_near(from: IpAddr) -> bool {
+    match from.to_canonical() {
+        IpAddr::V4(from) => from.is_private() || from.is_link_local() || from.is_loopback(),
+        IpAddr::V6(from) => from.is_unicast_link_local() || from.is_unique_local() || from.is_loopback(),
     }
 }
 
@@ -150,11 +196,11 @@ mod tests {
         for second in 0..600 {
             looked_at += u32::from(guesses.weigh(&code, "wrong-code", from(1), at(second)) == Guess::Wrong);
         }
-        assert_eq!(looked_at, 5 + 599 / 12);
+        assert_eq!(looked_at, 5 + 599 / 3);
         assert_eq!(guesses.weigh(&code, "right-code", from(1), at(599)), Guess::TooMany);
         assert_eq!(guesses.weigh(&code, "wrong-code", from(2), at(599)), Guess::Wrong);
         assert_eq!(guesses.weigh(&code, "right-code", from(2), at(599)), Guess::Right);
-        assert_eq!(guesses.weigh(&code, "right-code", from(1), at(612)), Guess::Right);
+        assert_eq!(guesses.weigh(&code, "right-code", from(1), at(602)), Guess::Right);
     }
 
     #[test]
@@ -176,9 +222,6 @@ mod tests {
         let began = Instant::now();
         let code = Code::new("right-code").unwrap();
         let mut guesses = Guesses::new(began);
-        for _ in 0..5 {
-            guesses.weigh(&code, "wrong-code", from(1), began);
-        }
         let of = |number: u16| IpAddr::from([0x2001, 0xdb8, number, 0, 0, 0, 0, 1]);
         let mut looked_at = 0;
         for second in 0..10 {
@@ -187,14 +230,38 @@ mod tests {
                 looked_at += u32::from(guesses.weigh(&code, "wrong-code", of(number), now) == Guess::Wrong);
             }
         }
-        assert!((1_000..=1_000 + 9 * 1_000 / 60).contains(&looked_at), "{looked_at}");
-        assert!(guesses.networks.len() <= NETWORKS);
+        assert!((800..=800 + 9 * 1_000 / 60).contains(&looked_at), "{looked_at}");
+        assert!(guesses.networks.left.len() <= NETWORKS && guesses.sites.left.len() <= NETWORKS);
         let soon = began + Duration::from_secs(11);
+        for _ in 0..5 {
+            assert_eq!(guesses.weigh(&code, "wrong-code", from(1), soon), Guess::Wrong);
+        }
+        for number in 6_000..9_000 {
+            guesses.weigh(&code, "wrong-code", of(number), soon);
+        }
+        // The next one that all have is theirs who did not guess.
+        let soon = soon + AGAIN_OF_ALL;
         assert_eq!(
             guesses.weigh(&code, "right-code", from(1), soon),
             Guess::TooMany,
             "one that guessed is not forgotten"
         );
         assert_eq!(guesses.weigh(&code, "right-code", from(3), soon), Guess::Right, "and who did not is heard");
+    }
+
+    #[test]
+    fn neither_one_customer_nor_all_together_use_up_what_is_for_who_is_near() {
+        let now = Instant::now();
+        let code = Code::new("right-code").unwrap();
+        let mut guesses = Guesses::new(now);
+        let looked_at = |guesses: &mut Guesses, from| guesses.weigh(&code, "wrong-code", from, now) == Guess::Wrong;
+        let of = |site: u16, network: u16| IpAddr::from([0x2001, 0xdb8, site, network, 0, 0, 0, 1]);
+        assert_eq!((0..1_000).filter(|network| looked_at(&mut guesses, of(0, *network))).count(), 60);
+        assert!(looked_at(&mut guesses, of(1, 0)), "another customer");
+        while (1..100).any(|site| (0..12).any(|network| looked_at(&mut guesses, of(site, network)))) {}
+        assert_eq!(guesses.weigh(&code, "right-code", from(1), now), Guess::TooMany);
+        for near in ["192.168.1.9", "::ffff:10.0.0.9", "fe80::9", "fd00::9", "127.0.0.1"] {
+            assert_eq!(guesses.weigh(&code, "right-code", near.parse().unwrap(), now), Guess::Right, "{near}");
+        }
     }
 }

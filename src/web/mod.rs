@@ -5,6 +5,7 @@
 mod answer;
 mod claim;
 mod connection;
+mod line;
 mod page;
 mod site;
 mod welcomes;

@@ -7,6 +7,7 @@
 use super::answer::{self, Answer, html, kept_for_back, later, only, see, text};
 use super::claim::{Code, Guess, Guesses};
 use super::connection::Visit;
+use super::line::{Lines, PATIENCE};
 use super::page::{self, Entry, Html, bad, button, form, good, page, paragraph};
 use super::welcomes::Welcomes;
 use crate::admin::{Failure, Limit, Quota, Reply, Request, Secret, Strength, check_password, perform};
@@ -22,6 +23,9 @@ use std::time::{Duration, Instant};
 
 /// How long the store has to answer when somebody asks for our health.
 const HEALTHY: Duration = Duration::from_secs(5);
+
+/// How long one who waits for a guess looks away.
+const NAP: Duration = Duration::from_millis(200);
 
 /// Below it is the page that whoever set the box up is led to.
 const WELCOME: &str = "/welcome/";
@@ -53,6 +57,8 @@ pub struct Site {
     found: Found,
     /// The code, until there is an account.
     claim: Mutex<Option<(Code, Guesses)>>,
+    /// Who waits for a guess.
+    lines: Lines,
     welcomes: Welcomes,
     welcome: Box<dyn Fn(&str) + Send + Sync>,
 }
@@ -88,7 +94,7 @@ impl Site {
         welcome: Box<dyn Fn(&str) + Send + Sync>,
     ) -> Site {
         let claim = Mutex::new(code.map(|code| (code, Guesses::new(Instant::now()))));
-        Site { store, strength, found, claim, welcomes: Welcomes::default(), welcome }
+        Site { store, strength, found, claim, lines: Lines::default(), welcomes: Welcomes::default(), welcome }
     }
 
     pub(super) async fn answer(self: &Arc<Self>, asked: Asked) -> Answer {
@@ -131,8 +137,25 @@ impl Site {
         if !asked.is_private() {
             return html(StatusCode::FORBIDDEN, page("Set up this mailbox", self.elsewhere(asked)));
         }
+        let entries = Entries::of(&asked.form);
+        let from = asked.visit.from;
+        // Whoever comes too early waits, before what all others need is theirs alone.
+        let Some(place) = self.lines.enter(from) else { return self.too_many(&entries) };
+        let late = Instant::now() + PATIENCE;
         // One at a time: the first account is one, and guesses cannot be made side by side.
-        let mut claim = self.claim.lock().await;
+        let mut claim = loop {
+            let mut claim = self.claim.lock().await;
+            let now = Instant::now();
+            let is_early = |guesses: &mut Guesses| !place.is_first() || !guesses.may(from, now);
+            if !claim.as_mut().is_some_and(|(_, guesses)| is_early(guesses)) {
+                break claim;
+            }
+            drop(claim);
+            if now >= late {
+                return self.too_many(&entries);
+            }
+            smol::Timer::after(NAP).await;
+        };
         match self.is_settled().await {
             Ok(false) => {}
             Ok(true) => *claim = None,
@@ -142,8 +165,9 @@ impl Site {
             let content = [bad("This box is set up already."), self.program(asked, None)];
             return html(StatusCode::CONFLICT, page("Mail is served here", content));
         };
-        let entries = Entries::of(&asked.form);
-        match guesses.weigh(code, &entries.code, asked.visit.from, Instant::now()) {
+        let guess = guesses.weigh(code, &entries.code, from, Instant::now());
+        drop(place);
+        match guess {
             Guess::Right => {}
             Guess::Wrong => {
                 let login = Event::new("login").with("result", "failed").with("protocol", "web").with("tls", "yes");
@@ -151,11 +175,7 @@ impl Site {
                 let why = Some((Entry::Code, "This is not the code."));
                 return kept_for_back(html(StatusCode::FORBIDDEN, self.set_up(why, &entries)));
             }
-            Guess::TooMany => {
-                let wait = "There were too many wrong codes. Please wait a minute, then try again.";
-                let page = self.set_up(Some((Entry::Code, wait)), &entries);
-                return later(kept_for_back(html(StatusCode::TOO_MANY_REQUESTS, page)));
-            }
+            Guess::TooMany => return self.too_many(&entries),
         }
         let wrong =
             |entry, why: &str| kept_for_back(html(StatusCode::BAD_REQUEST, self.set_up(Some((entry, why)), &entries)));
@@ -256,6 +276,12 @@ impl Site {
     async fn is_settled(self: &Arc<Self>) -> Result<bool, Fault> {
         let site = Arc::clone(self);
         smol::unblock(move || Ok(!site.store.snapshot()?.accounts()?.is_empty())).await
+    }
+
+    fn too_many(&self, entries: &Entries) -> Answer {
+        let wait = "There were too many wrong codes. Please wait a minute, then try again.";
+        let page = self.set_up(Some((Entry::Code, wait)), entries);
+        later(kept_for_back(html(StatusCode::TOO_MANY_REQUESTS, page)))
     }
 
     fn set_up(&self, wrong: Option<(Entry, &str)>, entries: &Entries) -> String {

@@ -154,6 +154,34 @@ def in_the_queue_for_argon2(server):
     expect(all(b"BYE" in said and b"c OK" not in said for said in in_vain), in_vain)
 
 
+def in_the_line_of_guesses(server):
+    """Who goes away waits for no answer, who said more is still heard, and a server that ends waits for no guess."""
+
+    def guesses():
+        clients = [Raw(server.port) for _ in range(14)]
+        for client in clients:
+            client.say(f'a LOGIN {OTHER} "a guess"\r\n')
+        time.sleep(1)
+        return clients
+
+    for client in guesses():
+        client.socket.close()
+    until(lambda: not sessions(server), 3, "who went away is gone")
+    stays = Raw(server.port)
+    stays.say(f'a LOGIN {OTHER} "a guess"\r\nb LOGOUT\r\n')
+    stays.socket.shutdown(socket.SHUT_WR)
+    said = stays.rest()
+    expect(b"a NO" in said and b"b OK" in said, said)
+    clients = guesses()
+    began = time.monotonic()
+    server.stop()
+    took = time.monotonic() - began
+    fact(f"with guesses under way the server ended in {took:.2f} s")
+    expect(took < 3, took)
+    expect(any(client.rest().endswith(b"* BYE The server is shutting down\r\n") for client in clients))
+    server.start()
+
+
 def listed_and_ended(server):
     first, second, third = imap(server), pop3(server), submission(server, OTHER)
     first.say("b IDLE\r\n")
@@ -196,6 +224,7 @@ def main():
         ends(server, lambda: server.run("account", "remove", USER, "--yes"))
         expect("waits to go out" not in server.run("status"), "nothing was sent")
         until(lambda: not sessions(server), 10, "none is left")
+        in_the_line_of_guesses(server)
 
 
 if __name__ == "__main__":

@@ -122,7 +122,7 @@ fn who_knows_the_code_makes_the_first_account_and_nobody_makes_a_second() {
 }
 
 #[test]
-fn a_wrong_code_makes_nothing_and_too_many_are_not_looked_at() {
+fn a_wrong_code_makes_nothing_and_too_many_are_not_looked_at_but_who_waits_has_a_turn() {
     let world = World::new("guesses", Some("K3MF-W8TA"));
     let bad = GOOD.replace("W8TA", "W8TB");
     for _ in 0..5 {
@@ -130,12 +130,28 @@ fn a_wrong_code_makes_nothing_and_too_many_are_not_looked_at() {
         assert_eq!(status(&answer), "403");
         assert!(answer.contains("value=\"Anna\"") && !answer.contains("sesame"), "what was entered comes back");
     }
+    let line: Vec<_> = std::iter::from_fn(|| world.site.lines.enter(LAN)).collect();
     let answer = world.post(LAN, true, GOOD);
     assert_eq!(status(&answer), "429");
     assert!(answer.to_lowercase().contains("retry-after: 60"));
     assert!(world.accounts().is_empty());
     // Whoever comes from elsewhere has guesses of their own.
-    assert_eq!(status(&world.post(HOME, true, GOOD)), "303");
+    assert_eq!(status(&world.post(HOME, true, &bad)), "403");
+    drop(line);
+    // Their neighbour guesses all the time: the one behind in the line is next nevertheless.
+    let done = std::sync::atomic::AtomicBool::new(false);
+    let answer = std::thread::scope(|scope| {
+        scope.spawn(|| {
+            while !done.load(std::sync::atomic::Ordering::SeqCst) {
+                world.post(LAN, true, &bad);
+            }
+        });
+        std::thread::sleep(Duration::from_millis(500));
+        let answer = world.post(LAN, true, GOOD);
+        done.store(true, std::sync::atomic::Ordering::SeqCst);
+        answer
+    });
+    assert_eq!(status(&answer), "303");
 }
 
 #[test]
