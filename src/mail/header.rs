@@ -143,13 +143,20 @@ impl Lines {
     pub fn line(&mut self, line: &[u8]) -> Line {
         // At the begin of a message, before which something was put on its way.
         let line = without_mark(line);
-        if is_empty_line(line) {
-            return Line::Empty;
+        match line.first() {
+            None | Some(b'\r' | b'\n') if is_empty_line(line) => Line::Empty,
+            Some(b' ' | b'\t') if self.stage == Stage::Fields => Line::Fold,
+            Some(b' ' | b'\t') => self.stray(),
+            _ => {
+                let name = name(line);
+                self.named(line, name)
+            }
         }
-        if matches!(line.first(), Some(b' ' | b'\t')) {
-            return if self.stage == Stage::Fields { Line::Fold } else { self.stray() };
-        }
-        if self.is_field(line) {
+    }
+
+    /// What a line is that is neither empty nor begins with a blank, with the name that it begins with.
+    fn named(&mut self, line: &[u8], name: Option<(usize, &[u8])>) -> Line {
+        if name.is_some_and(|(colon, name)| self.is_field(line, colon, name)) {
             self.stage = Stage::Fields;
             return Line::Field;
         }
@@ -173,16 +180,15 @@ impl Lines {
 
     /// White space before the colon is obsolete syntax that must be understood (RFC 5322 §4.5); but a block that begins
     /// with such a line is more often text without a header.
-    fn is_field(self, line: &[u8]) -> bool {
-        let Some((written, name)) = name(line) else { return false };
-        if line.get(written + 1..).is_some_and(|value| value.starts_with(b"//")) {
+    fn is_field(self, line: &[u8], colon: usize, name: &[u8]) -> bool {
+        if line.get(colon + 1..).is_some_and(|value| value.starts_with(b"//")) {
             // An address of the web.
             return false;
         }
         match self.stage {
             Stage::Fields => true,
             Stage::Strays => name.iter().all(|octet| is_usual(*octet)),
-            Stage::Begin if written == name.len() => true,
+            Stage::Begin if colon == name.len() => true,
             Stage::Begin | Stage::Doubt => is_known(name),
         }
     }
@@ -202,11 +208,11 @@ fn without_mark(line: &[u8]) -> &[u8] {
 
 /// The name of the field that begins with this line, and where its colon is.
 fn name(line: &[u8]) -> Option<(usize, &[u8])> {
-    let colon = memchr(b':', line.get(..limits::LINE_START).unwrap_or(line))?;
-    let written = line.get(..colon)?;
-    let length = written.iter().rposition(|octet| !matches!(octet, b' ' | b'\t'))? + 1;
-    let name = written.get(..length)?;
-    is_name(name).then_some((colon, name))
+    let start = line.get(..limits::LINE_START).unwrap_or(line);
+    let end = start.iter().position(|octet| !is_name(*octet)).filter(|end| *end > 0)?;
+    let (name, rest) = start.split_at_checked(end)?;
+    let blanks = rest.iter().position(|octet| !matches!(octet, b' ' | b'\t'))?;
+    (rest.get(blanks) == Some(&b':')).then_some((end + blanks, name))
 }
 
 /// `From somebody Thu Jan  1 00:00:00 1970`: what has a time of the day in it, if it must be, is no sentence.
@@ -262,8 +268,8 @@ fn is_known(name: &[u8]) -> bool {
 }
 
 /// `ftext = %d33-57 / %d59-126` (RFC 5322 §3.6.8)
-fn is_name(name: &[u8]) -> bool {
-    name.iter().all(|octet| matches!(octet, 33..=126))
+fn is_name(octet: u8) -> bool {
+    matches!(octet, 33..=57 | 59..=126)
 }
 
 /// Octets up to and with the next line end.
@@ -272,9 +278,8 @@ fn line_length(octets: &[u8]) -> usize {
 }
 
 impl<'a> Field<'a> {
-    /// The field that these lines are.
-    fn split(whole: &'a [u8]) -> Option<Field<'a>> {
-        let (colon, name) = name(whole)?;
+    /// The field that these lines are, the first with such a name.
+    fn of(whole: &'a [u8], (colon, name): (usize, &'a [u8])) -> Option<Field<'a>> {
         let value = whole.get(colon + 1..)?;
         let value = value.strip_suffix(b"\n").unwrap_or(value);
         Some(Field { name, value: value.strip_suffix(b"\r").unwrap_or(value), whole })
@@ -299,17 +304,20 @@ impl<'a> Iterator for Fields<'a> {
     fn next(&mut self) -> Option<Field<'a>> {
         while !self.rest.is_empty() {
             let mut length = line_length(self.rest);
-            match self.lines.line(self.rest.get(..length)?) {
-                Line::Empty => self.rest = &[],
-                Line::Field => {
+            let line = without_mark(self.rest.get(..length)?);
+            let name = name(line);
+            let is = if name.is_some() { self.lines.named(line, name) } else { self.lines.line(line) };
+            match (is, name) {
+                (Line::Empty, _) => self.rest = &[],
+                (Line::Field, Some(name)) => {
                     while let Some(b' ' | b'\t') = self.rest.get(length) {
                         length += line_length(self.rest.get(length..)?);
                     }
                     let (whole, rest) = self.rest.split_at_checked(length)?;
                     self.rest = rest;
-                    return Field::split(without_mark(whole));
+                    return Field::of(without_mark(whole), name);
                 }
-                Line::Fold | Line::Separator | Line::Stray => self.rest = self.rest.get(length..)?,
+                _ => self.rest = self.rest.get(length..)?,
             }
         }
         None

@@ -9,6 +9,7 @@
 //! | connections | [`CONNECTIONS_FROM_ONE`] of an address or a /64, [`CONNECTIONS_FROM_SITE`] of a /48 | [`CONNECTIONS`], less where descriptors are few; [`OWNERS`] at the admin socket |
 //! | answers that wait, before log-in | two of [`STRANGER_OUT`], then nothing is read | [`STRANGERS`] |
 //! | answers that wait, after it | two of [`OUT`]; [`PEOPLE_SHARE`] for an account | [`PEOPLE`] |
+//! | what of them waits in the kernel | 8 KiB before log-in, 256 KiB after it; as much as the kernel lets it be, 4 MB, for [`WIDE`] | connections |
 //! | what was read and not heard | [`STRANGER_READ`] and a line ([`STRANGER`]); after log-in 64 KiB and a [`COMMAND`] | the same ledgers |
 //! | TLS | a [`HANDSHAKE`]; then a record each way | the same ledgers ([`RESTING_TLS`]) |
 //! | a browser's request and its page | 8 KiB each way ([`PAGE`]) | [`STRANGERS`] |
@@ -164,6 +165,9 @@ pub const HOPS: usize = 50;
 pub const VACATION_TEXT: usize = 32 << 10;
 /// Senders of whom an account remembers that they were answered; who writes beyond is not answered.
 pub const ANSWERED: usize = 5_000;
+/// Sessions of people whose sockets the kernel may fill as it does: who reads as fast as we send waits for us less often.
+/// One that reads nothing has some megabytes there.
+pub const WIDE: usize = 8;
 /// Octets of output gathered before it is sent and the work pauses.
 pub const OUT: usize = 256 << 10;
 /// Octets of a line that another server answers. RFC 5321 §4.5.3.1.5 allows 512; some tell a whole web address.

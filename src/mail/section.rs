@@ -45,6 +45,20 @@ pub enum Piece<'s> {
     },
 }
 
+impl<'s> Piece<'s> {
+    /// What is meant of a message with this header and this body.
+    #[must_use]
+    pub fn of_message(text: &'s SectionText, header: Span, body: Span) -> Piece<'s> {
+        match text {
+            SectionText::Whole => Piece::Octets(Span { start: header.start, end: body.end }),
+            SectionText::Header | SectionText::Mime => Piece::Octets(header),
+            SectionText::HeaderFields(names) => Piece::Fields { header, names, not: false },
+            SectionText::HeaderFieldsNot(names) => Piece::Fields { header, names, not: true },
+            SectionText::Text => Piece::Octets(body),
+        }
+    }
+}
+
 impl Part<'_> {
     /// What `section` of the message with this root is; `None` if there is no such thing (RFC 9051 §6.4.5.1).
     #[must_use]
@@ -61,11 +75,8 @@ impl Part<'_> {
                 Piece::Octets(Span { start: self.header.start, end: self.body.end })
             }
             SectionText::Whole => Piece::Octets(part.body),
-            SectionText::Header => Piece::Octets(message?.header),
-            SectionText::HeaderFields(names) => Piece::Fields { header: message?.header, names, not: false },
-            SectionText::HeaderFieldsNot(names) => Piece::Fields { header: message?.header, names, not: true },
-            SectionText::Text => Piece::Octets(message?.body),
             SectionText::Mime => Piece::Octets(part.header),
+            text => Piece::of_message(text, message?.header, message?.body),
         })
     }
 

@@ -3,6 +3,7 @@
 use super::serve::House;
 use super::stream::Stream;
 use crate::sys::ledger::{Ledger, PEOPLE, STRANGERS};
+use crate::sys::pulse::PULSE;
 use smol::future::FutureExt;
 use std::io;
 use std::time::{Duration, Instant};
@@ -15,7 +16,7 @@ const PRESSED: [Duration; 2] = [Duration::from_secs(5), Duration::from_secs(20)]
 /// Sends to one who takes it in time.
 pub(super) async fn send(stream: &mut Stream, octets: &[u8], is_guest: bool, share: Option<&Ledger>) -> io::Result<()> {
     let late = async {
-        smol::Timer::after(span(STALLED, is_guest)).await;
+        PULSE.after(span(STALLED, is_guest)).await;
     };
     let given_up = async {
         pressed(is_guest, share).or(late).await;

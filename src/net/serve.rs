@@ -18,12 +18,14 @@ use crate::session::pop3::Maildrops;
 use crate::session::smtp::{Kind, Terms};
 use crate::store::{Outcome, Store, Write};
 use crate::sys::ledger::STRANGERS;
+use crate::sys::pulse::PULSE;
 use crate::sys::{descriptors, task, threads};
 use async_executor::Executor;
 use async_signal::{Signal, Signals};
 use event_listener::Event;
 use rustix::net::SendFlags;
 use smol::future::FutureExt;
+use smol::lock::Semaphore;
 use smol::net::unix::UnixListener;
 use smol::net::{TcpListener, TcpStream};
 use smol::stream::StreamExt;
@@ -137,6 +139,8 @@ pub(super) struct House {
     pub(super) shares: Shares,
     /// Whose turn it is.
     pub(super) turns: Turns,
+    /// For those for whom much may wait in the kernel.
+    pub(super) wide: Semaphore,
 }
 
 /// Sockets that have no address.
@@ -195,6 +199,7 @@ pub fn serve(serving: Serving<'_>, ready: impl FnOnce(bool)) -> io::Result<()> {
     let executor: Arc<Executor<'static>> = Arc::new(Executor::new());
     let mut errands = serving.errands;
     errands.extend([
+        Errand::new("the clock of those who wait for a peer", || PULSE.run()),
         Errand::new("the renewal of certificates", {
             let identity = Arc::clone(&serving.identity);
             move || refresh(Arc::clone(&identity))
@@ -224,6 +229,7 @@ pub fn serve(serving: Serving<'_>, ready: impl FnOnce(bool)) -> io::Result<()> {
         logins: Logins::default(),
         shares: Shares::default(),
         turns: Turns::new(threads()),
+        wide: Semaphore::new(limits::WIDE),
     });
     let doors = entrances(serving.bind, serving.port_offset, &serving.doors, house.pages.is_some())?;
     let sockets = Sockets { admin: serving.socket, lmtp: serving.doors.lmtp_socket.filter(|_| serving.doors.lmtp) };

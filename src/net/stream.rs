@@ -90,9 +90,10 @@ impl Stream {
         Ok(())
     }
 
-    /// Whoever is at the other end is no stranger any more.
-    pub(super) fn widen(&mut self) {
+    /// Whoever is at the other end is no stranger any more; `wide`: it is one of those for whom much may wait in the kernel.
+    pub(super) fn widen(&mut self, wide: bool) {
         let ([_, sealed], [_, unsent]) = (SEALED, UNSENT);
+        let unsent = if wide { u32::MAX } else { unsent };
         let socket = match &mut self.kind {
             Kind::Plain(stream) => stream,
             Kind::Tls(stream) => {

@@ -21,6 +21,7 @@ use crate::sys::ledger::{Lease, Ledger, STRANGERS};
 use crate::wire::Out;
 use ring::rand::SecureRandom;
 use smol::future::FutureExt;
+use smol::lock::SemaphoreGuard;
 use std::io;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
@@ -75,6 +76,8 @@ struct Talk<'h> {
     spent: u64,
     /// While it does long work.
     place: Option<Place<'h>>,
+    /// The kernel may hold more for it than for others.
+    wide: Option<SemaphoreGuard<'h>>,
     /// Its place among all who are here.
     seat: Arc<Seat>,
     /// Whom SCRAM keys were looked up for: good once the proof is right.
@@ -130,6 +133,7 @@ pub(super) async fn talk(house: Arc<House>, stream: Stream, peer: Peer, door: Do
         turn,
         spent: 0,
         place: None,
+        wide: None,
         seat,
         looked_up,
         sending,

@@ -21,8 +21,11 @@ const PROBED: usize = 8 << 20;
 
 impl Reading {
     /// Looks whether all of a message can be read: what does not fit into the output at once is to be given whole once it
-    /// is begun. It is in redb's cache then.
+    /// is begun. What was looked at a short time ago is not looked at again.
     pub fn probe(blob: BlobId, snapshot: &Snapshot, head: &Head<'_>) -> Result<(), Fault> {
+        if snapshot.is_whole(blob) {
+            return Ok(());
+        }
         let mut octets = 0;
         for (number, frame) in head.frames.iter().enumerate() {
             for (at, length) in pieces(frame.stored as usize).enumerate() {
@@ -30,6 +33,7 @@ impl Reading {
                 // A sum is made of it, and nothing else.
                 effort::spend_on(length / 4);
                 if octets > PROBED {
+                    snapshot.find_whole(blob);
                     return Ok(());
                 }
                 let place = u32::try_from(number).ok().zip(u8::try_from(at).ok());
@@ -37,6 +41,7 @@ impl Reading {
                 snapshot.piece(blob, number, at)?;
             }
         }
+        snapshot.find_whole(blob);
         Ok(())
     }
 

@@ -1,7 +1,7 @@
 //! The records. Each is stored as a version octet and its fields in postcard; records only gain fields, at their end.
 
 use super::error::Fault;
-use crate::mail::{BlobId, FlagSet, MailboxName, ModSeq, Stamp, Uid, UidValidity, UniqueId, effort};
+use crate::mail::{BlobId, FlagSet, MailboxName, ModSeq, Span, Stamp, Uid, UidValidity, UniqueId, effort};
 use serde::{Deserialize, Serialize};
 
 /// What an octet of an outline costs to read, in octets looked at: it is made into many small pieces.
@@ -237,9 +237,7 @@ pub(super) fn encode_into<T: Serialize>(record: &T, mut bytes: Vec<u8>) -> Resul
 
 pub(super) fn decode<'a, T: Deserialize<'a>>(bytes: &'a [u8], what: &'static str) -> Result<T, Fault> {
     match bytes.split_first() {
-        Some((&VERSION, fields)) => {
-            postcard::take_from_bytes(fields).map(|(record, _)| record).map_err(|_| Fault::Corrupt(what))
-        }
+        Some((&VERSION, fields)) => postcard::from_bytes(fields).map_err(|_| Fault::Corrupt(what)),
         _ => Err(Fault::Corrupt(what)),
     }
 }
@@ -254,24 +252,37 @@ pub(super) fn encode_read<T: Serialize>(record: &T) -> Result<Vec<u8>, Fault> {
     Ok(bytes)
 }
 
-/// The same back; `None` if it was read by other rules.
-fn decode_read<'a, T: Deserialize<'a>>(bytes: &'a [u8], what: &'static str) -> Result<Option<T>, Fault> {
-    let Some((&VERSION, fields)) = bytes.split_first() else { return Err(Fault::Corrupt(what)) };
-    let (record, rest) = postcard::take_from_bytes(fields).map_err(|_| Fault::Corrupt(what))?;
-    Ok((rest == [RULES]).then_some(record))
+/// The same back; `None` if it was read by other rules. Records without the mark end within a field where its last octet
+/// happens to be the mark's: what is left of that does not decode, and an outline always ends with a 0.
+fn decode_read<'a, T: Deserialize<'a>>(bytes: &'a [u8]) -> Option<T> {
+    let record = bytes.strip_suffix(&[RULES])?;
+    decode(record, "what was read of a message").ok()
+}
+
+/// Where the header and the body of a message are: what its outline begins with.
+#[derive(Deserialize)]
+struct OutlineStart {
+    header: Span,
+    body: Span,
 }
 
 impl<'a> Head<'a> {
     /// The envelope, if it was read by the rules of today; else see [`super::Snapshot::envelope`].
-    pub(super) fn envelope_of_today(&self) -> Result<Option<crate::mail::Envelope<'a>>, Fault> {
+    pub(super) fn envelope_of_today(&self) -> Option<crate::mail::Envelope<'a>> {
         effort::spend_on(self.envelope.len());
-        decode_read(self.envelope, "envelope")
+        decode_read(self.envelope)
     }
 
     /// The outline, if it was read by the rules of today; else see [`super::Snapshot::outline`].
-    pub(super) fn outline_of_today(&self) -> Result<Option<crate::mail::Part<'a>>, Fault> {
+    pub(super) fn outline_of_today(&self) -> Option<crate::mail::Part<'a>> {
         effort::spend_on(DECODING * self.outline.len());
-        decode_read(self.outline, "outline")
+        decode_read(self.outline)
+    }
+
+    /// Where its header and its body are, if that was found by the rules of today; else see [`super::Snapshot::halves`].
+    pub(super) fn halves_of_today(&self) -> Option<(Span, Span)> {
+        let OutlineStart { header, body } = decode_read(self.outline)?;
+        Some((header, body))
     }
 
     /// The envelope, read when the message came in.

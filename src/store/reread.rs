@@ -14,7 +14,7 @@ const PIECE: usize = 128 << 10;
 impl Snapshot {
     /// The envelope of a message.
     pub fn envelope<'h>(&self, blob: BlobId, head: &Head<'h>) -> Result<Envelope<'h>, Fault> {
-        if let Some(envelope) = head.envelope_of_today()? {
+        if let Some(envelope) = head.envelope_of_today() {
             return Ok(envelope);
         }
         // What is stored apart at the top is the header, unless it is a long one.
@@ -25,9 +25,17 @@ impl Snapshot {
         Ok(Envelope::read(&octets))
     }
 
+    /// Where the header and the body of a message are: most of what is asked for needs no more of its tree.
+    pub fn halves(&self, blob: BlobId, head: &Head<'_>) -> Result<(Span, Span), Fault> {
+        match head.halves_of_today() {
+            Some(halves) => Ok(halves),
+            None => self.outline(blob, head).map(|outline| (outline.header, outline.body)),
+        }
+    }
+
     /// The MIME tree of a message.
     pub fn outline<'h>(&self, blob: BlobId, head: &Head<'h>) -> Result<Part<'h>, Fault> {
-        if let Some(outline) = head.outline_of_today()? {
+        if let Some(outline) = head.outline_of_today() {
             return Ok(outline);
         }
         let mut scanner = Scanner::new();
@@ -77,8 +85,8 @@ mod tests {
                     let snapshot = store.snapshot().unwrap();
                     let stored = snapshot.head(blob).unwrap().unwrap();
                     let head = stored.read().unwrap();
-                    let is_of_today = head.envelope_of_today().unwrap().is_some();
-                    assert_eq!(head.outline_of_today().unwrap().is_some(), is_of_today);
+                    let is_of_today = head.envelope_of_today().is_some();
+                    assert_eq!(head.outline_of_today().is_some(), is_of_today);
                     let envelope = snapshot.envelope(blob, &head).unwrap();
                     let span = snapshot.outline(blob, &head).unwrap().body;
                     (is_of_today, envelope.from.len(), span)

@@ -346,6 +346,14 @@ impl Snapshot {
         })
     }
 
+    pub(super) fn is_whole(&self, blob: BlobId) -> bool {
+        self.damage.is_whole(blob)
+    }
+
+    pub(super) fn find_whole(&self, blob: BlobId) {
+        self.damage.find_whole(blob);
+    }
+
     /// What cannot be read, or is not what it should be, is a fault, and noted.
     pub(super) fn guarded<T>(&self, read: impl FnOnce() -> Result<T, Fault>) -> Result<T, Fault> {
         contained(read).inspect_err(|fault| self.damage.note(fault))

@@ -16,8 +16,9 @@ use super::error::Fault;
 use super::file_header::{HEADER, Header, MAGIC};
 use super::locks::locked_below;
 use super::sums::{Known, Sums};
+use crate::mail::BlobId;
 use redb::StorageBackend;
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, VecDeque};
 use std::io;
 use std::panic::resume_unwind;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -25,6 +26,9 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 /// Damaged places that are told one by one; the others are counted.
 const TOLD: usize = 100;
+
+/// Large messages that are known to be whole: who reads one in many parts has it looked through once.
+const WHOLE: usize = 256;
 
 /// What a page is called that is not what it was: told where it is met, by its place.
 const PAGE: &str = "a page of the store's file";
@@ -39,6 +43,8 @@ pub(super) struct Damage {
     count: AtomicU64,
     told: Mutex<BTreeSet<u64>>,
     records: Mutex<BTreeSet<&'static str>>,
+    /// Large messages that were looked through lately, and are whole.
+    whole: Mutex<VecDeque<BlobId>>,
 }
 
 impl Damage {
@@ -62,6 +68,20 @@ impl Damage {
             Fault::Corrupt(PAGE) | Fault::Io(_) | Fault::Stopped | Fault::TooNew(_) | Fault::InUse => {}
             Fault::Corrupt(what) => self.meet_record(what),
         }
+    }
+
+    /// Whether all of a message was there a short time ago.
+    pub(super) fn is_whole(&self, blob: BlobId) -> bool {
+        self.whole.lock().unwrap_or_else(PoisonError::into_inner).contains(&blob)
+    }
+
+    /// All of a message is there.
+    pub(super) fn find_whole(&self, blob: BlobId) {
+        let mut whole = self.whole.lock().unwrap_or_else(PoisonError::into_inner);
+        if whole.len() >= WHOLE {
+            whole.pop_front();
+        }
+        whole.push_back(blob);
     }
 
     /// Something else does not fit.

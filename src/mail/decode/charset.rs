@@ -7,6 +7,7 @@ use super::wide::Wide;
 use crate::mail::limits;
 use encoding_rs::{CoderResult, UTF_8, WINDOWS_1252};
 use mail_parser::decoders::charsets::map::charset_decoder;
+use memchr::memchr;
 
 /// Decodes text that is fed to it into UTF-8. What cannot be decoded becomes U+FFFD.
 pub struct Charset {
@@ -90,7 +91,7 @@ impl Charset {
             Inner::Wide(wide) => wide.feed(octets, out),
             Inner::Page(page) => page.feed(octets, out),
             Inner::Utf7(line) => by_lines(line, octets, |line| out.push_str(&utf7(line))),
-            Inner::Ascii(line) => by_lines(line, octets, |line| out.push_str(&ascii(line))),
+            Inner::Ascii(line) => ascii_by_lines(line, octets, out),
             Inner::Unknown => out.extend(octets.iter().map(|octet| known(*octet))),
         }
     }
@@ -137,6 +138,24 @@ fn by_lines(held: &mut Vec<u8>, octets: &[u8], mut give: impl FnMut(&[u8])) {
 
 fn utf7(octets: &[u8]) -> String {
     charset_decoder(b"utf-7").map_or_else(|| String::from_utf8_lossy(octets).into_owned(), |decode| decode(octets))
+}
+
+/// As [`ascii`] of each line; what can be nothing else is not held back.
+fn ascii_by_lines(held: &mut Vec<u8>, octets: &[u8], out: &mut String) {
+    let begun = if held.is_empty() { 0 } else { memchr(b'\n', octets).map_or(octets.len(), |end| end + 1) };
+    let (line, octets) = octets.split_at_checked(begun).unwrap_or((octets, b""));
+    by_lines(held, line, |line| out.push_str(&ascii(line)));
+    let Ok(text) = std::str::from_utf8(octets) else {
+        return by_lines(held, octets, |line| out.push_str(&ascii(line)));
+    };
+    // The last line may turn out to be no UTF-8; of ASCII it does not matter.
+    let (lines, last) = text.split_at(text.rfind('\n').map_or(0, |end| end + 1));
+    out.push_str(lines);
+    if last.is_ascii() {
+        out.push_str(last);
+    } else {
+        held.extend_from_slice(last.as_bytes());
+    }
 }
 
 /// Octets above 127 are no ASCII: they are UTF-8 where they can be, and else what browsers read them as.

@@ -1,6 +1,6 @@
 //! What a conversation holds, counted where all that peers hold is counted.
 
-use super::Talk;
+use super::{Speaks, Talk};
 use crate::mail::limits;
 use crate::sys::ledger::{Lease, PEOPLE, STRANGERS};
 use smol::future::FutureExt;
@@ -87,7 +87,10 @@ impl Talk<'_> {
         self.own = self.protocol.address().map(|address| Lease::of(self.house.shares.of(address)));
         self.own_up_to(in_use);
         if !is_guest {
-            self.stream.widen();
+            if matches!(self.door.speaks, Speaks::Imap | Speaks::Pop3) {
+                self.wide = self.house.wide.try_acquire();
+            }
+            self.stream.widen(self.wide.is_some());
         }
     }
 

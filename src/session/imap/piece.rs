@@ -37,7 +37,8 @@ pub(super) enum Put {
 /// What is worth keeping from one item to the next of the same message.
 #[derive(Debug, Default)]
 pub(super) struct Aids {
-    scratch: Vec<u8>,
+    header: Vec<u8>,
+    chosen: Vec<u8>,
     pub(super) measures: Measures,
 }
 
@@ -154,18 +155,20 @@ impl Body<'_> {
                 effort::spend_on(WRITING * (fetch.buffer().len() - before));
                 Ok(Put::Whole)
             }
-            FetchItem::Section { section, partial, .. } => self.section(section, *partial, fetch, &mut aids.scratch),
+            FetchItem::Section { section, partial, .. } => self.section(section, *partial, fetch, aids),
             FetchItem::Rfc822 => {
                 fetch.rfc822();
                 self.octets(self.whole(), None, fetch)
             }
             FetchItem::Rfc822Header => {
                 fetch.rfc822_header();
-                self.octets(self.outline()?.header, None, fetch)
+                let (header, _) = self.snapshot.halves(self.blob, self.head)?;
+                self.octets(header, None, fetch)
             }
             FetchItem::Rfc822Text => {
                 fetch.rfc822_text();
-                self.octets(self.outline()?.body, None, fetch)
+                let (_, body) = self.snapshot.halves(self.blob, self.head)?;
+                self.octets(body, None, fetch)
             }
             FetchItem::Binary { path, partial, .. } => self.binary(path, *partial, fetch, &mut aids.measures),
             FetchItem::BinarySize(path) => self.binary_size(path, fetch, &mut aids.measures),
@@ -200,25 +203,27 @@ impl Body<'_> {
         section: &Section,
         partial: Option<(u32, u32)>,
         fetch: &mut Fetch<'_>,
-        scratch: &mut Vec<u8>,
+        Aids { header: block, chosen, .. }: &mut Aids,
     ) -> Result<Put, Fault> {
         fetch.section(section, partial.map(|(origin, _)| origin));
         if section.path.is_empty() && section.text == SectionText::Whole {
             return self.octets(self.whole(), partial, fetch);
         }
-        match self.outline()?.resolve(section) {
+        let piece = if section.path.is_empty() {
+            let (header, body) = self.snapshot.halves(self.blob, self.head)?;
+            Some(mail::Piece::of_message(&section.text, header, body))
+        } else {
+            self.outline()?.resolve(section)
+        };
+        match piece {
             Some(mail::Piece::Octets(span)) => self.octets(span, partial, fetch),
             Some(mail::Piece::Fields { header: span, names, not }) => {
-                scratch.clear();
+                block.clear();
+                chosen.clear();
                 let mut reading = Reading { blob: self.blob, rest: span };
-                reading.read(self.snapshot, self.head, scratch, limits::HEADER)?;
-                let split = scratch.len();
-                let mut fields = std::mem::take(scratch);
-                let mut selected = Vec::with_capacity(split.min(1024));
-                header::select(&fields, names, not, &mut selected);
-                fields.clear();
-                *scratch = fields;
-                fetch.literal(part_of(&selected, partial));
+                reading.read(self.snapshot, self.head, block, limits::HEADER)?;
+                header::select(block, names, not, chosen);
+                fetch.literal(part_of(chosen, partial));
                 Ok(Put::Whole)
             }
             None => {

@@ -319,7 +319,7 @@ impl Facts for Message<'_> {
     fn header(&mut self, see: &mut dyn FnMut(&[u8])) -> Result<(), Fault> {
         let snapshot = self.snapshot;
         let (blob, head) = self.head()?;
-        let span = snapshot.outline(blob, &head)?.header;
+        let (span, _) = snapshot.halves(blob, &head)?;
         let mut header = Vec::with_capacity((span.len() as usize).min(limits::HEADER));
         self.octets(span, &mut |octets| {
             header.extend_from_slice(octets);
