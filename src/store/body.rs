@@ -137,3 +137,28 @@ fn append_range(
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::tests::{Folder, account, message};
+    use crate::store::{Limits, Write};
+
+    #[test]
+    fn a_large_message_is_looked_through_once_in_a_while() {
+        let folder = Folder::new("looked-through");
+        let store = folder.store();
+        let (_, inbox) = account(&store, Limits::default());
+        let message = message(&store, &[&b"Subject: x\r\n\r\n"[..], &b"line\r\n".repeat(50_000)].concat());
+        let blob = message.parcel.blob;
+        store.write_blocking(Write::Append { mailbox: inbox, message }).unwrap();
+        let snapshot = store.snapshot().unwrap();
+        let stored = snapshot.head(blob).unwrap().unwrap();
+        assert!(!snapshot.is_whole(blob));
+        Reading::probe(blob, &snapshot, &stored.read().unwrap()).unwrap();
+        assert!(snapshot.is_whole(blob));
+        // Others take its place.
+        (0..256).for_each(|other| snapshot.find_whole(BlobId(1_000 + other)));
+        assert!(!snapshot.is_whole(blob) && snapshot.is_whole(BlobId(1_255)));
+    }
+}
