@@ -1,6 +1,7 @@
 """Few file descriptors, and a server that says nothing: the store and the owner come before strangers, a file that cannot
 be opened is no full disk, and the command line does not wait for ever."""
 
+import glob
 import os
 import signal
 import smtplib
@@ -64,10 +65,16 @@ def deliver(server):
         return error
 
 
+def is_stopped(pid):
+    states = [Path(stat).read_text().rpartition(")")[2].split()[0] for stat in glob.glob(f"/proc/{pid}/task/*/stat")]
+    return set(states) == {"T"}
+
+
 def a_server_that_says_nothing():
     with Server() as server:
         server.process.send_signal(signal.SIGSTOP)
         try:
+            until(lambda: is_stopped(server.process.pid), 20, "all of its threads stand still")
             for words in (["status"], ["account", "list"], ["queue", "list"]):
                 began = time.monotonic()
                 command = [binary(), *words, "--data", server.data]
