@@ -146,7 +146,15 @@ impl Body<'_> {
                 Ok(Put::Whole)
             }
             FetchItem::Body | FetchItem::BodyStructure => {
-                let outline = self.outline()?;
+                // Where nothing else asks for it, it is not kept.
+                let read = match self.outline.get() {
+                    None => Some(self.snapshot.outline(self.blob, self.head)?),
+                    Some(_) => None,
+                };
+                let outline = match &read {
+                    Some(outline) => outline,
+                    None => self.outline()?,
+                };
                 let before = fetch.buffer().len();
                 match item {
                     FetchItem::Body => fetch.body(outline),
