@@ -6,7 +6,7 @@ use redb::{BackendError, StorageBackend};
 use std::io;
 use std::ops::Bound;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, PoisonError};
 
 /// A disk that is still there when its store was closed, and that may fail.
 #[derive(Clone, Debug, Default)]
@@ -36,12 +36,12 @@ impl Memory {
     }
 
     fn is_held_by_another(&self) -> bool {
-        self.holder.lock().unwrap().is_some_and(|(holder, _)| holder != self.opening)
+        self.holder.lock().unwrap_or_else(PoisonError::into_inner).is_some_and(|(holder, _)| holder != self.opening)
     }
 
     /// One lock more, if nobody else has any.
     fn hold(&self) -> bool {
-        let mut held = self.holder.lock().unwrap();
+        let mut held = self.holder.lock().unwrap_or_else(PoisonError::into_inner);
         let (holder, locks) = held.get_or_insert((self.opening, 0));
         *locks += usize::from(*holder == self.opening);
         *holder == self.opening
@@ -49,7 +49,7 @@ impl Memory {
 
     /// As many locks less.
     fn let_go(&self, most: usize) {
-        let mut held = self.holder.lock().unwrap();
+        let mut held = self.holder.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some((holder, locks)) = &mut *held
             && *holder == self.opening
         {
