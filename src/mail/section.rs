@@ -63,17 +63,16 @@ impl Part<'_> {
     /// What `section` of the message with this root is; `None` if there is no such thing (RFC 9051 §6.4.5.1).
     #[must_use]
     pub fn resolve<'s>(&self, section: &'s Section) -> Option<Piece<'s>> {
+        if section.path.is_empty() {
+            return Some(Piece::of_message(&section.text, self.header, self.body));
+        }
         let part = self.find(&section.path)?;
-        // The header and text of a message: this one, or the one enclosed in the part.
-        let message = match (&part.content, section.path.is_empty()) {
-            (_, true) => Some(part),
-            (Content::Message(inner), false) => Some(&inner.1),
+        // The header and text of a message are those of the one enclosed in the part.
+        let message = match &part.content {
+            Content::Message(inner) => Some(&inner.1),
             _ => None,
         };
         Some(match &section.text {
-            SectionText::Whole if section.path.is_empty() => {
-                Piece::Octets(Span { start: self.header.start, end: self.body.end })
-            }
             SectionText::Whole => Piece::Octets(part.body),
             SectionText::Mime => Piece::Octets(part.header),
             text => Piece::of_message(text, message?.header, message?.body),

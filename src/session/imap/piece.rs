@@ -147,13 +147,12 @@ impl Body<'_> {
             }
             FetchItem::Body | FetchItem::BodyStructure => {
                 // Where nothing else asks for it, it is not kept.
-                let read = match self.outline.get() {
-                    None => Some(self.snapshot.outline(self.blob, self.head)?),
-                    Some(_) => None,
-                };
-                let outline = match &read {
-                    Some(outline) => outline,
-                    None => self.outline()?,
+                let read;
+                let outline = if let Some(outline) = self.outline.get() {
+                    outline
+                } else {
+                    read = self.snapshot.outline(self.blob, self.head)?;
+                    &read
                 };
                 let before = fetch.buffer().len();
                 match item {
